@@ -1,0 +1,32 @@
+"""What is to be done after a commit, as values. The shell defers them on the same connection, before the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of a task. `args` are JSON values; jobs with the same `lock` run one at a time, in order of deferral.
+
+    `queueing_lock` refuses a second waiting job of the same name silently. A higher `priority` is fetched first.
+    """
+
+    task: str
+    args: Mapping[str, int | str]
+    lock: str | None = None
+    queueing_lock: str | None = None
+    queue: str = "default"
+    priority: int = 0
+    delay_seconds: float = field(default=0.0)
+
+
+def process_mail(inbound_id: int, *, order_key: str) -> Job:
+    """`order_key` keeps the mails of one sender in the order in which they came."""
+    return Job("process_mail", {"inbound_id": inbound_id}, lock=f"mail:{order_key}", queue="inbound")
+
+
+def deliver(outbox_id: int, *, rcpt_to: str) -> Job:
+    """One mail at a time to a recipient: the lock is the address."""
+    return Job("deliver", {"outbox_id": outbox_id}, lock=f"rcpt:{rcpt_to.lower()}", queue="outbound")

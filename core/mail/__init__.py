@@ -1,0 +1,1 @@
+"""Mail as text and values: pure, knows no rows."""

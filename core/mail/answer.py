@@ -1,0 +1,112 @@
+"""What a command answers, as values; `core.mail.compose` makes the text and the HTML of one and the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A sentence or a few."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labels and values, one a line."""
+
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to tap: a `mailto:` link that writes `command`. In the text part the command is shown."""
+
+    label: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What one may do next."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One numbered thing of a list: a book, a device, a choice."""
+
+    number: int
+    title: str
+    detail: str = ""
+    """One line: authors, format, size, state."""
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A page of a numbered list."""
+
+    items: tuple[Item, ...]
+    kind: str = "books"
+    """What the numbers mean to the commands that come after it: the kind of the `Listing` that is kept."""
+    item_ids: tuple[int, ...] = ()
+    """Row ids in the order of `items`; with them the list is kept, so that "send 2" works. () keeps nothing."""
+    page: int = 1
+    pages: int = 1
+    total: int = 0
+    more: Step | None = None
+    """The next page, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A small table with a heading."""
+
+    heading: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block = Paragraph | Facts | Steps | Items | Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of one command that worked."""
+
+    title: str
+    """One line that says it all: "Added: Dune"."""
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The result of one command that did not, or of a line that was not understood."""
+
+    code: str
+    """Stable and machine-readable: `book.not-found`."""
+    text: str
+    """What is wrong, in one sentence."""
+    fix: str = ""
+    """How to mend it."""
+    usage: tuple[str, ...] = ()
+    """How the command is written."""
+    blocks: tuple[Block, ...] = ()
+    """A numbered choice, suggestions to tap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One command and what came of it, in the order of the mail."""
+
+    line: str
+    """The command as understood, for showing back."""
+    outcome: Answer | Problem

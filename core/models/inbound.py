@@ -1,0 +1,60 @@
+"""Table `inbound`: every mail that was accepted, what became of it, and why."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Base
+
+
+class InboundState(enum.StrEnum):
+    ACCEPTED = "accepted"
+    """Promised with a 250; its job is waiting or running."""
+    DONE = "done"
+    SET_ASIDE = "set-aside"
+    """A bug of ours kept it from being read; it is kept whole for the operator, who can retry or drop it."""
+    DROPPED = "dropped"
+    """By the operator."""
+
+
+class Inbound(Base):
+    """A ledger, not a queue: it says what happened; when to run is the job engine's affair.
+
+    `raw` holds mails up to the intake's inline limit, larger ones are the blob `raw_key`; both hold what the peer
+    sent, byte for byte, after the dots were unstuffed. Either goes after `keep_raw_days`, the row stays.
+    """
+
+    __tablename__ = "inbound"
+    __table_args__ = (sa.Index("ix_inbound_state_received_at", "state", "received_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(sa.String(16), unique=True)
+    """What the peer's 250 and the answer name: `core.references`."""
+    dedupe_key: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    intake: Mapped[str] = mapped_column(sa.String(20))
+    """`smtp`, `lmtp`, `imap`, `cli`."""
+    peer_ip: Mapped[str | None] = mapped_column(sa.String(45))
+    helo: Mapped[str] = mapped_column(sa.String(255), default="")
+    auth_user: Mapped[str | None] = mapped_column(sa.String(320))
+    tls: Mapped[bool] = mapped_column(default=False)
+    mail_from: Mapped[str] = mapped_column(sa.String(320))
+    rcpt_tos: Mapped[list[str]]
+    size_bytes: Mapped[int]
+    raw: Mapped[bytes | None] = mapped_column(deferred=True)
+    raw_key: Mapped[str | None] = mapped_column(sa.String(200))
+    received_at: Mapped[datetime]
+
+    state: Mapped[InboundState] = mapped_column(default=InboundState.ACCEPTED)
+    attempts: Mapped[int] = mapped_column(default=0)
+    outcome: Mapped[str] = mapped_column(sa.String(20), default="")
+    """`answered`, `silent`, `unbelieved`; "" while not done."""
+    reason: Mapped[str] = mapped_column(sa.String(500), default="")
+    """Why it was met with silence, or what broke."""
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"), index=True)
+    author: Mapped[str] = mapped_column(sa.String(320), default="")
+    subject: Mapped[str] = mapped_column(sa.String(500), default="")
+    processed_at: Mapped[datetime | None]

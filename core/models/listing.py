@@ -1,0 +1,42 @@
+"""Table `listing`: what a user was shown, so that "send 2" means what stood at 2."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Base
+
+
+class Listing(Base):
+    """The numbered things of one answer. Numbers are 1-based places in `item_ids`, counted on over the pages."""
+
+    __tablename__ = "listing"
+    __table_args__ = (sa.Index("ix_listing_user_id_id", "user_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
+    message_id: Mapped[str] = mapped_column(sa.String(255), index=True)
+    """Of the answer that showed it."""
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    """`books`; later `articles`, `feeds`."""
+    first_number: Mapped[int] = mapped_column(default=1)
+    item_ids: Mapped[list[int]]
+    created_at: Mapped[datetime]
+
+    @classmethod
+    def shown(cls, session: Session, *, user_id: int, kind: str, replied_to: tuple[str, ...] = ()) -> Listing | None:
+        """The listing in the answer that a mail replies to, else the user's newest of this kind."""
+        mine = sa.select(cls).where(cls.user_id == user_id, cls.kind == kind).order_by(cls.id.desc()).limit(1)
+        if replied_to:
+            answered = session.scalars(mine.where(cls.message_id.in_(replied_to))).first()
+            if answered is not None:
+                return answered
+        return session.scalars(mine).first()
+
+    def item_id(self, number: int) -> int | None:
+        """What stood at `number`, or None."""
+        place = number - self.first_number
+        return self.item_ids[place] if 0 <= place < len(self.item_ids) else None

@@ -1,0 +1,56 @@
+"""Table `user`: the people that Inkpost works for."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Base
+
+
+class UserState(enum.StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class UserRole(enum.StrEnum):
+    READER = "reader"
+    ADMINISTRATOR = "administrator"
+
+
+def hash_secret(secret: str) -> str:
+    """How a secret stands in the row. Secrets are long and random, so a plain SHA-256 is as good as a slow hash."""
+    return hashlib.sha256(secret.lower().encode()).hexdigest()
+
+
+class User(Base):
+    """A person. `address` is the addr-spec in lower case that answers go to."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(sa.String(320), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200), default="")
+    role: Mapped[UserRole] = mapped_column(default=UserRole.READER)
+    state: Mapped[UserState] = mapped_column(default=UserState.ACTIVE)
+    timezone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    """IANA name."""
+    language: Mapped[str] = mapped_column(sa.String(16), default="en")
+    secret_hash: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
+    """`hash_secret` of the secret subaddress, which is also the SMTP AUTH password; None: revoked."""
+    autosend: Mapped[bool] = mapped_column(default=False)
+    """Send a book to the default device as soon as it is added."""
+    created_at: Mapped[datetime]
+
+    @classmethod
+    def by_address(cls, session: Session, address: str) -> User | None:
+        return session.scalars(sa.select(cls).where(cls.address == address.lower())).one_or_none()
+
+    @classmethod
+    def by_secret(cls, session: Session, secret: str) -> User | None:
+        """Whose secret this is. The look-up is by hash, so its time says nothing about other secrets."""
+        return session.scalars(sa.select(cls).where(cls.secret_hash == hash_secret(secret))).one_or_none()

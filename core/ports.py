@@ -1,0 +1,121 @@
+"""The ports: what the core needs of the world. A docstring here is the contract that every adapter keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from core.mail.message import ParsedMessage
+from core.values import Envelope, Peer, SenderVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class BlobStat:
+    """What a store knows of one blob."""
+
+    key: str
+    size_bytes: int
+
+
+class BlobNotFound(KeyError):
+    """No blob stands under this key."""
+
+
+class BlobCorrupt(OSError):
+    """What the store holds under a key is not what was put there."""
+
+
+class BlobStore(Protocol):
+    """Bytes under keys, written once and never changed.
+
+    Blocking; safe from any thread. Keys are relative POSIX paths without empty, `.` or `..` segments, else
+    `ValueError`. A store that cannot be reached raises `core.errors.Unavailable`.
+    """
+
+    def put(self, key: str, source: BinaryIO, *, size_bytes: int, media_type: str) -> bool:
+        """Store what `source` yields; True if created, False if the same content was there already.
+
+        Atomic and durable when it returns: a reader sees the whole blob or none, a crash leaves none. `source` is
+        read from its position and must hold `size_bytes`, else `BlobCorrupt`. The same key put twice is one blob.
+        """
+        ...
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """The blob for reading, from its start, seekable. Raises `BlobNotFound`."""
+        ...
+
+    def stat(self, key: str) -> BlobStat | None: ...
+
+    def delete(self, key: str) -> None:
+        """Forget the blob; no error if it is not there."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[BlobStat]:
+        """All blobs whose key starts with `prefix`, in order of their keys."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The peer took the mail: its whole reply, e.g. "250 2.0.0 queued as 4F2A"."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now: a 4yz, a timeout, no connection. `reply` is the peer's word or what went wrong.
+
+    `is_peer_down` tells a relay that cannot be used at all (which counts against its circuit) from one that
+    answered 4yz for this mail alone.
+    """
+
+    reply: str
+    is_peer_down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Never: a 5yz about this mail. `reply` is the peer's word."""
+
+    reply: str
+
+
+SendResult = Delivered | Deferred | Refused
+
+
+class MailBody(Protocol):
+    """A whole RFC 5322 message that can be read more than once: CRLF line ends, no dot-stuffing."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Exact size of what `chunks` yields in all."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The message from its start, in pieces of at most 64 KiB. Blocks on disk only."""
+        ...
+
+
+class Transport(Protocol):
+    """Gives one mail to one recipient's next hop.
+
+    Called from the event loop. Never raises for what a peer or a network does: that is a `SendResult`. The caller
+    records the attempt before and the result after; a transport keeps no state about mails.
+    """
+
+    async def send(self, *, mail_from: str, rcpt_to: str, body: MailBody) -> SendResult: ...
+
+    async def check(self) -> str | None:
+        """What is wrong with the way out, in one sentence, or None: for `inkpost check` and `/readyz`."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Authenticator(Protocol):
+    """Says who wrote a mail. Never raises for what a mail holds; `Unavailable` if it cannot know now."""
+
+    async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer) -> SenderVerdict: ...

@@ -1,0 +1,138 @@
+"""Values that pass between rooms. Frozen; addresses are addr-specs, times are aware and UTC."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who handed a mail over. `ip` is None where a socket has none (a Unix socket, IMAP)."""
+
+    ip: str | None
+    helo: str = ""
+    auth_user: str | None = None
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """RFC 5321 envelope. `mail_from` is the reverse-path, "" for the null one."""
+
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+
+
+class Trust(enum.IntEnum):
+    """How sure we are of who wrote a mail; each tier may do what the tiers below it may."""
+
+    NONE = 0
+    READ = 1
+    DELIVER = 2
+    CHANGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SenderVerdict:
+    """Who wrote a mail, and why we think so. `user_id` is None when it is nobody that we know or believe."""
+
+    user_id: int | None
+    trust: Trust
+    method: str
+    """`smtp-auth`, `network`, `subaddress`, `none`; later `dkim`, `spf`, ..."""
+    why: str
+    """One sentence for the operator."""
+
+
+class BookFormat(enum.StrEnum):
+    """What a file is, by its content. The value is the file extension without its dot."""
+
+    EPUB = "epub"
+    PDF = "pdf"
+    MOBI = "mobi"
+    AZW3 = "azw3"
+    FB2 = "fb2"
+    DOCX = "docx"
+    RTF = "rtf"
+    TXT = "txt"
+    HTML = "html"
+    CBZ = "cbz"
+    ODT = "odt"
+    MARKDOWN = "md"
+
+    @property
+    def media_type(self) -> str:
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES = {
+    BookFormat.EPUB: "application/epub+zip",
+    BookFormat.PDF: "application/pdf",
+    BookFormat.MOBI: "application/x-mobipocket-ebook",
+    BookFormat.AZW3: "application/vnd.amazon.ebook",
+    BookFormat.FB2: "application/x-fictionbook+xml",
+    BookFormat.DOCX: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    BookFormat.RTF: "application/rtf",
+    BookFormat.TXT: "text/plain",
+    BookFormat.HTML: "text/html",
+    BookFormat.CBZ: "application/vnd.comicbook+zip",
+    BookFormat.ODT: "application/vnd.oasis.opendocument.text",
+    BookFormat.MARKDOWN: "text/markdown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BookMetadata:
+    """What a file says of itself, cleaned: one line each, no control characters, within the library's lengths."""
+
+    title: str
+    """1 to 500 characters; falls back to the file's name, so it is never empty."""
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    """BCP 47, None if absent or not a language."""
+    identifiers: tuple[tuple[str, str], ...] = ()
+    """(scheme, value), e.g. ("isbn", "9780141439518")."""
+    series: str | None = None
+    series_index: float | None = None
+    genre: str | None = None
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    """Plain text."""
+    page_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBook:
+    """A file that was read under limits. `cover_path` is a JPEG of at most 600x800 in the work directory."""
+
+    path: Path
+    format: BookFormat
+    size_bytes: int
+    sha256: str
+    metadata: BookMetadata
+    cover_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedBook:
+    """An opened book whose bytes are in the BlobStore: ready for a transaction."""
+
+    filename: str
+    format: BookFormat
+    size_bytes: int
+    sha256: str
+    storage_key: str
+    cover_key: str | None
+    metadata: BookMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAttachment:
+    """An attachment that did not become a book, and what the user is told of it."""
+
+    filename: str
+    code: str
+    text: str
+    fix: str

@@ -1,0 +1,1 @@
+"""One file for each e-mail command, found by scanning this package."""
