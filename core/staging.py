@@ -1,0 +1,20 @@
+"""Where blobs stand: keys made of the SHA-256 of what they hold, so that the same bytes are the same blob."""
+
+from __future__ import annotations
+
+import enum
+
+
+class BlobKind(enum.StrEnum):
+    """First segment of a key."""
+
+    BOOK = "books"
+    """As it came; never changed."""
+    COVER = "covers"
+    MAIL = "mails"
+    """Raw inbound mails that are too large for a row."""
+
+
+def blob_key(kind: BlobKind, sha256: str, *, extension: str) -> str:
+    """`books/ab/ab12….epub`; `sha256` is lower-case hex, `extension` has no dot."""
+    return f"{kind.value}/{sha256[:2]}/{sha256}.{extension}"
