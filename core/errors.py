@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.mail.answer import Block
+
 
 class InkpostError(Exception):
     """Root of everything that we raise on purpose."""
@@ -12,14 +17,16 @@ class BotError(InkpostError):
 
     `text` says what is wrong, `fix` says how to mend it (a sentence, or a command to write), `code` is stable and
     machine-readable (`book.not-found`). Subclasses set the class attribute `code`; an instance may be more exact.
+    `blocks` go under the text: a numbered choice, suggestions to tap.
     """
 
     code = "request"
 
-    def __init__(self, text: str, *, fix: str = "", code: str | None = None) -> None:
+    def __init__(self, text: str, *, fix: str = "", code: str | None = None, blocks: tuple[Block, ...] = ()) -> None:
         super().__init__(text)
         self.text = text
         self.fix = fix
+        self.blocks = blocks
         if code is not None:
             self.code = code
 

@@ -1,0 +1,50 @@
+"""Who wrote a mail: the rules that need no network. The look-ups are `bot.authenticate`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+SECRET_SEPARATOR = "+"  # RFC 5233 calls what stands behind it the detail, or subaddress
+
+
+@dataclass(frozen=True, slots=True)
+class OurAddresses:
+    """Which addresses are ours: every local part at every domain, each with any subaddress."""
+
+    domains: frozenset[str]
+    """Lower case."""
+    local_parts: frozenset[str]
+    """Lower case, without subaddress: those that take commands."""
+
+    def owns_domain(self, addr_spec: str) -> bool:
+        """Whether mail for this address is ours to take or refuse, rather than somebody else's to relay."""
+        return addr_spec.rpartition("@")[2].lower() in self.domains
+
+    def takes_commands(self, addr_spec: str) -> bool:
+        """Whether this is one of our command addresses, with or without subaddress."""
+        local_part = addr_spec.rpartition("@")[0].lower().partition(SECRET_SEPARATOR)[0]
+        return self.owns_domain(addr_spec) and local_part in self.local_parts
+
+    def secrets_in(self, rcpt_tos: Iterable[str]) -> list[str]:
+        """The subaddresses that a mail was sent to, in order, lower case, "" left out."""
+        ours = (rcpt for rcpt in rcpt_tos if self.takes_commands(rcpt))
+        details = (rcpt.rpartition("@")[0].lower().partition(SECRET_SEPARATOR)[2] for rcpt in ours)
+        return [detail for detail in details if detail]
+
+    def reply_address(self, rcpt_tos: Iterable[str], *, default: str) -> str:
+        """The command address that a mail was sent to, so that a tap on a link comes back the same way."""
+        return next((rcpt for rcpt in rcpt_tos if self.takes_commands(rcpt)), default)
+
+
+def is_listed(ip: str | None, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Whether a peer's address lies in one of the networks; an IPv4-mapped IPv6 address counts as its IPv4 one."""
+    if ip is None:
+        return False
+    try:
+        address = ip_address(ip.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in networks)

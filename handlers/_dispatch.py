@@ -1,0 +1,103 @@
+"""Runs the commands of one mail in order, each in a SAVEPOINT, and translates what they raise: here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.errors import BotError
+from core.mail.answer import Answer, Problem, Result, Step, Steps
+from core.mail.grammar import Command, CommandSpec, Grammar, NotUnderstood
+from core.models import User
+from core.values import RefusedAttachment, StagedBook, Trust
+from core.work import Work
+from handlers._registry import Handler
+from handlers._request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What all commands of one mail share."""
+
+    user: User
+    trust: Trust
+    attachments: tuple[StagedBook | RefusedAttachment, ...]
+    replied_to: tuple[str, ...]
+    reference: str
+    delivery_from: str
+
+
+def dispatch(
+    work: Work,
+    mail: Mail,
+    *,
+    commands: Sequence[Command | NotUnderstood],
+    handlers: Mapping[str, Handler],
+    grammar: Grammar,
+) -> tuple[Result, ...]:
+    """One result for each command, in order. What a command did is undone if it fails; the others stand.
+
+    Raises only what is our own fault, which undoes the whole mail so that it is tried again.
+    """
+    results = []
+    for number, command in enumerate(commands, start=1):
+        if isinstance(command, NotUnderstood):
+            results.append(Result(command.line, _ask_back(command)))
+            continue
+        request = Request(
+            work=work,
+            user=mail.user,
+            command=command,
+            grammar=grammar,
+            attachments=mail.attachments,
+            replied_to=mail.replied_to,
+            cause=f"{mail.reference}:{number}",
+            delivery_from=mail.delivery_from,
+        )
+        results.append(Result(command.line, _run(request, handlers[command.name], trust=mail.trust)))
+    return tuple(results)
+
+
+def _run(request: Request, handler: Handler, *, trust: Trust) -> Answer | Problem:
+    spec = handler.SPEC
+    if trust < spec.trust:
+        return Problem(
+            code="forbidden.trust",
+            text=f"“{spec.name}” needs a mail that is surely yours, and this one could have been written by anybody.",
+            fix="Write to your secret address, the one with a + in it.",
+        )
+    jobs_before = len(request.work.jobs)
+    try:
+        with request.work.session.begin_nested():
+            return handler.handle(request)
+    except BotError as error:
+        del request.work.jobs[jobs_before:]  # the rows that they are about are gone with the SAVEPOINT
+        return _problem(error, spec)
+
+
+def _problem(error: BotError, spec: CommandSpec) -> Problem:
+    wrote_it_wrong = error.code.startswith("request")
+    return Problem(
+        code=error.code,
+        text=error.text,
+        fix=error.fix,
+        usage=spec.usage if wrote_it_wrong else (),
+        blocks=error.blocks,
+    )
+
+
+def _ask_back(line: NotUnderstood) -> Problem:
+    steps = tuple(Step(suggestion, suggestion) for suggestion in line.suggestions)
+    if not line.line:
+        return Problem(
+            code="request.empty",
+            text="Your mail holds neither a command nor a book.",
+            fix="Write a command as the subject, or attach a book.",
+            blocks=(Steps((Step("What can I write?", "help"), Step("My books", "list"))),),
+        )
+    return Problem(
+        code="request.not-understood",
+        text=f"I do not know what “{line.line}” means.",
+        fix="Did you mean one of these?" if steps else "Write “help” for everything that you can write.",
+        blocks=(Steps(steps or (Step("What can I write?", "help"),)),),
+    )

@@ -1,0 +1,65 @@
+"""What a command's handler is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from core.mail.grammar import Command, Grammar
+from core.models import User
+from core.services.accounts import Accounts
+from core.services.book_manager import BookManager
+from core.services.inbox import Inbox
+from core.services.kindle_sync import KindleSyncService
+from core.services.outbox import Outbox
+from core.values import RefusedAttachment, StagedBook
+from core.work import Work
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command of one believed user, inside the mail's transaction. Handlers call services and return an `Answer`;
+    what they raise as `BotError` undoes this command alone and is told to the user."""
+
+    work: Work
+    user: User
+    command: Command
+    grammar: Grammar
+    attachments: tuple[StagedBook | RefusedAttachment, ...]
+    """What the mail carried, opened and stored before the transaction began."""
+    replied_to: tuple[str, ...]
+    """Message-IDs of In-Reply-To and References, nearest first."""
+    cause: str
+    """Unique to this command of this mail: prefix for the causes of the mails that it enqueues."""
+    delivery_from: str
+    """The exact From address of deliveries, which the user approves at Amazon."""
+
+    @property
+    def now(self) -> datetime:
+        return self.work.now
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.user.timezone)
+
+    @cached_property
+    def books(self) -> BookManager:
+        return BookManager(self.work)
+
+    @cached_property
+    def kindle(self) -> KindleSyncService:
+        return KindleSyncService(self.work)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.work)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.work)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        return Inbox(self.work)
