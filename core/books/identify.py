@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.books.text import utf16_without_bom
 from core.books.zips import ZIP_ERRORS, open_zip
 from core.values import BookFormat
 
@@ -198,17 +199,6 @@ def sample_text(sample: bytes) -> str | None:
     return text if len(text) > len(sample) // 2 else sample.decode("latin-1")
 
 
-def utf16_without_bom(sample: bytes) -> str | None:
-    """`utf-16-le` or `utf-16-be` if every other byte is almost always NUL (Latin text) and the others never are."""
-    even, odd = sample[0::2], sample[1::2]
-    high, low = odd.count(0) / max(len(odd), 1), even.count(0) / max(len(even), 1)
-    if high > 0.3 and low < 0.01:
-        return "utf-16-le"
-    if low > 0.3 and high < 0.01:
-        return "utf-16-be"
-    return None
-
-
 def _identify_text(text: str, *, suffix: str) -> Identified:
     start = text.lstrip("\ufeff \t\r\n")
     for pattern, what in _TEXT_SIGNATURES:
@@ -250,7 +240,10 @@ def _identify_zip(path: Path, *, sample: bytes, suffix: str) -> Identified:
             mimetype = _mimetype(archive, names)
     except ZIP_ERRORS:
         return _identify_broken_zip(sample, suffix=suffix)
-    return _identify_names(names, mimetype=mimetype)
+    found = _identify_names(names, mimetype=mimetype)
+    if found.is_archive and (not names or suffix in _CONTAINER_SUFFIXES):
+        return _identify_broken_zip(sample, suffix=suffix)
+    return found
 
 
 def _is_litter(name: str) -> bool:
@@ -292,20 +285,27 @@ def _identify_names(names: list[str], *, mimetype: str) -> Identified:
         suffix in _PICTURE_SUFFIXES or suffix in _COMIC_EXTRAS for suffix in suffixes
     ):
         return _book(BookFormat.CBZ)
-    return Identified(None, True, "a ZIP archive" if names else "an empty ZIP archive")
+    return Identified(None, True, "a ZIP archive")
+
+
+_CONTAINER_SUFFIXES = {
+    ".epub": BookFormat.EPUB,
+    ".docx": BookFormat.DOCX,
+    ".odt": BookFormat.ODT,
+    ".cbz": BookFormat.CBZ,
+}
 
 
 def _identify_broken_zip(sample: bytes, *, suffix: str) -> Identified:
-    """A ZIP whose directory cannot be read: what its first members show, else what its sender calls it."""
+    """A ZIP whose directory cannot be read or shows nothing: what its first members show, else what it is called."""
     if b"mimetypeapplication/epub+zip" in sample or b"META-INF/container.xml" in sample:
         return _book(BookFormat.EPUB)
     if b"word/" in sample and b"[Content_Types].xml" in sample:
         return _book(BookFormat.DOCX)
     if b"mimetypeapplication/vnd.oasis.opendocument.text" in sample:
         return _book(BookFormat.ODT)
-    named = {".epub": BookFormat.EPUB, ".docx": BookFormat.DOCX, ".odt": BookFormat.ODT, ".cbz": BookFormat.CBZ}
-    if suffix in named:
-        return _book(named[suffix])
+    if suffix in _CONTAINER_SUFFIXES:
+        return _book(_CONTAINER_SUFFIXES[suffix])
     return Identified(None, True, "a damaged ZIP archive")
 
 
@@ -325,6 +325,7 @@ def _ole_name(directory: bytes) -> str:
         ("Workbook", "an Excel 97 spreadsheet"),
         ("PowerPoint Document", "a PowerPoint 97 presentation"),
         ("__properties_version1.0", "an Outlook message"),
+        ("EncryptedPackage", "an Office document with a password"),
     )
     for stream, what in streams:
         if stream.encode("utf-16-le") in directory:
