@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from core.mail.message import ParsedMessage
@@ -30,8 +31,9 @@ class BlobCorrupt(OSError):
 class BlobStore(Protocol):
     """Bytes under keys, written once and never changed.
 
-    Blocking; safe from any thread. Keys are relative POSIX paths without empty, `.` or `..` segments, else
-    `ValueError`. A store that cannot be reached raises `core.errors.Unavailable`.
+    Blocking; safe from any thread. Keys are relative POSIX paths of printable characters, without backslashes, empty
+    segments or segments that start with a dot, else `ValueError`. A store that cannot be reached or written raises
+    `core.errors.Unavailable`. What stands under a key with another content raises `BlobCorrupt` when it is put again.
     """
 
     def put(self, key: str, source: BinaryIO, *, size_bytes: int, media_type: str) -> bool:
@@ -39,6 +41,13 @@ class BlobStore(Protocol):
 
         Atomic and durable when it returns: a reader sees the whole blob or none, a crash leaves none. `source` is
         read from its position and must hold `size_bytes`, else `BlobCorrupt`. The same key put twice is one blob.
+        """
+        ...
+
+    def put_file(self, key: str, path: Path, *, media_type: str) -> bool:
+        """Like `put`, of a whole file. The file may become the blob by a hard link: it must never be written again.
+
+        Its name stays the caller's, to delete when they like.
         """
         ...
 

@@ -1,0 +1,3 @@
+from google.api_core.retry import Retry
+
+DEFAULT_RETRY: Retry
