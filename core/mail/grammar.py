@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from core.mail.words import spellings
 from core.values import Trust
+
+ANY_NUMBER = 1000  # of words: no line is as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +32,32 @@ class CommandSpec:
     details: str = ""
     """What a page of documentation says beyond the summary; paragraphs divided by empty lines."""
     aliases: tuple[str, ...] = ()
-    """Other words for it, lower case; the first words of phrases too (`send to kindle` needs none)."""
+    """Other words for it in any language, and phrases of at most four words ("my books"); the longest match wins."""
     prepositions: tuple[str, ...] = ()
     """Words that divide arguments: `to` in `send dune to kobo`; the words behind one land in `Command.phrases`."""
     keys: tuple[str, ...] = ()
     """Which `key=value` (also `key: value`, `key "a value"`) options it takes."""
     subcommands: tuple[str, ...] = ()
-    """`kindle add|list|...`: the first word, if it is one of these, is normalised and spelling-corrected."""
+    """`kindle add|list|...`: the first word, if it is one of these, is normalised and spelling-corrected; a command's
+    other words count here too (`kindle delete` where `delete` is a word for `remove`)."""
+    min_words: int = 0
+    """How few words make sense: a misspelt command with fewer is not run, and a line of a text with fewer is prose."""
+    max_words: int = ANY_NUMBER
+    """With more words than this it is not this command: `list of friends` is not `list`."""
     examples: tuple[Example, ...] = ()
     trust: Trust = Trust.READ
     """How sure we must be of the sender."""
     is_destructive: bool = False
     """Never run on a guess: a typo is answered with a question."""
+    destructive_subcommands: tuple[str, ...] = ()
+    """Those of `subcommands` that are never run on a guess."""
     takes_attachments: bool = False
+    """It does something with the files of its mail; the first such command is what a mail with a book and no command
+    means."""
+    takes_bare_number: bool = False
+    """What a number by itself means, in a reply: `2`."""
+    takes_bare_words: bool = False
+    """What is offered for a few words without a command."""
     group: str = "Library"
     """Heading in `help`."""
 
@@ -54,12 +71,33 @@ class Command:
     words: tuple[str, ...] = ()
     """Arguments in order, quotes removed, without options and phrases."""
     options: Mapping[str, str] = field(default_factory=dict)
+    """Key (lower case) -> value. A key with `=` that the command does not know stands here too, to be refused."""
     phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Preposition -> the words behind it: {"to": ("kobo",)}."""
+    undivided: tuple[str, ...] = ()
+    """`words` as they would be if no preposition divided them, since titles have prepositions of their own: of
+    `send the road to wigan pier`, where no device is called so."""
     line: str = ""
     """As written, cleaned, for showing back."""
     corrected_from: str | None = None
     """The misspelt command word, where it was corrected ("lsit")."""
+
+
+class Misreading(enum.StrEnum):
+    """Why a line is not a command."""
+
+    EMPTY = "empty"
+    """There was nothing to read."""
+    UNKNOWN = "unknown"
+    """It begins with no command word."""
+    UNSURE = "unsure"
+    """It may mean several commands, or one that must not be guessed at."""
+    WRONG_SHAPE = "wrong-shape"
+    """It begins with a command word, and goes on as that command does not."""
+    ASKED_BEFORE = "asked-before"
+    """It is the subject of an earlier mail that this one answers, and is not done twice without being asked."""
+    TOO_MANY = "too-many"
+    """It stands behind the last command that one mail may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +106,7 @@ class NotUnderstood:
 
     line: str
     suggestions: tuple[str, ...] = ()
+    reason: Misreading = Misreading.UNKNOWN
 
 
 class Grammar:
@@ -76,18 +115,36 @@ class Grammar:
     def __init__(self, specs: Iterable[CommandSpec]) -> None:
         self.specs: dict[str, CommandSpec] = {}
         self._by_word: dict[str, CommandSpec] = {}
+        self._words: dict[str, None] = {}
         for spec in specs:
+            if spec.name in self.specs:
+                raise ValueError(f"two commands are called {spec.name!r}")
             self.specs[spec.name] = spec
-            for word in (spec.name, *spec.aliases):
-                if word in self._by_word:
-                    raise ValueError(f"both {self._by_word[word].name} and {spec.name} claim the word {word!r}")
-                self._by_word[word] = spec
+            for word in dict.fromkeys((spec.name, *spec.aliases)):
+                self._claim(word, spec)
+
+    def _claim(self, word: str, spec: CommandSpec) -> None:
+        self._words[word] = None
+        for spelling in spellings(word):
+            other = self._by_word.setdefault(spelling, spec)
+            if other is not spec:
+                raise ValueError(f"both {other.name} and {spec.name} claim the word {word!r}")
 
     def find(self, word: str) -> CommandSpec | None:
-        """The command that `word` names, in any case, or None."""
-        return self._by_word.get(word.lower())
+        """The command that `word` (or a phrase, divided by single blanks) names, in any case, accents or not; None."""
+        return next((self._by_word[form] for form in spellings(word) if form in self._by_word), None)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Every command word and alias."""
-        return tuple(self._by_word)
+        """Every command word and alias, as it is written."""
+        return tuple(self._words)
+
+    @property
+    def folded_words(self) -> tuple[str, ...]:
+        """Every spelling that `find` knows, phrases left out: what misspelt words are compared with."""
+        return tuple(word for word in self._by_word if " " not in word)
+
+    @property
+    def keeper(self) -> CommandSpec | None:
+        """What a mail with a book and no command means."""
+        return next((spec for spec in self.specs.values() if spec.takes_attachments), None)

@@ -1,0 +1,126 @@
+"""Splitting a line into words as people write it: quotes are optional, apostrophes are not quotes, nothing raises."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+MAX_LINE = 1000  # longer than any title with all its options; what is beyond is no command
+
+_TYPOGRAPHY = str.maketrans(
+    dict.fromkeys("“”„‟«»″「」『』", '"')
+    | dict.fromkeys("‘’‚‛‹›′`´", "'")
+    | dict.fromkeys("‐‑‒–—―−", "-")
+    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e", "")
+    | dict.fromkeys("\u2060\u2066\u2067\u2068\u2069\ufeff\ufffc", "")
+)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+# How mail programs write a link in plain text: "a@b.example<mailto:a@b.example>", "www.b.example<https://...>".
+_LINK_TARGET = re.compile(r"(?<=\S)(?:\s?[<\[(]mailto:[^\s>\])]*[>\])]|<https?://[^\s>]*>)", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*(?:[-*•·▪◦]\s+|\d{1,2}[.)]\s+(?=[^\W\d]))")
+_PIECE = re.compile(
+    r"""(?P<key>[^\W\d][\w-]*)(?P<sign>\s*=|\s*:(?!//))\s*
+      | "(?P<double>[^"]*)"(?=[\s,;:.!?)]|$)
+      | '(?P<single>[^']+)'(?=[\s,;:.!?)]|$)
+      | (?:(?![,;][^\W\d][\w-]*=)\S)+""",
+    re.VERBOSE,
+)
+_BARE = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a line, or several in quotes. `start` and `end` are its place in the line, quotes included."""
+
+    text: str
+    start: int
+    end: int
+    is_quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The `title=` of `title=Dune`; `end` is where its value begins."""
+
+    name: str
+    start: int
+    end: int
+
+
+Piece = Word | Key
+
+
+def clean_line(line: str) -> str:
+    """One line of plain characters: NFKC, straight quotes and dashes, no control or invisible ones, single blanks."""
+    text = unicodedata.normalize("NFKC", line[:MAX_LINE].translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
+    text = "".join(letter if unicodedata.category(letter) not in ("Cc", "Cs", "Co") else " " for letter in text)
+    return " ".join(_LINK_TARGET.sub("", text)[:MAX_LINE].split())
+
+
+def strip_bullet(line: str) -> str:
+    """The line without the dash or number of a list that somebody made of their commands."""
+    return _BULLET.sub("", line)
+
+
+def fold(text: str) -> str:
+    """For comparing: no case, no accents ("Löschen" and "loschen" are one word)."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def spellings(word: str) -> set[str]:
+    """The folded forms under which a word is found: also "loeschen" for "löschen"."""
+    return {fold(word), fold(unicodedata.normalize("NFC", word.casefold()).translate(_UMLAUTS))}
+
+
+def split(line: str, keys: Collection[str] = ()) -> list[Piece]:
+    """The pieces of a cleaned line in order.
+
+    `title=` is a key before any value if `keys` is not empty, known or not, so that a misspelt one can be told;
+    `title:` and `title :` only if it is one of `keys`, since titles have colons of their own.
+    """
+    pieces: list[Piece] = []
+    place = 0
+    while (match := _PIECE.search(line, place)) is not None:
+        written = match["key"]
+        if written is not None and not _is_key(written, match["sign"].strip(), keys=keys):
+            match = _BARE.match(line, match.start()) or match
+            written = None
+        if written is not None:
+            pieces.append(Key(fold(written), match.start(), match.end()))
+        else:
+            pieces.append(_word(match))
+        place = match.end()
+    return pieces
+
+
+def _is_key(written: str, sign: str, *, keys: Collection[str]) -> bool:
+    return bool(keys) and (sign == "=" or fold(written) in keys)
+
+
+def _word(match: re.Match[str]) -> Word:
+    groups = match.groupdict()
+    quoted = groups.get("double") if groups.get("double") is not None else groups.get("single")
+    if quoted is not None:
+        return Word(" ".join(quoted.split()), match.start(), match.end(), is_quoted=True)
+    return Word(match[0].strip('"').removeprefix("<").removesuffix(">"), match.start(), match.end())
+
+
+def unquote(value: str) -> str:
+    """A value without the quotes around it, the comma behind it, and a quote that was opened and never closed."""
+    value = value.strip(" ,;")
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1].strip()
+    return value.removeprefix('"').strip() if value.count('"') == 1 else value
+
+
+def is_number(word: str) -> bool:
+    """`2`, `#2`, `2.` and `1-3`: what stands for a thing of a numbered list."""
+    return re.fullmatch(r"#?\d{1,9}[.)]?|\d{1,6}-\d{1,6}", word, re.ASCII) is not None
+
+
+def texts(words: Sequence[Word]) -> tuple[str, ...]:
+    """The words as written, without those that were nothing but quotes."""
+    return tuple(word.text for word in words if word.text)
