@@ -48,12 +48,15 @@ class Claims:
 
 _NO_TITLES = frozenset({"", "unknown", "untitled", "untitled document", "no title", "[no title]", "title", "-"})
 _NO_AUTHORS = frozenset({"", "unknown", "unknown author", "author", "none", "n/a", "-"})
+_NO_WORDS = frozenset({"", "unknown", "unspecified", "none", "n/a", "-"})
+"""What programs write where nobody wrote anything."""
 
 
 def metadata(claims: Claims, *, filename: str) -> BookMetadata:
     """Cleaned, within the library's lengths; the title falls back to `filename`."""
     title = clean_line(claims.title, max_length=TITLE_LENGTH)
     tags = _distinct(clean_line(tag, max_length=GENRE_LENGTH) for tag in claims.tags)[:MAX_TAGS]
+    description = plain_text(claims.description, max_length=DESCRIPTION_LENGTH)
     genre = clean_line(claims.genre, max_length=GENRE_LENGTH) or next(iter(tags), None)
     series = clean_line(claims.series, max_length=SERIES_LENGTH) or None
     return BookMetadata(
@@ -65,7 +68,7 @@ def metadata(claims: Claims, *, filename: str) -> BookMetadata:
         series_index=_number(claims.series_index) if series else None,
         genre=genre,
         tags=tags,
-        description=plain_text(claims.description, max_length=DESCRIPTION_LENGTH) or None,
+        description=None if description.casefold() in _NO_WORDS else description,
         page_count=claims.page_count,
     )
 
@@ -112,7 +115,11 @@ def _identifier(written: tuple[str, str]) -> tuple[str, str] | None:
     isbn = _isbn(value)
     if isbn and scheme in ("isbn", "", "id"):
         return "isbn", isbn
-    if not value or scheme == "isbn":
+    # Calibre's own numbers mean something in one person's Calibre only.
+    if value.casefold() in _NO_WORDS or scheme in ("isbn", "calibre"):
+        return None
+    if scheme == "asin" and not re.fullmatch(r"[A-Z0-9]{10}", value):
+        # Converters put a UUID there, so that a Kindle takes the book for a bought one.
         return None
     if scheme in ("", "uri", "url"):
         scheme = "uri" if re.match(r"(https?|urn|tag):", value) else "id"

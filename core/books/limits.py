@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from core.errors import RefusedFile
 
@@ -18,12 +19,15 @@ class BookLimits:
     """Members of a ZIP."""
     unpacked_bytes: int = 400 * _MB
     """Of all members of a ZIP together."""
-    document_bytes: int = 20 * _MB
-    """Of one XML or HTML document; the tree of a hostile one takes up to 15 times that (see `core.books.xml`)."""
+    document_bytes: int = 8 * _MB
+    """Of one XML document that is read as a tree, which takes up to 30 times that (see `core.books.xml`)."""
     picture_bytes: int = 30 * _MB
     """Of one encoded picture."""
     archive_books: int = 100
     """Files in a ZIP of books."""
+
+
+DEFAULT_LIMITS: Final = BookLimits()
 
 
 def too_large(what: str, *, limit_bytes: int) -> RefusedFile:

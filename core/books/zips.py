@@ -5,14 +5,25 @@ APPNOTE.TXT 6.3 is the format. Nothing is ever unpacked by the names in it: memb
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
+import posixpath
+import re
+import shutil
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from core.books.limits import BookLimits, too_large
+from core.errors import DamagedFile, RefusedFile
 
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 """Of the central directory, which `zipfile` reads and parses whole: 10,000 entries of 400 bytes, and an entry is 46
@@ -32,6 +43,14 @@ ZIP_ERRORS = (
     KeyError,
 )
 """All that `zipfile` of Python 3.11 to 3.14 raises on damaged input."""
+
+
+_OWN_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
+
+
+def is_own_fault(error: BaseException) -> bool:
+    """Whether our disk failed, not their file: a seek to a place that does not exist is an `OSError` just as well."""
+    return isinstance(error, OSError) and error.errno in _OWN_FAULTS
 
 
 class DirectoryTooLarge(ValueError):
@@ -58,3 +77,131 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 def is_symlink(info: zipfile.ZipInfo) -> bool:
     """Unix mode in the upper half of the external attributes (APPNOTE 4.4.15)."""
     return stat.S_ISLNK(info.external_attr >> 16)
+
+
+class Members:
+    """The members of an archive that was checked, read into memory by their names.
+
+    Raises `RefusedFile` for an archive that is locked, or built to harm whoever unpacks it.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, limits: BookLimits) -> None:
+        self._archive = archive
+        self._limits = limits
+        self._infos = _checked(archive.infolist(), limits)
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {name.casefold(): name for name in self._infos}
+
+    @property
+    def names(self) -> list[str]:
+        """Of files, in the order of the directory."""
+        return list(self._infos)
+
+    def find(self, href: str, *, base: str = "") -> str | None:
+        """The member that `href` means in a document in the folder `base`; its case and its %-escapes may be wrong.
+
+        None if there is none, or if the reference leaves the archive.
+        """
+        path = href.partition("#")[0].replace("\\", "/")
+        for candidate in (path, unquote(path)):
+            name = posixpath.normpath(posixpath.join(base, candidate))
+            if name in self._infos:
+                return name
+            if name.casefold() in self._folded:
+                return self._folded[name.casefold()]
+        return None
+
+    def size(self, name: str) -> int:
+        """Unpacked, in bytes, as declared."""
+        return self._infos[name].file_size
+
+    def read(self, name: str, *, limit_bytes: int | None = None) -> bytes:
+        """Content of a member, at most `limit_bytes` (default: of a document), counted while it is unpacked."""
+        limit = self._limits.document_bytes if limit_bytes is None else limit_bytes
+        with self._archive.open(self._infos[name]) as member:
+            data = member.read(limit + 1)
+        if len(data) > limit:
+            raise too_large("A part of the file", limit_bytes=limit)
+        return data
+
+    def copy(self, name: str, target: BinaryIO) -> int:
+        """Unpack a member into `target`; its size in bytes, never more than the directory says."""
+        with self._archive.open(self._infos[name]) as member:
+            shutil.copyfileobj(member, target)
+        return target.tell()
+
+
+@contextmanager
+def open_members(path: Path, limits: BookLimits, *, kind: str) -> Iterator[Members]:
+    """The checked members of the `kind` ("EPUB") at `path`; `DamagedFile` where its directory cannot be read."""
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(open_zip(path))
+        except ZIP_ERRORS as error:
+            if is_own_fault(error):
+                raise
+            raise DamagedFile(
+                f"The {kind} is damaged or cut short: the list of its parts, which stands at its end, cannot be read.",
+                fix="Send it again, or get a fresh copy from where it came.",
+                code="file.cut-short",
+            ) from error
+        yield Members(archive, limits)
+
+
+def _checked(infos: list[zipfile.ZipInfo], limits: BookLimits) -> dict[str, zipfile.ZipInfo]:
+    if len(infos) > limits.entries:
+        raise RefusedFile(
+            f"The archive holds {len(infos):,} files; at most {limits.entries:,} are read.",
+            fix="Send a copy with fewer parts.",
+            code="file.too-many-parts",
+        )
+    # `zipfile` never yields more of a member than its declared size, so that the sum of these is a true bound.
+    if sum(info.file_size for info in infos) > limits.unpacked_bytes:
+        raise too_large("What is packed into the file", limit_bytes=limits.unpacked_bytes)
+    checked: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        _check_member(info)
+        twin = checked.get(info.filename)
+        if twin is not None and (twin.CRC, twin.file_size) != (info.CRC, info.file_size):
+            raise _hostile("it holds two different files of one name")
+        if not info.is_dir():
+            checked[info.filename] = info
+    _check_overlap(infos)
+    return checked
+
+
+_MAX_NAME_LENGTH = 1024
+_HOSTILE_NAME = re.compile(r"[\x00-\x1f\x7f]|^[/\\]|^[A-Za-z]:[/\\]|(?:^|[/\\])\.\.(?:[/\\]|$)")
+
+
+def _check_member(info: zipfile.ZipInfo) -> None:
+    if info.flag_bits & 1:  # APPNOTE 4.4.4, bit 0
+        raise RefusedFile(
+            "The file is locked with a password.",
+            fix="Remove the password and send it again.",
+            code="file.password",
+        )
+    # `filename` was cut at a NUL by `zipfile`; `orig_filename` is as written.
+    if _HOSTILE_NAME.search(info.orig_filename) or len(info.orig_filename) > _MAX_NAME_LENGTH:
+        raise _hostile("the name of a part leads out of the file or hides characters")
+    if is_symlink(info):
+        raise _hostile("it holds a link to a file outside of it")
+
+
+def _check_overlap(infos: list[zipfile.ZipInfo]) -> None:
+    """Records that share their bytes are how a small file unpacks into a huge one (Fifield, 2019)."""
+    places = sorted((info.header_offset, info.compress_size) for info in infos)
+    for (offset, size), (following, _) in pairwise(places):
+        # 30 bytes of local header (APPNOTE 4.3.7) before name, extra field and content.
+        if offset + 30 + size > following:
+            raise _hostile("its parts overlap, as in a ZIP bomb")
+
+
+def _hostile(why: str) -> RefusedFile:
+    return RefusedFile(
+        f"The file looks dangerous and was not opened: {why}.",
+        fix="Get the book from another source, or repack it with a reader such as Calibre.",
+        code="file.hostile",
+    )

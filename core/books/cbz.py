@@ -1,0 +1,47 @@
+"""Comics as ZIPs of pictures, with ComicInfo.xml (Anansi project, version 2.0) where a tool left one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from core.books.claims import Claims
+from core.books.limits import BookLimits
+from core.books.xml import find, parse_xml, text_of
+from core.books.zips import Members, open_members
+from core.errors import DamagedFile
+
+_PICTURE = re.compile(r"(?!__MACOSX/).*\.(jpe?g|png|gif|webp|bmp|avif|tiff?)", re.IGNORECASE | re.DOTALL)
+
+
+def read(path: Path, limits: BookLimits) -> Claims:
+    """See `core.books.open.Reader`."""
+    with open_members(path, limits, kind="CBZ") as members:
+        pages = sorted(filter(_PICTURE.fullmatch, members.names), key=_natural_order)
+        if not pages:
+            raise DamagedFile("The comic is damaged: there is no page in it.", fix="Send it again.")
+        claims = _read_info(members)
+        claims.page_count = len(pages)
+        if members.size(pages[0]) <= limits.picture_bytes:
+            claims.cover = members.read(pages[0], limit_bytes=limits.picture_bytes)
+        return claims
+
+
+def _natural_order(name: str) -> list[tuple[int, str]]:
+    """Page 2 before page 10."""
+    return [(int(digits or 0), text.casefold()) for digits, text in re.findall(r"(\d{1,18})|(\D+)", name)]
+
+
+def _read_info(members: Members) -> Claims:
+    name = next((name for name in members.names if name.casefold().endswith("comicinfo.xml")), None)
+    info = parse_xml(members.read(name)) if name else None
+    series, number = text_of(find(info, "Series")), text_of(find(info, "Number"))
+    return Claims(
+        title=text_of(find(info, "Title")) or f"{series} {number}".strip(),
+        authors=text_of(find(info, "Writer")).split(","),
+        languages=[text_of(find(info, "LanguageISO"))],
+        series=series,
+        series_index=number,
+        tags=text_of(find(info, "Genre")).split(","),
+        description=text_of(find(info, "Summary")),
+    )

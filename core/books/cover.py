@@ -1,0 +1,46 @@
+"""Pictures of strangers to covers: a JPEG of at most 600x800."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from PIL import Image
+
+MAX_SIZE = (600, 800)
+MAX_PIXELS = 80_000_000
+"""Decoded at most: 80 million pixels of three bytes are 240 MB, and a page scanned at 600 dpi has 35 million."""
+_QUALITY = 85
+_REDUCING_GAP = 1.5
+"""JPEG decodes at 1/2, 1/4 or 1/8 for almost nothing, as long as this many times the wanted size is left to resize."""
+
+
+def make_cover(picture: bytes) -> bytes | None:
+    """`picture` as an RGB JPEG within 600x800, or None if it cannot be read: a book without a cover is still a book."""
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    with warnings.catch_warnings():
+        # What is merely odd in a picture (its EXIF, a palette with transparency) is none of our business, but beyond
+        # its limit Pillow only warns, until twice the limit.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            return _encode(picture)
+        except Exception:  # noqa: BLE001  # decoders raise anything: struct.error, SyntaxError, KeyError, MemoryError
+            return None
+
+
+def _encode(picture: bytes) -> bytes:
+    with Image.open(io.BytesIO(picture)) as image:
+        image.thumbnail(MAX_SIZE, reducing_gap=_REDUCING_GAP)
+        buffer = io.BytesIO()
+        _flattened(image).save(buffer, "JPEG", quality=_QUALITY)
+        return buffer.getvalue()
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """In RGB, what is transparent on white."""
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")

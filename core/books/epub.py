@@ -1,0 +1,248 @@
+"""EPUB 2 and 3 (OCF container, package document): metadata and cover, nothing unpacked that is not asked for."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from core.books.claims import Claims
+from core.books.limits import BookLimits
+from core.books.xml import attribute, children, find, local_name, parse_xml, text_of
+from core.books.zips import Members, open_members
+from core.errors import DamagedFile, RefusedFile
+
+_FONT_OBFUSCATION = frozenset(
+    {
+        "http://www.idpf.org/2008/embedding",  # EPUB 3.3, 4.2.4
+        "http://ns.adobe.com/pdf/enc#RC",  # Adobe's older way, which ADEPT is not
+    }
+)
+_PICTURE_REFERENCE = re.compile(
+    rb"<(?:\w+:)?(?:img|image)\b[^<>]*?\s(?:src|xlink:href|href)\s*=\s*[\"']([^\"'<>]+)[\"']", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A manifest item whose file is in the archive."""
+
+    name: str
+    media_type: str
+    properties: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """The package document, and what of it the archive really holds."""
+
+    root: etree._Element
+    folder: str
+    items: dict[str, _Item]
+    """By id."""
+    spine: list[_Item]
+
+
+def read(path: Path, limits: BookLimits) -> Claims:
+    """See `core.books.open.Reader`."""
+    with open_members(path, limits, kind="EPUB") as members:
+        _refuse_drm(members)
+        package = _open_package(members)
+        claims = _read_metadata(package.root)
+        claims.cover = _read_cover(members, package, limits=limits)
+        return claims
+
+
+# -- container and package
+
+
+def _refuse_drm(members: Members) -> None:
+    """Encryption of anything but fonts, or the licence files of the systems that are in use."""
+    names = set(members.names)
+    licensed = {"META-INF/license.lcpl", "META-INF/sinf.xml"} & names
+    if licensed or any(algorithm not in _FONT_OBFUSCATION for algorithm in _encryption_algorithms(members, names)):
+        raise RefusedFile(
+            "This book is protected (DRM): only the reader that it was bought for can open it.",
+            fix="Send a copy without protection; many shops and publishers offer one.",
+            code="file.drm",
+        )
+
+
+def _encryption_algorithms(members: Members, names: set[str]) -> Iterator[str]:
+    if "META-INF/encryption.xml" not in names:
+        return
+    root = parse_xml(members.read("META-INF/encryption.xml"))
+    for element in root.iter() if root is not None else ():
+        if local_name(element) == "EncryptedData":
+            yield _attribute_of(find(element, "EncryptionMethod"), "Algorithm")
+
+
+def _attribute_of(element: etree._Element | None, name: str) -> str:
+    return "" if element is None else attribute(element, name).strip()
+
+
+def _open_package(members: Members) -> _Package:
+    name = _package_name(members)
+    root = parse_xml(members.read(name))
+    if root is None or local_name(root) != "package":
+        raise _damaged("its package document, the list of its parts, cannot be read")
+    folder = posixpath.dirname(name)
+    manifest, spine = find(root, "manifest"), find(root, "spine")
+    items = dict(_items(members, manifest, folder=folder))
+    chapters = [attribute(ref, "idref") for ref in children(spine, "itemref")] if spine is not None else []
+    package = _Package(root, folder, items, [items[idref] for idref in chapters if idref in items])
+    if not package.spine and not any("html" in item.media_type for item in items.values()):
+        raise _damaged("none of its chapters is in the file")
+    return package
+
+
+def _package_name(members: Members) -> str:
+    """By the container; without one, the only package document there is."""
+    container = members.find("META-INF/container.xml")
+    root = parse_xml(members.read(container)) if container else None
+    for element in root.iter() if root is not None else ():
+        if local_name(element) == "rootfile":
+            name = members.find(attribute(element, "full-path").strip().lstrip("/"))
+            if name:
+                return name
+    candidates = [name for name in members.names if name.lower().endswith(".opf")]
+    if len(candidates) == 1:
+        return candidates[0]
+    raise _damaged("its package document, the list of its parts, is missing")
+
+
+def _items(members: Members, manifest: etree._Element | None, *, folder: str) -> Iterator[tuple[str, _Item]]:
+    for element in children(manifest, "item") if manifest is not None else ():
+        name = members.find(attribute(element, "href").strip(), base=folder)
+        if name:
+            properties = frozenset(attribute(element, "properties").split())
+            yield attribute(element, "id"), _Item(name, attribute(element, "media-type").lower(), properties)
+
+
+def _damaged(what: str) -> DamagedFile:
+    return DamagedFile(
+        f"The EPUB is damaged: {what}.",
+        fix="Send it again, or get a fresh copy from where it came.",
+        code="file.damaged",
+    )
+
+
+# -- metadata
+
+
+def _read_metadata(root: etree._Element) -> Claims:
+    metadata = find(root, "metadata")
+    if metadata is None:
+        return Claims()
+    # EPUB 2 let the Dublin Core stand in an element of its own, so that it is looked for at any depth.
+    elements = [element for element in metadata.iter() if element is not metadata]
+    refinements = _refinements(elements)
+    subjects = _texts(elements, "subject")
+    series, index = _series(elements, refinements)
+    return Claims(
+        title=_title(elements, refinements),
+        authors=_authors(elements, refinements),
+        languages=_texts(elements, "language"),
+        identifiers=[(attribute(element, "scheme"), text_of(element)) for element in _named(elements, "identifier")],
+        series=series,
+        series_index=index,
+        tags=[tag for subject in subjects for tag in re.split(r"\s*;\s*|\s--\s", subject)],
+        description=next(iter(_texts(elements, "description")), ""),
+    )
+
+
+def _named(elements: Iterable[etree._Element], *names: str) -> list[etree._Element]:
+    return [element for element in elements if local_name(element) in names]
+
+
+def _texts(elements: Iterable[etree._Element], name: str) -> list[str]:
+    return [text for text in map(text_of, _named(elements, name)) if text]
+
+
+_Refinements = dict[tuple[str, str], str]
+"""(id of what is refined, property) -> value; EPUB 3.3, 5.5.5."""
+
+
+def _refinements(elements: Iterable[etree._Element]) -> _Refinements:
+    return {
+        (attribute(element, "refines").removeprefix("#"), attribute(element, "property")): text_of(element)
+        for element in _named(elements, "meta")
+        if attribute(element, "refines")
+    }
+
+
+def _title(elements: list[etree._Element], refinements: _Refinements) -> str:
+    titles = [title for title in _named(elements, "title") if text_of(title)]
+    main = [title for title in titles if refinements.get((attribute(title, "id"), "title-type")) == "main"]
+    return text_of(next(iter(main or titles), None))
+
+
+def _authors(elements: list[etree._Element], refinements: _Refinements) -> list[str]:
+    """Creators in the role of an author (MARC `aut`); all that have no role if none has that one."""
+    by_role: dict[str, list[str]] = {}
+    for creator in _named(elements, "creator"):
+        role = attribute(creator, "role") or refinements.get((attribute(creator, "id"), "role"), "")
+        by_role.setdefault(role.strip().casefold(), []).append(text_of(creator))
+    return by_role.get("aut", []) + by_role.get("", []) or [name for names in by_role.values() for name in names]
+
+
+def _series(elements: list[etree._Element], refinements: _Refinements) -> tuple[str, str]:
+    """(name, place): of EPUB 3's collection, else of Calibre's own `meta`."""
+    for meta in _named(elements, "meta"):
+        own = attribute(meta, "id")
+        kind = refinements.get((own, "collection-type"), "series")
+        if attribute(meta, "property") == "belongs-to-collection" and kind == "series":
+            return text_of(meta), refinements.get((own, "group-position"), "")
+    named = {attribute(meta, "name"): attribute(meta, "content") for meta in _named(elements, "meta")}
+    return named.get("calibre:series", ""), named.get("calibre:series_index", "")
+
+
+# -- cover
+
+
+def _read_cover(members: Members, package: _Package, *, limits: BookLimits) -> bytes | None:
+    for name in _cover_names(members, package):
+        if name is not None and members.size(name) <= limits.picture_bytes:
+            return members.read(name, limit_bytes=limits.picture_bytes)
+    return None
+
+
+def _cover_names(members: Members, package: _Package) -> Iterator[str | None]:
+    """Members that may be the cover, the most trustworthy first."""
+    pictures = {
+        key: item
+        for key, item in package.items.items()
+        if item.media_type.startswith("image/") and item.media_type != "image/svg+xml"
+    }
+    yield from (item.name for item in pictures.values() if "cover-image" in item.properties)
+    for meta in _named(package.root.iter(), "meta"):
+        if attribute(meta, "name") == "cover":
+            content = attribute(meta, "content").strip()
+            # An id by convention, but some tools write the file there.
+            yield pictures[content].name if content in pictures else members.find(content, base=package.folder)
+    pages = [
+        members.find(attribute(reference, "href"), base=package.folder)
+        for reference in _named(package.root.iter(), "reference")
+        if attribute(reference, "type").casefold() == "cover"
+    ]
+    for page in [*pages, *(item.name for item in package.spine[:1])]:
+        yield _picture_of_page(members, page) if page else None
+    yield from (item.name for key, item in pictures.items() if "cover" in f"{key} {item.name}".casefold())
+
+
+def _picture_of_page(members: Members, page: str) -> str | None:
+    """The first picture that a page shows; guides sometimes point at the picture itself."""
+    if page.lower().endswith((".jpg", ".jpeg", ".png", ".gif", ".webp")):
+        return page
+    if members.size(page) > _PAGE_BYTES:
+        return None
+    match = _PICTURE_REFERENCE.search(members.read(page))
+    return members.find(match[1].decode("utf-8", "replace"), base=posixpath.dirname(page)) if match else None
+
+
+_PAGE_BYTES = 256 * 1024
+"""A page that shows a cover is far smaller, and a first chapter need not be unpacked to find that it is none."""

@@ -1,0 +1,91 @@
+"""XML of strangers through lxml: entities and DTDs are inert, and broken XML is read as far as it goes.
+
+Memory: libxml2 makes 120 bytes of the four bytes of `<a/>`, so a document has to be bounded by its caller. Depth is
+bounded by libxml2 (256 levels), the growth of internal entities too (amplification of 5 beyond 1 MB).
+"""
+
+from __future__ import annotations
+
+import re
+from html.entities import name2codepoint
+
+from lxml import etree
+
+from core.books.text import decode_text
+
+_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}?(?:encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"'])?[^>]{0,200}?\?>")
+_XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,30});")
+_ENTITY_REFERENCE = re.compile(r"&[\w:.-]+;")
+
+
+def parse_xml(data: bytes) -> etree._Element | None:
+    """The root element; of a document that is not well-formed what can be read of it; None if that is nothing."""
+    try:
+        return etree.fromstring(data, _parser(recover=False))
+    except (etree.XMLSyntaxError, ValueError):
+        return _parse_broken(data)
+
+
+def _parser(*, recover: bool) -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=recover,
+    )
+
+
+def _parse_broken(data: bytes) -> etree._Element | None:
+    """After what is usual among books: a wrong or missing encoding, HTML's named entities, blank lines in front."""
+    declaration = _DECLARATION.match(data)
+    declared = declaration[1].decode("ascii") if declaration and declaration[1] else None
+    text = decode_text(data, declared=declared).lstrip("\ufeff \t\r\n")
+    text = _NAMED_ENTITY.sub(_resolve_named, re.sub(r"^<\?xml[^>]*\?>", "", text))
+    try:
+        return etree.fromstring(text.encode("utf-8", "replace"), _parser(recover=True))
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def _resolve_named(match: re.Match[str]) -> str:
+    known = match[1] in name2codepoint and match[1] not in _XML_ENTITIES
+    return chr(name2codepoint[match[1]]) if known else match[0]
+
+
+def local_name(element: etree._Element) -> str:
+    """The name without its namespace, which books get wrong more often than right."""
+    # An unresolved entity is a node too, and its tag is a function.
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def children(element: etree._Element, *names: str) -> list[etree._Element]:
+    """Child elements of these local names, in order."""
+    return [child for child in element if local_name(child) in names]
+
+
+def find(element: etree._Element | None, *path: str) -> etree._Element | None:
+    """The first descendant along `path` of local names, None if a step of it is missing."""
+    for name in path:
+        if element is None:
+            return None
+        element = next(iter(children(element, name)), None)
+    return element
+
+
+def text_of(element: etree._Element | None) -> str:
+    """All text inside, without the unresolved entities; "" for None."""
+    if element is None:
+        return ""
+    return "".join(chunk for chunk in map(str, element.itertext()) if not _ENTITY_REFERENCE.fullmatch(chunk)).strip()
+
+
+def attribute(element: etree._Element, name: str) -> str:
+    """The attribute of this local name in whatever namespace, "" if there is none."""
+    plain = element.get(name)
+    if plain is not None:
+        return str(plain)
+    return next((str(value) for key, value in element.attrib.items() if str(key).endswith(f"}}{name}")), "")
