@@ -1,0 +1,1 @@
+"""Services: what may be done with the rows, in a transaction that somebody else opened and closes."""

@@ -1,0 +1,365 @@
+"""The outbox: every mail that we owe somebody, the ledger of the attempts, and the true words for how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, undefer
+
+from core import jobs
+from core.errors import Conflict, NotFound
+from core.events import BookSynced, DeliveryFailed
+from core.mail.outgoing import OutgoingMail
+from core.mail.status import clean_reply
+from core.models import Attempt, Book, OutboxMail
+from core.models.book import SyncStatus
+from core.models.outbox import OutboxKind, OutboxState
+from core.ports import Deferred, Delivered, Refused, SendResult
+from core.references import parse_reference
+from core.services.retries import RETRY_SCHEDULE, RetrySchedule, retry_delay_seconds
+from core.work import Work
+
+OPEN_STATES = (OutboxState.QUEUED, OutboxState.SENDING)
+_SYNC_STATUS = {
+    OutboxState.QUEUED: SyncStatus.PENDING,
+    OutboxState.SENDING: SyncStatus.PENDING,
+    OutboxState.ACCEPTED: SyncStatus.ACCEPTED,
+    OutboxState.FAILED: SyncStatus.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptToMake:
+    """An attempt that stands in the ledger and is now to be made, with all that it takes."""
+
+    outbox_id: int
+    number: int
+    reference: str
+    mail_from: str
+    rcpt_to: str
+    message_id: str
+    head: bytes
+    attachment_key: str | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxPage:
+    """A page of the outbox, newest first."""
+
+    mails: Sequence[OutboxMail]
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How many mails are in a state, and how long the oldest of them has been waiting since it was enqueued."""
+
+    count: int
+    oldest_age_seconds: float
+
+
+class Outbox:
+    """The outbox in one transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
+
+    def enqueue(
+        self,
+        mail: OutgoingMail,
+        *,
+        cause: str,
+        kind: OutboxKind,
+        user_id: int | None = None,
+        inbound_id: int | None = None,
+        book_id: int | None = None,
+        device_id: int | None = None,
+    ) -> OutboxMail:
+        """The row of this mail, its job deferred. A second mail of the same `cause` is not made: the first is returned.
+
+        So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending.
+        """
+        if (earlier := self._by_cause(cause)) is not None:
+            return earlier
+        file = mail.attachment
+        row = OutboxMail(
+            cause=cause, reference=mail.reference, kind=kind, user_id=user_id, inbound_id=inbound_id, book_id=book_id,
+            device_id=device_id, mail_from=mail.mail_from, rcpt_to=mail.rcpt_to, message_id=mail.message_id,
+            subject=mail.subject[:500], head=mail.head, attachment_key=file.key if file else None,
+            attachment_name=file.filename if file else None, attachment_type=file.media_type if file else None,
+            size_bytes=mail.size_bytes, created_at=self._work.now, state=OutboxState.QUEUED,
+        )  # fmt: skip
+        try:
+            with self._session.begin_nested():
+                self._session.add(row)
+        except IntegrityError:
+            # On PostgreSQL another transaction may have had the same cause in hand; anything else is a bug.
+            if (earlier := self._by_cause(cause)) is None:
+                raise
+            return earlier
+        self._work.defer(jobs.deliver(row.id, rcpt_to=row.rcpt_to))
+        self._refresh_book(row)
+        return row
+
+    def waiting_for(self, outbox_id: int) -> str | None:
+        """Whom a mail that is still to be sent is for, or None if there is nothing to send."""
+        return self._session.scalars(
+            sa.select(OutboxMail.rcpt_to).where(OutboxMail.id == outbox_id, OutboxMail.state.in_(OPEN_STATES))
+        ).one_or_none()
+
+    def start_attempt(self, outbox_id: int) -> AttemptToMake | None:
+        """Write down the next attempt, to be committed before it is made. None: it is accepted, failed or dropped."""
+        mail = self._locked(outbox_id)
+        if mail is None or mail.state not in OPEN_STATES:
+            return None
+        mail.state = OutboxState.SENDING
+        mail.attempts += 1
+        mail.next_try_at = None
+        self._session.add(Attempt(outbox_id=mail.id, number=mail.attempts, started_at=self._work.now))
+        return AttemptToMake(
+            outbox_id=mail.id, number=mail.attempts, reference=mail.reference, mail_from=mail.mail_from,
+            rcpt_to=mail.rcpt_to, message_id=mail.message_id, head=mail.head, attachment_key=mail.attachment_key,
+            size_bytes=mail.size_bytes,
+        )  # fmt: skip
+
+    def postpone(self, outbox_id: int, *, seconds: float) -> None:
+        """Say when a mail that could not be tried (the relay is down, its provider's pace) will be; not an attempt."""
+        self._session.execute(
+            sa.update(OutboxMail)
+            .where(OutboxMail.id == outbox_id, OutboxMail.state.in_(OPEN_STATES))
+            .values(next_try_at=self._work.now + timedelta(seconds=seconds))
+        )
+
+    def record(
+        self,
+        outbox_id: int,
+        *,
+        number: int,
+        result: SendResult,
+        jitter: float,
+        schedule: RetrySchedule = RETRY_SCHEDULE,
+    ) -> float | None:
+        """Write down what came of attempt `number`; returns the seconds until the next try, None if there is none.
+
+        May run twice for one result. What was accepted stays accepted, whoever says so and however late; other
+        results of an attempt that was overtaken are kept with the attempt and change nothing else.
+        """
+        mail = self._locked(outbox_id)
+        if mail is None:
+            return None
+        is_current = mail.state is OutboxState.SENDING and mail.attempts == number
+        attempt = self._session.get(Attempt, (outbox_id, number))
+        if attempt is not None and attempt.result != "delivered":
+            attempt.finished_at = self._work.now
+            attempt.result = type(result).__name__.lower()
+            attempt.reply = clean_reply(result.reply)
+        match result:
+            case Delivered(reply):
+                if mail.state is not OutboxState.ACCEPTED:
+                    self._accept(mail, reply)
+            case Refused(reply):
+                if is_current:
+                    self._fail(mail, reply)
+            case Deferred(reply):
+                if is_current and attempt is not None:
+                    return self._defer(mail, attempt, reply, jitter=jitter, schedule=schedule)
+            case _:
+                assert_never(result)
+        return None
+
+    def find(self, reference: str) -> OutboxMail:
+        """The mail of a reference as a person writes it. Raises `NotFound`."""
+        wanted = parse_reference(reference)
+        mail = self._session.scalars(sa.select(OutboxMail).where(OutboxMail.reference == wanted)).one_or_none()
+        if mail is None:
+            raise NotFound(f"No mail has the reference {reference}.", code="mail.not-found")
+        return mail
+
+    def of_inbound(self, inbound_id: int) -> Sequence[OutboxMail]:
+        """The mails that one incoming mail caused, in order."""
+        mine = sa.select(OutboxMail).where(OutboxMail.inbound_id == inbound_id).order_by(OutboxMail.id)
+        return self._session.scalars(mine).all()
+
+    def recent_deliveries(self, user_id: int, *, limit: int) -> Sequence[OutboxMail]:
+        """A user's newest deliveries to devices, newest first."""
+        return self._session.scalars(
+            sa.select(OutboxMail)
+            .where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
+            .order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc())
+            .limit(limit)
+        ).all()
+
+    def attempts(self, outbox_id: int) -> Sequence[Attempt]:
+        """The attempts of a mail, in order."""
+        return self._session.scalars(
+            sa.select(Attempt).where(Attempt.outbox_id == outbox_id).order_by(Attempt.number)
+        ).all()
+
+    def page(self, *, state: OutboxState | None = None, page: int = 1, per_page: int = 20) -> OutboxPage:
+        """Mails newest first, all of them or those in one state."""
+        chosen = sa.true() if state is None else OutboxMail.state == state
+        total = self._session.scalar(sa.select(sa.func.count(OutboxMail.id)).where(chosen)) or 0
+        mails = self._session.scalars(
+            sa.select(OutboxMail)
+            .where(chosen)
+            .order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc())
+            .limit(per_page)
+            .offset((page - 1) * per_page)
+        ).all()
+        return OutboxPage(mails, page=page, pages=max(1, -(-total // per_page)), total=total)
+
+    def get_pending(self) -> dict[OutboxState, QueueDepth]:
+        """Depth and age of what is still to be sent, by state: for metrics."""
+        counted = self._session.execute(
+            sa.select(OutboxMail.state, sa.func.count(OutboxMail.id), sa.func.min(OutboxMail.created_at))
+            .where(OutboxMail.state.in_(OPEN_STATES))
+            .group_by(OutboxMail.state)
+        )
+        depths = dict.fromkeys(OPEN_STATES, QueueDepth(0, 0.0))
+        return depths | {
+            state: QueueDepth(count, (self._work.now - oldest).total_seconds()) for state, count, oldest in counted
+        }
+
+    def retry(self, reference: str) -> OutboxMail:
+        """Have a mail sent again, for the operator: at once, and with all of its tries before it. Raises `Conflict`
+        if the relay has taken it."""
+        mail = self._locked(self.find(reference).id)
+        assert mail is not None
+        if mail.state is OutboxState.ACCEPTED:
+            raise Conflict("The relay has taken this mail already.", code="mail.accepted")
+        last = self._session.get(Attempt, (mail.id, mail.attempts))
+        if last is not None and last.result != "refused":
+            last.result = "given-up"  # ends the round, so that the tries and their age are counted anew
+        mail.state, mail.next_try_at, mail.finished_at = OutboxState.QUEUED, None, None
+        self._work.defer(jobs.deliver(mail.id, rcpt_to=mail.rcpt_to))
+        self._refresh_book(mail)
+        return mail
+
+    def drop(self, reference: str) -> OutboxMail:
+        """Never send a mail, for the operator. Raises `Conflict` if the relay has taken it."""
+        mail = self._locked(self.find(reference).id)
+        assert mail is not None
+        if mail.state is OutboxState.ACCEPTED:
+            raise Conflict("The relay has taken this mail already.", code="mail.accepted")
+        mail.state, mail.next_try_at, mail.finished_at = OutboxState.DROPPED, None, self._work.now
+        self._refresh_book(mail)
+        return mail
+
+    def _by_cause(self, cause: str) -> OutboxMail | None:
+        return self._session.scalars(sa.select(OutboxMail).where(OutboxMail.cause == cause)).one_or_none()
+
+    def _locked(self, outbox_id: int) -> OutboxMail | None:
+        """The row, held until the commit (on SQLite a writing transaction holds everything anyway)."""
+        mine = sa.select(OutboxMail).where(OutboxMail.id == outbox_id).with_for_update()
+        return self._session.scalars(
+            mine.options(undefer(OutboxMail.head)).execution_options(populate_existing=True)
+        ).one_or_none()
+
+    def _accept(self, mail: OutboxMail, reply: str) -> None:
+        mail.state, mail.next_try_at, mail.finished_at = OutboxState.ACCEPTED, None, self._work.now
+        mail.last_reply = clean_reply(reply)
+        self._refresh_book(mail)
+        if mail.kind is OutboxKind.DELIVERY and mail.book_id is not None:
+            self._session.execute(
+                sa.update(Book)
+                .where(Book.id == mail.book_id)
+                .values(download_count=Book.download_count + 1, last_synced_at=self._work.now)
+            )
+            if mail.device_id is not None:
+                self._work.emit(
+                    BookSynced(user_id=mail.user_id, book_id=mail.book_id, device_id=mail.device_id, outbox_id=mail.id)
+                )
+
+    def _fail(self, mail: OutboxMail, reply: str) -> None:
+        mail.state, mail.next_try_at, mail.finished_at = OutboxState.FAILED, None, self._work.now
+        mail.last_reply = clean_reply(reply)
+        self._refresh_book(mail)
+        self._work.emit(
+            DeliveryFailed(user_id=mail.user_id, outbox_id=mail.id, rcpt_to=mail.rcpt_to, reason=mail.last_reply)
+        )
+
+    def _defer(
+        self, mail: OutboxMail, attempt: Attempt, reply: str, *, jitter: float, schedule: RetrySchedule
+    ) -> float | None:
+        first, tries = self._round(mail)
+        age = self._work.now - first.started_at
+        seconds = retry_delay_seconds(tries, age_seconds=age.total_seconds(), jitter=jitter, schedule=schedule)
+        if seconds is None:
+            attempt.result = "given-up"
+            self._fail(mail, f"{reply} (given up after {tries} tries in {age.days} days)")
+            return None
+        mail.last_reply = clean_reply(reply)
+        mail.next_try_at = self._work.now + timedelta(seconds=seconds)
+        return seconds
+
+    def _round(self, mail: OutboxMail) -> tuple[Attempt, int]:
+        """The first attempt since the mail was enqueued or retried by the operator, and how many there were since."""
+        attempts = self.attempts(mail.id)
+        ended = max((a.number for a in attempts if a.result in ("refused", "given-up")), default=0)
+        mine = [a for a in attempts if a.number > ended]
+        return mine[0], len(mine)
+
+    def _refresh_book(self, mail: OutboxMail) -> None:
+        """Make a book's `sync_status` that of its newest delivery which the operator did not drop."""
+        if mail.kind is not OutboxKind.DELIVERY or mail.book_id is None:
+            return
+        self._session.flush()
+        newest = self._session.scalars(
+            sa.select(OutboxMail.state)
+            .where(
+                OutboxMail.book_id == mail.book_id,
+                OutboxMail.kind == OutboxKind.DELIVERY,
+                OutboxMail.state != OutboxState.DROPPED,
+            )
+            .order_by(OutboxMail.id.desc())
+            .limit(1)
+        ).one_or_none()
+        status = SyncStatus.NEVER if newest is None else _SYNC_STATUS[newest]
+        self._session.execute(sa.update(Book).where(Book.id == mail.book_id).values(sync_status=status))
+
+
+def is_current(session: Session, outbox_id: int, *, number: int) -> bool:
+    """Whether attempt `number` is still the one to be made. To be asked just before DATA: a worker that stood still
+    for longer than its lease may have been overtaken, and the operator may have dropped the mail."""
+    current = sa.select(OutboxMail.id).where(
+        OutboxMail.id == outbox_id, OutboxMail.state == OutboxState.SENDING, OutboxMail.attempts == number
+    )
+    return session.scalars(current).one_or_none() is not None
+
+
+def describe(mail: OutboxMail, timezone: str) -> str:
+    """How a mail stands, in the words that are used everywhere; times in the IANA zone of the reader.
+
+    "Sent" and "delivered" do not occur: what comes behind the relay is not known here.
+    """
+    match mail.state:
+        case OutboxState.QUEUED:
+            return f"queued{_next_try(mail, timezone, ' ({})')}"
+        case OutboxState.SENDING:
+            return f"sending (attempt {mail.attempts}{_next_try(mail, timezone, ', {}')})"
+        case OutboxState.ACCEPTED:
+            # Without a relay (a Maildir) there is no relay that could have accepted it: no reply code, no such word.
+            by = " by the relay" if mail.last_reply[:3].isdigit() else ""
+            return f"accepted{by}: {mail.last_reply}"
+        case OutboxState.FAILED:
+            return f"failed: {mail.last_reply}"
+        case OutboxState.DROPPED:
+            return "dropped by the operator"
+        case _:
+            assert_never(mail.state)
+
+
+def _next_try(mail: OutboxMail, timezone: str, words: str) -> str:
+    if mail.next_try_at is None:
+        return ""
+    return words.format(f"next try at {mail.next_try_at.astimezone(ZoneInfo(timezone)):%d %b %H:%M}")
