@@ -1,0 +1,115 @@
+"""Attachments to blobs: opened in a worker process under limits, stored under their hash, before any transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from bot.sandbox import Sandbox, SandboxError, SandboxTimeout
+from core.books.archive import unpack_archive
+from core.books.limits import BookLimits
+from core.books.open import open_book
+from core.errors import BotError, RefusedFile
+from core.mail.message import Attachment
+from core.ports import BlobStore
+from core.staging import BlobKind, blob_key
+from core.values import OpenedBook, RefusedAttachment, StagedBook
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OPEN_TIMEOUT_SECONDS = 10.0  # the slowest sound book that we have met opens in well under one
+COVER_TYPE = "image/jpeg"
+
+
+@dataclass(frozen=True, slots=True)
+class Stager:
+    """Makes `StagedBook`s of a mail's attachments. Nothing of a refused file is stored."""
+
+    blobs: BlobStore
+    sandbox: Sandbox
+    limits: BookLimits
+
+    async def stage(
+        self, attachments: tuple[Attachment, ...], *, work_dir: Path
+    ) -> tuple[StagedBook | RefusedAttachment, ...]:
+        """One entry for each file that was sent, those inside an archive each their own, in order.
+
+        Pictures in the text are nobody's books. `work_dir` is the caller's to delete. Raises `Unavailable` where the
+        store does not answer.
+        """
+        staged: list[StagedBook | RefusedAttachment] = []
+        for number, attachment in enumerate(attachments):
+            if attachment.is_inline:
+                continue
+            place = work_dir / f"attachment-{number}"
+            place.mkdir()
+            filename = attachment.filename or f"attachment.{attachment.format or 'bin'}"
+            try:
+                files = await self._files(attachment, filename=filename, work_dir=place)
+            except BotError as error:
+                staged.append(_refused(filename, error))
+            else:
+                staged += [await self._stage_file(path, filename=name, work_dir=place) for name, path in files]
+        return tuple(staged)
+
+    async def _files(self, attachment: Attachment, *, filename: str, work_dir: Path) -> list[tuple[str, Path]]:
+        if not attachment.is_archive:
+            return [(filename, attachment.path)]
+        return await self._guarded(
+            unpack_archive, attachment.path, filename=filename, work_dir=work_dir, limits=self.limits
+        )
+
+    async def _stage_file(self, path: Path, *, filename: str, work_dir: Path) -> StagedBook | RefusedAttachment:
+        try:
+            opened = await self._guarded(open_book, path, filename=filename, work_dir=work_dir, limits=self.limits)
+        except BotError as error:
+            return _refused(filename, error)
+        return await asyncio.to_thread(self._store, opened, filename)
+
+    async def _guarded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`function` in a worker process; what its file does to the process is the file's fault, and told."""
+        call: Callable[..., T] = function
+        try:
+            return await self.sandbox.run(call, *args, timeout_seconds=OPEN_TIMEOUT_SECONDS, **kwargs)
+        except SandboxTimeout as error:
+            raise RefusedFile(
+                "The file takes too long to read.",
+                fix="It may be damaged: open it on a computer, save it again and send that.",
+                code="file.too-slow",
+            ) from error
+        except SandboxError as error:
+            raise RefusedFile(
+                "The file takes more memory to read than a book may.",
+                fix="It may be damaged: open it on a computer, save it again and send that.",
+                code="file.too-hungry",
+            ) from error
+
+    def _store(self, book: OpenedBook, filename: str) -> StagedBook:
+        key = blob_key(BlobKind.BOOK, book.sha256, extension=book.format.value)
+        self.blobs.put_file(key, book.path, media_type=book.format.media_type)
+        return StagedBook(
+            filename=filename,
+            format=book.format,
+            size_bytes=book.size_bytes,
+            sha256=book.sha256,
+            storage_key=key,
+            cover_key=self._store_cover(book.cover_path),
+            metadata=book.metadata,
+        )
+
+    def _store_cover(self, path: Path | None) -> str | None:
+        if path is None:
+            return None
+        with path.open("rb") as file:
+            key = blob_key(BlobKind.COVER, file_digest(file, "sha256").hexdigest(), extension="jpg")
+        self.blobs.put_file(key, path, media_type=COVER_TYPE)
+        return key
+
+
+def _refused(filename: str, error: BotError) -> RefusedAttachment:
+    return RefusedAttachment(filename=filename, code=error.code, text=error.text, fix=error.fix)
