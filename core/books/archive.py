@@ -6,9 +6,10 @@ import re
 from pathlib import Path, PurePosixPath
 
 from core.books.limits import DEFAULT_LIMITS, BookLimits
+from core.books.refusals import damaged, too_many
 from core.books.text import clean_line
 from core.books.zips import ZIP_ERRORS, Members, is_own_fault, open_members
-from core.errors import DamagedFile, RefusedFile
+from core.errors import RefusedFile
 
 _COMPANION_SUFFIXES = re.compile(
     r"\.(jpe?g|png|gif|webp|svg|bmp|opf|nfo|url|lnk|sfv|md5|ini|db|css|js|json|xml|[ot]tf|woff2?|torrent)"
@@ -25,18 +26,15 @@ def unpack_archive(
     """
     try:
         with open_members(path, limits, kind="ZIP") as members:
-            chosen = _chosen(members.names, limits=limits)
+            chosen = _chosen(members.names, filename=filename, limits=limits)
             return [_unpack(members, name, work_dir / f"{number:04}") for number, name in enumerate(chosen, start=1)]
     except ZIP_ERRORS as error:
         if is_own_fault(error):
             raise
-        raise DamagedFile(
-            f"The ZIP “{clean_line(filename, max_length=100)}” is damaged inside.",
-            fix="Send it again, or send the books themselves.",
-        ) from error
+        raise damaged("ZIP", "a part of it cannot be unpacked") from error
 
 
-def _chosen(names: list[str], *, limits: BookLimits) -> list[str]:
+def _chosen(names: list[str], *, filename: str, limits: BookLimits) -> list[str]:
     if any(name.endswith("/META-INF/container.xml") for name in names):
         raise RefusedFile(
             "This ZIP holds an EPUB that was unpacked into a folder.",
@@ -45,13 +43,10 @@ def _chosen(names: list[str], *, limits: BookLimits) -> list[str]:
         )
     chosen = [name for name in names if not _is_companion(name)]
     if not chosen:
-        raise RefusedFile("There is no book in this ZIP.", fix="Send the book itself.", code="file.no-book")
+        shown = clean_line(filename, max_length=150)
+        raise RefusedFile(f"There is no book in “{shown}”.", fix="Send the book itself.", code="file.no-book")
     if len(chosen) > limits.archive_books:
-        raise RefusedFile(
-            f"This ZIP holds {len(chosen):,} files; at most {limits.archive_books} are taken at once.",
-            fix="Send it in several parts.",
-            code="file.too-many-parts",
-        )
+        raise too_many(len(chosen), limit=limits.archive_books)
     return chosen
 
 

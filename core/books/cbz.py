@@ -7,9 +7,9 @@ from pathlib import Path
 
 from core.books.claims import Claims
 from core.books.limits import BookLimits
+from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
 from core.books.zips import Members, open_members
-from core.errors import DamagedFile
 
 _PICTURE = re.compile(r"(?!__MACOSX/).*\.(jpe?g|png|gif|webp|bmp|avif|tiff?)", re.IGNORECASE | re.DOTALL)
 
@@ -19,7 +19,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
     with open_members(path, limits, kind="CBZ") as members:
         pages = sorted(filter(_PICTURE.fullmatch, members.names), key=_natural_order)
         if not pages:
-            raise DamagedFile("The comic is damaged: there is no page in it.", fix="Send it again.")
+            raise damaged("comic", "there is no page in it")
         claims = _read_info(members)
         claims.page_count = len(pages)
         if members.size(pages[0]) <= limits.picture_bytes:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from core.books.claims import Claims, split_authors
 from core.books.limits import BookLimits
+from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
 from core.books.zips import Members, open_members
-from core.errors import DamagedFile
 
 
 def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
     with open_members(path, limits, kind="DOCX") as members:
         if not any(name.startswith("word/document") for name in members.names):
-            raise DamagedFile("The DOCX is damaged: its text is missing.", fix="Send it again.")
+            raise damaged("DOCX", "its text is missing")
         claims = _read_properties(members)
         claims.cover = read_thumbnail(members, "docProps/thumbnail.jpeg", limits=limits)
         return claims

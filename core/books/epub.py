@@ -12,9 +12,9 @@ from lxml import etree
 
 from core.books.claims import Claims
 from core.books.limits import BookLimits
+from core.books.refusals import damaged, protected
 from core.books.xml import attribute, children, find, local_name, parse_xml, text_of
 from core.books.zips import Members, open_members
-from core.errors import DamagedFile, RefusedFile
 
 _FONT_OBFUSCATION = frozenset(
     {
@@ -65,11 +65,7 @@ def _refuse_drm(members: Members) -> None:
     names = set(members.names)
     licensed = {"META-INF/license.lcpl", "META-INF/sinf.xml"} & names
     if licensed or any(algorithm not in _FONT_OBFUSCATION for algorithm in _encryption_algorithms(members, names)):
-        raise RefusedFile(
-            "This book is protected (DRM): only the reader that it was bought for can open it.",
-            fix="Send a copy without protection; many shops and publishers offer one.",
-            code="file.drm",
-        )
+        raise protected()
 
 
 def _encryption_algorithms(members: Members, names: set[str]) -> Iterator[str]:
@@ -89,14 +85,14 @@ def _open_package(members: Members) -> _Package:
     name = _package_name(members)
     root = parse_xml(members.read(name))
     if root is None or local_name(root) != "package":
-        raise _damaged("its package document, the list of its parts, cannot be read")
+        raise damaged("EPUB", "its package document, the list of its parts, cannot be read")
     folder = posixpath.dirname(name)
     manifest, spine = find(root, "manifest"), find(root, "spine")
     items = dict(_items(members, manifest, folder=folder))
     chapters = [attribute(ref, "idref") for ref in children(spine, "itemref")] if spine is not None else []
     package = _Package(root, folder, items, [items[idref] for idref in chapters if idref in items])
     if not package.spine and not any("html" in item.media_type for item in items.values()):
-        raise _damaged("none of its chapters is in the file")
+        raise damaged("EPUB", "none of its chapters is in the file")
     return package
 
 
@@ -112,7 +108,7 @@ def _package_name(members: Members) -> str:
     candidates = [name for name in members.names if name.lower().endswith(".opf")]
     if len(candidates) == 1:
         return candidates[0]
-    raise _damaged("its package document, the list of its parts, is missing")
+    raise damaged("EPUB", "its package document, the list of its parts, is missing")
 
 
 def _items(members: Members, manifest: etree._Element | None, *, folder: str) -> Iterator[tuple[str, _Item]]:
@@ -121,14 +117,6 @@ def _items(members: Members, manifest: etree._Element | None, *, folder: str) ->
         if name:
             properties = frozenset(attribute(element, "properties").split())
             yield attribute(element, "id"), _Item(name, attribute(element, "media-type").lower(), properties)
-
-
-def _damaged(what: str) -> DamagedFile:
-    return DamagedFile(
-        f"The EPUB is damaged: {what}.",
-        fix="Send it again, or get a fresh copy from where it came.",
-        code="file.damaged",
-    )
 
 
 # -- metadata

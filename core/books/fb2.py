@@ -11,10 +11,10 @@ from lxml import etree
 
 from core.books.claims import Claims
 from core.books.limits import BookLimits
+from core.books.refusals import damaged
 from core.books.text import decode_text
 from core.books.xml import attribute, children, find, parse_xml, text_of
 from core.books.zips import open_members
-from core.errors import DamagedFile
 
 _DESCRIPTION_END = re.compile(rb"</(?:[\w.-]{1,20}:)?description\s*>")
 _DESCRIPTION_WITHIN = 1024 * 1024
@@ -30,9 +30,9 @@ def read(path: Path, limits: BookLimits) -> Claims:
     root = parse_xml(data[: end.end()]) if end else None
     description = find(root, "description")
     if description is None:
-        raise _damaged("its description, with title and author, is missing")
+        raise damaged("FB2", "its description, with title and author, is missing")
     if not _END.search(data[-4096:]):
-        raise _damaged("it is cut short, its end is missing")
+        raise damaged("FB2", "it is cut short, its end is missing")
     return _claims(description, data, limits=limits)
 
 
@@ -46,10 +46,6 @@ def _load(path: Path, limits: BookLimits) -> bytes:
         # UTF-16 is rare; brought to UTF-8, of which the markers above can be found.
         data = re.sub(r"^<\?xml[^>]*\?>", "", decode_text(data).lstrip("\ufeff")).encode()
     return data
-
-
-def _damaged(what: str) -> DamagedFile:
-    return DamagedFile(f"The FB2 is damaged: {what}.", fix="Send it again, or get a fresh copy from where it came.")
 
 
 def _claims(description: etree._Element, data: bytes, *, limits: BookLimits) -> Claims:

@@ -1,11 +1,9 @@
-"""How much of a stranger's file is read, and the words for what goes over."""
+"""How much of a stranger's file is read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-
-from core.errors import RefusedFile
 
 _MB = 1024 * 1024
 
@@ -28,12 +26,3 @@ class BookLimits:
 
 
 DEFAULT_LIMITS: Final = BookLimits()
-
-
-def too_large(what: str, *, limit_bytes: int) -> RefusedFile:
-    """The refusal of `what` ("The file", "A part of the file") for having more than `limit_bytes`."""
-    return RefusedFile(
-        f"{what} is larger than the {limit_bytes // _MB} MB that are read.",
-        fix="Send a smaller copy, for example with smaller pictures.",
-        code="file.too-large",
-    )

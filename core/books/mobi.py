@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from core.books.claims import Claims, split_authors
 from core.books.limits import BookLimits
-from core.errors import DamagedFile, RefusedFile
+from core.books.refusals import damaged, protected
 
 _PALM_HEADER_BYTES = 78
 _NONE = 0xFFFFFFFF
@@ -54,13 +54,9 @@ def read(path: Path, limits: BookLimits) -> Claims:
         # A megabyte is a hundred times what a header with a long description takes.
         header = database.record(0, limit_bytes=1024 * 1024)
         if len(header) < 132 or header[16:20] != b"MOBI":
-            raise _damaged("its header is missing")
+            raise damaged("MOBI", "its header is missing")
         if struct.unpack_from(">H", header, 12)[0]:
-            raise RefusedFile(
-                "This book is protected (DRM): only the reader that it was bought for can open it.",
-                fix="Send a copy without protection; many shops and publishers offer one.",
-                code="file.drm",
-            )
+            raise protected()
         return _read_header(header, database, limits=limits)
 
 
@@ -69,16 +65,12 @@ def _open_database(file: BinaryIO, *, size_bytes: int) -> _PalmDatabase:
     count = struct.unpack_from(">H", header, 76)[0]
     index = file.read(8 * count)
     if len(index) < 8 * count:
-        raise _damaged("it is cut short")
+        raise damaged("MOBI", "it is cut short")
     offsets = [int(offset) for offset, _ in struct.iter_unpack(">LL", index)]
     if offsets and offsets[-1] >= size_bytes:
-        raise _damaged("it is cut short, its end is missing")
+        raise damaged("MOBI", "it is cut short, its end is missing")
     name = header[:32].split(b"\x00")[0].decode("latin-1").replace("_", " ")
     return _PalmDatabase(file, name, [*offsets, size_bytes])
-
-
-def _damaged(what: str) -> DamagedFile:
-    return DamagedFile(f"The MOBI is damaged: {what}.", fix="Send it again, or get a fresh copy from where it came.")
 
 
 def _read_header(header: bytes, database: _PalmDatabase, *, limits: BookLimits) -> Claims:

@@ -7,9 +7,9 @@ from pathlib import Path
 from core.books.claims import Claims, split_authors
 from core.books.docx import read_thumbnail, split_keywords
 from core.books.limits import BookLimits
+from core.books.refusals import damaged, locked
 from core.books.xml import attribute, children, find, parse_xml, text_of
 from core.books.zips import Members, open_members
-from core.errors import DamagedFile, RefusedFile
 
 
 def read(path: Path, limits: BookLimits) -> Claims:
@@ -17,13 +17,9 @@ def read(path: Path, limits: BookLimits) -> Claims:
     with open_members(path, limits, kind="ODT") as members:
         manifest = members.find("META-INF/manifest.xml")
         if manifest and b"encryption-data" in members.read(manifest):
-            raise RefusedFile(
-                "This document is locked with a password.",
-                fix="Remove the password and send it again.",
-                code="file.password",
-            )
+            raise locked()
         if members.find("content.xml") is None:
-            raise DamagedFile("The ODT is damaged: its text is missing.", fix="Send it again.")
+            raise damaged("ODT", "its text is missing")
         claims = _read_meta(members)
         claims.cover = read_thumbnail(members, "Thumbnails/thumbnail.png", limits=limits)
         return claims

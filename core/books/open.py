@@ -11,12 +11,13 @@ from typing import Protocol, cast
 from core.books.archive import unpack_archive
 from core.books.claims import Claims, metadata
 from core.books.identify import Identified, identify
-from core.books.limits import DEFAULT_LIMITS, BookLimits, too_large
+from core.books.limits import DEFAULT_LIMITS, BookLimits
+from core.books.refusals import damaged, hungry, too_large
 from core.books.zips import is_own_fault
-from core.errors import BotError, DamagedFile, RefusedFile
+from core.errors import BotError, RefusedFile
 from core.values import BookFormat, OpenedBook
 
-__all__ = ["DEFAULT_LIMITS", "BookLimits", "open_book", "unpack_archive"]
+__all__ = ["DEFAULT_LIMITS", "READER_MODULES", "BookLimits", "open_book", "unpack_archive"]
 
 
 class Reader(Protocol):
@@ -43,6 +44,9 @@ _READERS = {
     BookFormat.MARKDOWN: "core.books.markdown",
 }
 """Modules by name: they load lxml, Pillow, pdfium, 60 MB that only a process that opens books is to carry."""
+
+READER_MODULES = tuple(sorted({*_READERS.values(), "core.books.cover"}))
+"""For such a process to import before its first book."""
 
 
 def open_book(path: Path, *, filename: str, work_dir: Path, limits: BookLimits = DEFAULT_LIMITS) -> OpenedBook:
@@ -102,21 +106,13 @@ def _read(path: Path, book_format: BookFormat, *, limits: BookLimits) -> Claims:
     except BotError:
         raise
     except MemoryError as error:
-        raise RefusedFile(
-            f"The {kind} needs more memory than one book may take.",
-            fix="Send a simpler copy, for example a plain EPUB.",
-            code="file.too-large",
-        ) from error
+        raise hungry(kind) from error
     except Exception as error:
         if is_own_fault(error):
             raise
         # The boundary of a dozen parsers, each with exceptions of its own (struct.error, zlib.error, PdfiumError,
         # BadZipFile, ...). On input that nobody wrote in good faith, what they raise means damage, whatever its type.
-        raise DamagedFile(
-            f"The {kind} is damaged or cut short and cannot be read.",
-            fix="Send it again, or get a fresh copy from where it came.",
-            code="file.unreadable",
-        ) from error
+        raise damaged(kind, "it is cut short, or not what it says it is", code="file.unreadable") from error
 
 
 def _write_cover(picture: bytes | None, target: Path) -> Path | None:

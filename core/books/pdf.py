@@ -12,7 +12,8 @@ from core.books.claims import Claims, split_authors
 from core.books.cover import MAX_SIZE
 from core.books.docx import split_keywords
 from core.books.limits import BookLimits
-from core.errors import DamagedFile, RefusedFile
+from core.books.refusals import damaged, locked, protected
+from core.errors import RefusedFile
 
 # fpdfview.h, FPDF_GetLastError.
 _ERROR_PASSWORD, _ERROR_SECURITY = 4, 5
@@ -28,32 +29,16 @@ def read(path: Path, limits: BookLimits) -> Claims:
             return _claims(document)
     except pypdfium2.PdfiumError as error:
         if error.err_code in (_ERROR_PASSWORD, _ERROR_SECURITY):
-            raise _locked(error.err_code) from error
+            raise _no_entry(error.err_code) from error
     try:
         with pypdfium2.PdfDocument(_repaired(path)) as document:
             return _claims(document)
     except pypdfium2.PdfiumError as error:
-        raise _damaged("its pages cannot be found") from error
+        raise damaged("PDF", "its pages cannot be found") from error
 
 
-def _damaged(what: str) -> DamagedFile:
-    return DamagedFile(
-        f"The PDF is damaged: {what}.", fix="Send it again, or open it in a PDF reader and print it to a new PDF."
-    )
-
-
-def _locked(err_code: int) -> RefusedFile:
-    if err_code == _ERROR_PASSWORD:
-        return RefusedFile(
-            "This PDF is locked with a password.",
-            fix="Open it, save a copy without the password and send that.",
-            code="file.password",
-        )
-    return RefusedFile(
-        "This PDF is protected (DRM): only the reader that it was bought for can open it.",
-        fix="Send a copy without protection; many shops and publishers offer one.",
-        code="file.drm",
-    )
+def _no_entry(err_code: int | None) -> RefusedFile:
+    return locked() if err_code == _ERROR_PASSWORD else protected()
 
 
 def _repaired(path: Path) -> bytes:
@@ -66,15 +51,15 @@ def _repaired(path: Path) -> bytes:
             pdf.save(buffer)
             return buffer.getvalue()
     except pikepdf.PasswordError as error:
-        raise _locked(_ERROR_PASSWORD) from error
+        raise locked() from error
     except pikepdf.PdfError as error:
-        raise _damaged("its pages cannot be found") from error
+        raise damaged("PDF", "its pages cannot be found") from error
 
 
 def _claims(document: pypdfium2.PdfDocument) -> Claims:
     pages = len(document)
     if pages == 0:
-        raise _damaged("there is no page in it")
+        raise damaged("PDF", "there is no page in it")
     fields = document.get_metadata_dict()
     title = _PROGRAM_IN_TITLE.sub("", fields.get("Title", "").strip())
     return Claims(

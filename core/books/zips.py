@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
-from core.books.limits import BookLimits, too_large
-from core.errors import DamagedFile, RefusedFile
+from core.books.limits import BookLimits
+from core.books.refusals import damaged, hostile, locked, too_large, too_many
 
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 """Of the central directory, which `zipfile` reads and parses whole: 10,000 entries of 400 bytes, and an entry is 46
@@ -142,21 +142,15 @@ def open_members(path: Path, limits: BookLimits, *, kind: str) -> Iterator[Membe
         except ZIP_ERRORS as error:
             if is_own_fault(error):
                 raise
-            raise DamagedFile(
-                f"The {kind} is damaged or cut short: the list of its parts, which stands at its end, cannot be read.",
-                fix="Send it again, or get a fresh copy from where it came.",
-                code="file.cut-short",
+            raise damaged(
+                kind, "the list of its parts, which stands at its end, cannot be read", code="file.cut-short"
             ) from error
         yield Members(archive, limits)
 
 
 def _checked(infos: list[zipfile.ZipInfo], limits: BookLimits) -> dict[str, zipfile.ZipInfo]:
     if len(infos) > limits.entries:
-        raise RefusedFile(
-            f"The archive holds {len(infos):,} files; at most {limits.entries:,} are read.",
-            fix="Send a copy with fewer parts.",
-            code="file.too-many-parts",
-        )
+        raise too_many(len(infos), limit=limits.entries)
     # `zipfile` never yields more of a member than its declared size, so that the sum of these is a true bound.
     if sum(info.file_size for info in infos) > limits.unpacked_bytes:
         raise too_large("What is packed into the file", limit_bytes=limits.unpacked_bytes)
@@ -165,7 +159,7 @@ def _checked(infos: list[zipfile.ZipInfo], limits: BookLimits) -> dict[str, zipf
         _check_member(info)
         twin = checked.get(info.filename)
         if twin is not None and (twin.CRC, twin.file_size) != (info.CRC, info.file_size):
-            raise _hostile("it holds two different files of one name")
+            raise hostile("it holds two different files of one name")
         if not info.is_dir():
             checked[info.filename] = info
     _check_overlap(infos)
@@ -178,16 +172,12 @@ _HOSTILE_NAME = re.compile(r"[\x00-\x1f\x7f]|^[/\\]|^[A-Za-z]:[/\\]|(?:^|[/\\])\
 
 def _check_member(info: zipfile.ZipInfo) -> None:
     if info.flag_bits & 1:  # APPNOTE 4.4.4, bit 0
-        raise RefusedFile(
-            "The file is locked with a password.",
-            fix="Remove the password and send it again.",
-            code="file.password",
-        )
+        raise locked()
     # `filename` was cut at a NUL by `zipfile`; `orig_filename` is as written.
     if _HOSTILE_NAME.search(info.orig_filename) or len(info.orig_filename) > _MAX_NAME_LENGTH:
-        raise _hostile("the name of a part leads out of the file or hides characters")
+        raise hostile("the name of a part leads out of the file or hides characters")
     if is_symlink(info):
-        raise _hostile("it holds a link to a file outside of it")
+        raise hostile("it holds a link to a file outside of it")
 
 
 def _check_overlap(infos: list[zipfile.ZipInfo]) -> None:
@@ -196,12 +186,4 @@ def _check_overlap(infos: list[zipfile.ZipInfo]) -> None:
     for (offset, size), (following, _) in pairwise(places):
         # 30 bytes of local header (APPNOTE 4.3.7) before name, extra field and content.
         if offset + 30 + size > following:
-            raise _hostile("its parts overlap, as in a ZIP bomb")
-
-
-def _hostile(why: str) -> RefusedFile:
-    return RefusedFile(
-        f"The file looks dangerous and was not opened: {why}.",
-        fix="Get the book from another source, or repack it with a reader such as Calibre.",
-        code="file.hostile",
-    )
+            raise hostile("its parts overlap, as in a ZIP bomb")
