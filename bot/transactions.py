@@ -1,0 +1,159 @@
+"""Units of work: where transactions are opened and closed, and where a database's errors get their meaning."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from typing import TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from procrastinate.exceptions import ConnectorException
+from sqlalchemy.orm import Session
+
+from bot.locks import WriterTurn
+from core.db import BUSY_TIMEOUT_MS
+from core.errors import Unavailable
+from core.events import EventBus
+from core.work import Work
+
+T = TypeVar("T")
+
+CONTENTION_PAUSES_SECONDS = (0.05, 0.25)  # between three attempts
+POSTGRES_THREADS = 8  # as many transactions at once from one loop; SQLAlchemy's pool holds 5 + 10 connections
+
+_SQLITE_CONTENTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_SQLITE_OUTAGES = {
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization failure, deadlock, lock not available.
+_POSTGRES_CONTENTION = {"40001", "40P01", "55P03"}
+
+
+class Contended(Unavailable):
+    """Two transactions stood in each other's way; the same work may well pass when it is run again."""
+
+
+def outage(error: BaseException) -> Unavailable | None:
+    """What to tell callers of this error of a database, or None if it is a bug of ours."""
+    match error:
+        case sa.exc.TimeoutError():
+            return Unavailable("every connection to the database is in use")
+        case sa.exc.DBAPIError(orig=BaseException() as orig):
+            return outage(orig)
+        case ConnectorException(__cause__=BaseException() as cause):
+            return outage(cause)
+        case sqlite3.Error():
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest is the extended code
+            if code in _SQLITE_CONTENTION:
+                return Contended(str(error))
+            return Unavailable(str(error)) if code in _SQLITE_OUTAGES else None
+        case psycopg.Error(sqlstate=state) if state in _POSTGRES_CONTENTION:
+            return Contended(str(error))
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return Unavailable(str(error))
+    return None
+
+
+def is_transient(error: Exception) -> bool:
+    return outage(error) is not None
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turns a database's contention and outages into `Unavailable`; bugs pass as they are."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, ConnectorException, psycopg.Error) as error:
+        if (unavailable := outage(error)) is None:
+            raise
+        raise unavailable from error
+
+
+class Transactions(ABC):
+    """Opens units of work on a database. A subclass says how the jobs of one join its transaction."""
+
+    def __init__(self, db: sa.Engine, *, clock: Callable[[], datetime], bus: EventBus) -> None:
+        self.db = db
+        self.is_embedded = db.dialect.name == "sqlite"
+        self._clock = clock
+        self._bus = bus
+        self._turn: AbstractContextManager[None] = (
+            WriterTurn(BUSY_TIMEOUT_MS / 1000) if self.is_embedded else nullcontext()
+        )
+        # SQLite has one writer at a time: more threads would only wait for it, and for the interpreter's lock.
+        self._threads = ThreadPoolExecutor(1 if self.is_embedded else POSTGRES_THREADS, "work")
+
+    @abstractmethod
+    def _join(self, work: Work) -> None:
+        """Defer the jobs of `work` in its transaction."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Have the workers look for jobs. Safe from any thread."""
+
+    @contextmanager
+    def work(self) -> Iterator[Work]:
+        """One transaction: rows, events and jobs together, committed at the end of the block, rolled back by an error.
+
+        Blocks: for threads, not for the event loop. Not to be nested. Raises `Unavailable` where the database is, or
+        is too busy; then nothing was done.
+        """
+        with outages(), self._turn, Session(self.db, expire_on_commit=False) as session, session.begin():
+            work = Work(session, self._clock(), self._bus)
+            yield work
+            if work.jobs:
+                self._join(work)
+        if work.jobs:
+            self.wake()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for looking only: it waits for no writer, sees one moment, and what it writes is rolled back."""
+        with outages(), Session(self.db.execution_options(read_only=True), expire_on_commit=False) as session:
+            yield session
+
+    async def in_work(self, act: Callable[[Work], T]) -> T:
+        """`act` in a unit of work in a thread; again, from its start, if another transaction was in the way.
+
+        Once begun it runs to its commit, also if the caller is cancelled. Raises what `act` and `work` raise.
+        """
+
+        def run() -> T:
+            with self.work() as work:
+                return act(work)
+
+        return await self._patiently(run)
+
+    async def in_read(self, ask: Callable[[Session], T]) -> T:
+        """`ask` with a reading session, in a thread of its own, so that a long look keeps no writer waiting."""
+
+        def run() -> T:
+            with self.read() as session:
+                return ask(session)
+
+        return await asyncio.to_thread(run)
+
+    async def _patiently(self, run: Callable[[], T]) -> T:
+        for pause_seconds in CONTENTION_PAUSES_SECONDS:
+            try:
+                return await self._in_thread(run)
+            except Contended:
+                await asyncio.sleep(pause_seconds)
+        return await self._in_thread(run)
+
+    async def _in_thread(self, run: Callable[[], T]) -> T:
+        context = contextvars.copy_context()  # as asyncio.to_thread does, for the log's references
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
