@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from core.errors import BotError
 from core.mail.answer import Answer, Problem, Result, Step, Steps
-from core.mail.grammar import Command, CommandSpec, Grammar, NotUnderstood
+from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
+from core.mail.outgoing import Identity
 from core.models import User
 from core.values import RefusedAttachment, StagedBook, Trust
 from core.work import Work
@@ -24,7 +25,7 @@ class Mail:
     attachments: tuple[StagedBook | RefusedAttachment, ...]
     replied_to: tuple[str, ...]
     reference: str
-    delivery_from: str
+    identity: Identity
 
 
 def dispatch(
@@ -42,7 +43,7 @@ def dispatch(
     results = []
     for number, command in enumerate(commands, start=1):
         if isinstance(command, NotUnderstood):
-            results.append(Result(command.line, _ask_back(command)))
+            results.append(Result(command.line, _ask_back(command, grammar)))
             continue
         request = Request(
             work=work,
@@ -52,7 +53,7 @@ def dispatch(
             attachments=mail.attachments,
             replied_to=mail.replied_to,
             cause=f"{mail.reference}:{number}",
-            delivery_from=mail.delivery_from,
+            identity=mail.identity,
         )
         results.append(Result(command.line, _run(request, handlers[command.name], trust=mail.trust)))
     return tuple(results)
@@ -86,18 +87,34 @@ def _problem(error: BotError, spec: CommandSpec) -> Problem:
     )
 
 
-def _ask_back(line: NotUnderstood) -> Problem:
-    steps = tuple(Step(suggestion, suggestion) for suggestion in line.suggestions)
-    if not line.line:
-        return Problem(
-            code="request.empty",
-            text="Your mail holds neither a command nor a book.",
-            fix="Write a command as the subject, or attach a book.",
-            blocks=(Steps((Step("What can I write?", "help"), Step("My books", "list"))),),
-        )
+def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:
+    text, fix = _WORDS[line.reason]
+    steps = tuple(Step(suggestion, suggestion) for suggestion in line.suggestions) or _FIRST_STEPS
     return Problem(
-        code="request.not-understood",
-        text=f"I do not know what “{line.line}” means.",
-        fix="Did you mean one of these?" if steps else "Write “help” for everything that you can write.",
-        blocks=(Steps(steps or (Step("What can I write?", "help"),)),),
+        code=f"request.{line.reason.value}",
+        text=text.format(line=line.line),
+        fix=fix,
+        usage=grammar.specs[line.command].usage if line.command is not None else (),
+        blocks=(Steps(steps),),
     )
+
+
+_FIRST_STEPS = (Step("What can I write?", "help"), Step("My books", "list"))
+_WORDS = {
+    Misreading.EMPTY: (
+        "Your mail holds neither a command nor a book.",
+        "Write a command as the subject, or attach a book.",
+    ),
+    Misreading.UNKNOWN: ("I do not know what “{line}” means.", "Did you mean one of these?"),
+    Misreading.UNSURE: ("I am not sure what “{line}” means, so I did nothing.", "Did you mean one of these?"),
+    Misreading.WRONG_SHAPE: ("I could not make sense of all of “{line}”.", "This is how the command is written."),
+    Misreading.ASKED_BEFORE: (
+        "“{line}” is the subject of an earlier mail, so I did not do it a second time.",
+        "If you want it again, write it as a new mail.",
+    ),
+    Misreading.TOO_MANY: (
+        "“{line}” was one command more than one mail may hold, so I did not do it.",
+        "Send it again in a mail of its own.",
+    ),
+}
+"""What is wrong, and how to mend it, for each way in which a line is not a command."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from core.mail.grammar import Command, Grammar
+from core.mail.outgoing import Identity
 from core.models import User
 from core.services.accounts import Accounts
 from core.services.book_manager import BookManager
@@ -33,8 +34,8 @@ class Request:
     """Message-IDs of In-Reply-To and References, nearest first."""
     cause: str
     """Unique to this command of this mail: prefix for the causes of the mails that it enqueues."""
-    delivery_from: str
-    """The exact From address of deliveries, which the user approves at Amazon."""
+    identity: Identity
+    """Whom deliveries are from: exactly this address is what a user approves at Amazon."""
 
     @property
     def now(self) -> datetime:
