@@ -1,4 +1,4 @@
-"""Runs the commands of one mail in order, each in a SAVEPOINT, and translates what they raise: here and nowhere else."""
+"""Runs the commands of one mail in order, each in a SAVEPOINT, and translates what they raise: only here."""
 
 from __future__ import annotations
 
