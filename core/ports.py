@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,19 @@ class Transport(Protocol):
     records the attempt before and the result after; a transport keeps no state about mails.
     """
 
-    async def send(self, *, mail_from: str, rcpt_to: str, body: MailBody) -> SendResult: ...
+    async def send(
+        self,
+        *,
+        mail_from: str,
+        rcpt_to: str,
+        body: MailBody,
+        before_data: Callable[[], Awaitable[None]] | None = None,
+    ) -> SendResult:
+        """`before_data` is awaited when the next hop is ready for the message, and not a byte of it has gone.
+
+        What it raises is raised here, and so is what `body.chunks` raises; the mail was certainly not sent then.
+        """
+        ...
 
     async def check(self) -> str | None:
         """What is wrong with the way out, in one sentence, or None: for `inkpost check` and `/readyz`."""

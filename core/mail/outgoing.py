@@ -143,6 +143,8 @@ class OutgoingMail:
             raise ValueError("a message has CRLF line ends only")
         if _LONG_LINE.search(self.head):
             raise ValueError(f"a message has lines of at most {MAX_LINE_BYTES} bytes")
+        if not self.head.isascii() and (self.mail_from + self.rcpt_to).isascii():
+            raise ValueError("a message has 7-bit characters only, unless its addresses need SMTPUTF8")
 
     @property
     def size_bytes(self) -> int:
