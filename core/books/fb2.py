@@ -26,8 +26,8 @@ def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
     data = _load(path, limits)
     end = _DESCRIPTION_END.search(data, 0, _DESCRIPTION_WITHIN)
-    # Cut behind the description; what is left open there is closed by the parser.
-    root = parse_xml(data[: end.end()]) if end else None
+    # The text behind the description may be fifty megabytes, and is of no interest here.
+    root = parse_xml(data[: end.end()] + b"</FictionBook>") if end else None
     description = find(root, "description")
     if description is None:
         raise damaged("FB2", "its description, with title and author, is missing")

@@ -13,7 +13,7 @@ from lxml import etree
 
 from core.books.text import decode_text
 
-_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}?(?:encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"'])?[^>]{0,200}?\?>")
+_DECLARED_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,30});")
 _ENTITY_REFERENCE = re.compile(r"&[\w:.-]+;")
@@ -41,9 +41,8 @@ def _parser(*, recover: bool) -> etree.XMLParser:
 
 def _parse_broken(data: bytes) -> etree._Element | None:
     """After what is usual among books: a wrong or missing encoding, HTML's named entities, blank lines in front."""
-    declaration = _DECLARATION.match(data)
-    declared = declaration[1].decode("ascii") if declaration and declaration[1] else None
-    text = decode_text(data, declared=declared).lstrip("\ufeff \t\r\n")
+    declared = _DECLARED_ENCODING.match(data)
+    text = decode_text(data, declared=declared[1].decode("ascii") if declared else None).lstrip("\ufeff \t\r\n")
     text = _NAMED_ENTITY.sub(_resolve_named, re.sub(r"^<\?xml[^>]*\?>", "", text))
     try:
         return etree.fromstring(text.encode("utf-8", "replace"), _parser(recover=True))
