@@ -116,9 +116,7 @@ class _LibraryHandler(logging.StreamHandler[TextIO]):
 
 
 def _console_renderer(stream: TextIO) -> Processor:
-    return structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(), repr_native_str=True, exception_formatter=structlog.dev.plain_traceback
-    )
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _route_libraries(

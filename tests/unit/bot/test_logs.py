@@ -113,7 +113,7 @@ def test_secret_in_an_exception_or_a_librarys_text_is_cut_out(stream: io.StringI
 def test_console_is_for_people(stream: io.StringIO) -> None:
     set_up_logs(LogSettings(style="console"), stream=stream)
 
-    EARLY.warning("relay is slow", seconds=3, said="wait\na bit")
+    EARLY.warning("relay is slow", seconds=3, said="wait\nabit")
 
     (line,) = stream.getvalue().splitlines()
     assert "relay is slow" in line

@@ -1,0 +1,231 @@
+"""Is it alive, is it ready, and how much of everything: HTTP on a loopback port for operators and Prometheus.
+
+https://prometheus.io/docs/practices/naming/ for the names; labels come from our own code and never from a mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Enum, Histogram, ProcessCollector
+from prometheus_client import generate_latest as written
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from core.ports import SendResult
+
+if TYPE_CHECKING:
+    from bot.jobs_table import JobCount
+
+log = structlog.get_logger(__name__)
+
+Check = Callable[[], Awaitable[object]]
+"""None, or what is wrong in one sentence; what it raises is wrong too."""
+
+CHECK_SECONDS = 5.0  # a probe's own limit is usually 10
+LAG_INTERVAL_SECONDS = 1.0
+_SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_LONG = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """Health and metrics over HTTP, without a password: for the machine itself or a network of your own."""
+
+    host: str = "127.0.0.1"
+    """Where it listens."""
+    port: int = 8025
+    """Its port; 0 for any free one."""
+
+
+class Metrics:
+    """What is counted, in a registry of its own. Safe from any thread; nothing here blocks or raises."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._accept = Histogram(
+            "inkpost_accept_seconds",
+            "From the end of a mail's data to its commit",
+            buckets=_SHORT,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "inkpost_mails_refused",
+            "Mails refused in the SMTP dialogue, by enhanced status",
+            ["status"],
+            registry=registry,
+        )
+        self._processed = Counter(
+            "inkpost_mails_processed", "Mails read, by what became of them", ["outcome"], registry=registry
+        )
+        self._jobs = Histogram(
+            "inkpost_job_seconds", "Jobs run, by task and result", ["task", "result"], buckets=_LONG, registry=registry
+        )
+        self._deliveries = Counter(
+            "inkpost_deliveries", "Attempts to hand a mail to its next hop, by result", ["result"], registry=registry
+        )
+        self._circuit = Enum(
+            "inkpost_circuit_state",
+            "Circuit breakers, by what they protect",
+            ["circuit"],
+            states=["closed", "open", "half_open"],
+            registry=registry,
+        )
+        self._store_errors = Counter(
+            "inkpost_store_errors", "Failed calls of the blob store, by operation", ["operation"], registry=registry
+        )
+        self._parse_errors = Counter(
+            "inkpost_parse_errors",
+            "Files and mails that could not be read, by kind and reason",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self._lag = Histogram(
+            "inkpost_loop_lag_seconds", "How late the event loop is, once a second", buckets=_SHORT, registry=registry
+        )
+
+    def mail_accepted(self, seconds: float) -> None:
+        """A mail was committed and answered 250, so long after its last byte."""
+        self._accept.observe(seconds)
+
+    def mail_refused(self, status: str) -> None:
+        """`status` is the RFC 3463 code of the reply, e.g. "5.1.1"."""
+        self._refused.labels(status).inc()
+
+    def mail_processed(self, outcome: str) -> None:
+        """`answered`, `silent`, `set-aside`, ..."""
+        self._processed.labels(outcome).inc()
+
+    def job_finished(self, task: str, *, result: Literal["done", "retried", "failed"], seconds: float) -> None:
+        self._jobs.labels(task, result).observe(seconds)
+
+    def delivery_tried(self, result: SendResult) -> None:
+        self._deliveries.labels(type(result).__name__.lower()).inc()
+
+    def circuit_changed(self, circuit: str, state: Literal["closed", "open", "half_open"]) -> None:
+        self._circuit.labels(circuit).state(state)
+
+    def store_failed(self, operation: str) -> None:
+        self._store_errors.labels(operation).inc()
+
+    def parse_failed(self, kind: str, *, reason: str) -> None:
+        """`kind` is what was read ("mail", "epub", ...), `reason` the code of the error."""
+        self._parse_errors.labels(kind, reason).inc()
+
+    def loop_was_late(self, seconds: float) -> None:
+        self._lag.observe(seconds)
+
+    def watch_jobs(self, count: Callable[[], Iterable[JobCount]], *, clock: Callable[[], datetime]) -> None:
+        """Have each scrape ask `count`, which may block on the database. Call once."""
+        self.registry.register(_JobCollector(count, clock))
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format. Blocks, if jobs are watched."""
+        return written(self.registry)
+
+
+class _JobCollector(Collector):
+    def __init__(self, count: Callable[[], Iterable[JobCount]], clock: Callable[[], datetime]) -> None:
+        self._count = count
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ["queue", "task", "status"]
+        jobs = GaugeMetricFamily("inkpost_jobs", "Jobs by queue, task and status", labels=labels)
+        overdue = GaugeMetricFamily(
+            "inkpost_jobs_overdue_seconds", "How long the oldest of these jobs has been due", labels=labels
+        )
+        try:
+            counts = list(self._count())
+        except Exception:  # a scrape ends here: while the database is away, all else is worth seeing all the more
+            log.warning("jobs could not be counted", exc_info=True)
+            return
+        now = self._clock()
+        for one in counts:
+            values = [one.queue, one.task, one.status]
+            jobs.add_metric(values, one.jobs)
+            overdue.add_metric(values, max(0.0, (now - one.due_at).total_seconds()))
+        yield jobs
+        yield overdue
+
+
+class HealthServer:
+    """`/healthz`, `/readyz` and `/metrics`. `checks` by name say whether the service can do its work."""
+
+    def __init__(self, settings: HealthSettings, *, metrics: Metrics, checks: Mapping[str, Check]) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._checks = checks
+        self._lag_seconds = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._show_metrics),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    @property
+    def port(self) -> int:
+        """Where it really listens, once started."""
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def start(self) -> None:
+        """Raises `OSError` if the port is taken."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
+        self._watch_loop()
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._runner.cleanup()
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        """200 as long as the loop turns: a process that does not answer in time is the one to restart."""
+        return web.json_response({"status": "alive", "loop_lag_seconds": round(self._lag_seconds, 4)})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        """200, or 503 with what is wrong, by name."""
+        verdicts = await asyncio.gather(*(_verdict(check) for check in self._checks.values()))
+        wrong = {name: verdict for name, verdict in zip(self._checks, verdicts, strict=True) if verdict is not None}
+        if wrong:
+            return web.json_response({"status": "not ready", "wrong": wrong}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def _show_metrics(self, _request: web.Request) -> web.Response:
+        text = await asyncio.to_thread(self._metrics.text)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _watch_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + LAG_INTERVAL_SECONDS
+
+        def look() -> None:
+            self._lag_seconds = max(0.0, loop.time() - due)
+            self._metrics.loop_was_late(self._lag_seconds)
+            self._watch_loop()
+
+        self._watch = loop.call_at(due, look)
+
+
+async def _verdict(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            found = await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:.0f} s"
+    except Exception as error:  # noqa: BLE001 - what a dependency's client raises is the answer to the question
+        return f"{type(error).__name__}: {error}"
+    return None if found is None else str(found)
