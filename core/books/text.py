@@ -26,7 +26,7 @@ def clean_line(text: str, *, max_length: int) -> str:
     return text if len(text) <= max_length else text[: max_length - 1].rstrip() + "…"
 
 
-_UNWANTED = frozenset({"Cc", "Cf", "Cs", "Cn"})
+_UNWANTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def plain_text(marked_up: str, *, max_length: int) -> str:

@@ -38,11 +38,11 @@ def _folded(text: str) -> str:
 
 def _title(title: str) -> str:
     text = _folded(title)
-    volume = _VOLUME.search(_BRACKETED.sub(" ", text))
-    main = _SUBTITLE.sub("", _EDITION.sub(" ", _BRACKETED.sub(" ", text)).strip())
-    main = _LEADING_ARTICLE.sub("", _TRAILING_ARTICLE.sub("", main))
-    words = re.findall(r"\w+", main)
-    if volume and volume[1] not in words:
+    plain = _BRACKETED.sub(" ", text)
+    volume = _VOLUME.search(plain)
+    main = _SUBTITLE.sub("", _EDITION.sub(" ", _VOLUME.sub(" ", plain)).strip())
+    words = re.findall(r"\w+", _LEADING_ARTICLE.sub("", _TRAILING_ARTICLE.sub("", main)))
+    if volume:
         # The volumes of a work differ in nothing but this.
         words.append(volume[1])
     # A title of nothing but signs is still a title.

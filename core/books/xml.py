@@ -11,19 +11,26 @@ from html.entities import name2codepoint
 
 from lxml import etree
 
+from core.books.refusals import hostile
 from core.books.text import decode_text
 
 _DECLARED_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_BOMBS = frozenset({etree.ErrorTypes.ERR_ENTITY_LOOP, etree.ErrorTypes.ERR_RESOURCE_LIMIT})
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,30});")
 _ENTITY_REFERENCE = re.compile(r"&[\w:.-]+;")
 
 
 def parse_xml(data: bytes) -> etree._Element | None:
-    """The root element; of a document that is not well-formed what can be read of it; None if that is nothing."""
+    """The root element; of a document that is not well-formed what can be read of it; None if that is nothing.
+
+    Raises `RefusedFile` for entities that grow without end.
+    """
     try:
         return etree.fromstring(data, _parser(recover=False))
-    except (etree.XMLSyntaxError, ValueError):
+    except etree.XMLSyntaxError as error:
+        if error.code in _BOMBS:  # type: ignore[attr-defined] # lxml-stubs do not know it
+            raise hostile("its text is made to grow without end when it is read") from error
         return _parse_broken(data)
 
 
@@ -46,7 +53,7 @@ def _parse_broken(data: bytes) -> etree._Element | None:
     text = _NAMED_ENTITY.sub(_resolve_named, re.sub(r"^<\?xml[^>]*\?>", "", text))
     try:
         return etree.fromstring(text.encode("utf-8", "replace"), _parser(recover=True))
-    except (etree.XMLSyntaxError, ValueError):
+    except etree.XMLSyntaxError:
         return None
 
 

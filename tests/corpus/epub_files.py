@@ -5,12 +5,14 @@ The corpus is a folder with a MANIFEST.jsonl of rows with `file` and `expected` 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import selectors
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -53,14 +55,16 @@ def read_manifest(corpus: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (corpus / "MANIFEST.jsonl").read_text("utf-8").splitlines()]
 
 
-def open_files(corpus: Path, files: Iterable[str], *, work_dir: Path) -> Iterator[Outcome]:
+def open_files(
+    corpus: Path, files: Iterable[str], *, work_dir: Path, canary_ports: Iterable[int] = CANARY_PORTS
+) -> Iterator[Outcome]:
     """Open `files` of `corpus` one after the other, each in a process of its own under limits.
 
     `work_dir` is new and empty; what is written beside the place that a file gets inside of it is an offence.
     """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with ExitStack() as stack:
-        canaries = stack.enter_context(_canaries())
+        canaries = stack.enter_context(_listening(canary_ports))
         child = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "-W", "error", "-m", "tests.corpus.epub_child"],
@@ -80,7 +84,7 @@ def open_files(corpus: Path, files: Iterable[str], *, work_dir: Path) -> Iterato
                 "work_dir": str(place / "inner"),
             }
             answer = _ask(child, task)
-            yield _outcome(file, answer, strays=_strays(place), connected=canaries())
+            yield _outcome(file, answer, strays=_strays(place), connected=_connections(canaries))
         assert child.stdin is not None
         child.stdin.close()
 
@@ -124,24 +128,29 @@ def _strays(place: Path) -> list[str]:
 
 
 @contextmanager
-def _canaries() -> Iterator[_Canaries]:
+def _listening(ports: Iterable[int]) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
-        yield _Canaries([stack.enter_context(_listening(port)) for port in CANARY_PORTS])
+        yield [stack.enter_context(_listen(port)) for port in ports]
 
 
-def _listening(port: int) -> socket.socket:
-    listener = socket.create_server(("127.0.0.1", port))
-    listener.setblocking(False)
-    return listener
+def _listen(port: int) -> socket.socket:
+    """Waits while another run of this program listens there."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            listener = socket.create_server(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            listener.setblocking(False)
+            return listener
 
 
-class _Canaries:
-    def __init__(self, listeners: list[socket.socket]) -> None:
-        self._listeners = listeners
-
-    def __call__(self) -> list[str]:
-        """Who connected since the last call."""
-        return [f"connected to {listener.getsockname()[1]}" for listener in self._listeners if _was_called(listener)]
+def _connections(canaries: list[socket.socket]) -> list[str]:
+    """Who connected since the last call."""
+    return [f"connected to {canary.getsockname()[1]}" for canary in canaries if _was_called(canary)]
 
 
 def _was_called(listener: socket.socket) -> bool:

@@ -212,7 +212,8 @@ def make_mobi(
     name_at = 16 + len(mobi) + len(exth)
     mobi[68:76] = pack(">LL", name_at, len(title.encode()))
     first = pack(">HHLHHHH", 1, 0, 16, 1, 4096, encryption, 0) + bytes(mobi) + exth + title.encode() + b"\0\0"
-    records = [first, b"Call me Ishmael.", cover]
+    # The last record is the mark that ends every MOBI.
+    records = [first, b"Call me Ishmael.", cover, b"\xe9\x8e\r\n"]
     offsets, at = [], 78 + 8 * len(records) + 2
     for record in records:
         offsets.append(at)
