@@ -1,0 +1,62 @@
+"""The kinds of devices that get books by mail, as data: a new kind is a row of this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.values import BookFormat
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKind:
+    """What one provider's gateway takes. Sizes are of the whole encoded mail."""
+
+    key: str
+    name: str
+    """For people."""
+    domains: tuple[str, ...]
+    """Addresses at these domains are of this kind; () is the kind of all others."""
+    formats: frozenset[BookFormat]
+    max_mail_bytes: int
+    advice: str
+    """What to do with a format that it does not take."""
+
+
+DEVICE_KINDS = {
+    kind.key: kind
+    for kind in (
+        DeviceKind(
+            key="kindle",
+            name="Kindle",
+            domains=("kindle.com", "free.kindle.com"),
+            # Amazon help, "Supported file types": MOBI and AZW3 are refused since 2023 (E001), comics never were taken.
+            formats=frozenset(map(BookFormat, ("epub", "pdf", "docx", "rtf", "txt", "html"))),
+            max_mail_bytes=50 * MB,  # Amazon help 201974220: 50 MB by mail
+            advice="Kindles take EPUB, PDF, DOCX, RTF, TXT and HTML by mail. Mail me the book as EPUB.",
+        ),
+        DeviceKind(
+            key="pocketbook",
+            name="PocketBook",
+            domains=("pbsync.com",),
+            formats=frozenset(BookFormat),
+            max_mail_bytes=70 * MB,
+            advice="",
+        ),
+        DeviceKind(
+            key="email",
+            name="e-mail",
+            domains=(),
+            formats=frozenset(BookFormat),
+            max_mail_bytes=25 * MB,  # Gmail's cap, and that of most others
+            advice="",
+        ),
+    )
+}
+
+
+def kind_of(address: str) -> DeviceKind:
+    """The kind that an address is by its domain."""
+    domain = address.rpartition("@")[2].lower()
+    return next((kind for kind in DEVICE_KINDS.values() if domain in kind.domains), DEVICE_KINDS["email"])

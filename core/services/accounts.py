@@ -1,0 +1,119 @@
+"""Accounts: the people that Inkpost works for, their secrets and their settings."""
+
+from __future__ import annotations
+
+import secrets
+from zoneinfo import available_timezones
+
+import sqlalchemy as sa
+
+from core.errors import BadRequest, Conflict, NotFound
+from core.events import SecretChanged, SettingChanged, UserAdded, UserSuspended
+from core.mail.author import NoAuthor, clean_address
+from core.models import User
+from core.models.user import UserState, hash_secret
+from core.pages import Page, fetch_page
+from core.work import Work
+
+SECRET_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - an alphabet; no l, o, 0, 1 to misread
+SECRET_LENGTH = 16  # 80 bits: nobody guesses it over SMTP
+NAME_LENGTH = 200
+
+
+class Accounts:
+    """Accounts in one transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
+
+    def add_user(self, address: str, *, name: str = "", timezone: str = "UTC") -> tuple[User, str]:
+        """A new user and their secret, which is told this once and kept as a hash. Raises `BadRequest`, `Conflict`."""
+        address = checked_address(address)
+        if User.by_address(self._session, address) is not None:
+            raise Conflict(f"{address} is a user already.", fix="A new secret is made with: inkpost user secret")
+        user = User(
+            address=address, name=_checked_name(name), timezone=_checked_zone(timezone), created_at=self._work.now
+        )
+        self._session.add(user)
+        self._session.flush()
+        self._work.emit(UserAdded(user_id=user.id, address=address))
+        return user, self.rotate_secret(user.id)
+
+    def rotate_secret(self, user_id: int) -> str:
+        """A new secret; the old one is worth nothing from the commit on."""
+        secret = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
+        self._get(user_id).secret_hash = hash_secret(secret)
+        self._work.emit(SecretChanged(user_id=user_id))
+        return secret
+
+    def revoke_secret(self, user_id: int) -> None:
+        """No secret: mails to the old one are strangers' mails."""
+        self._get(user_id).secret_hash = None
+        self._work.emit(SecretChanged(user_id=user_id))
+
+    def suspend(self, user_id: int) -> None:
+        """Nothing of this user is obeyed any more; nothing of theirs is deleted."""
+        user = self._get(user_id)
+        user.state = UserState.SUSPENDED
+        self._work.emit(UserSuspended(user_id=user_id, address=user.address))
+
+    def resume(self, user_id: int) -> None:
+        self._get(user_id).state = UserState.ACTIVE
+        self._work.emit(SettingChanged(user_id=user_id, key="state", value=UserState.ACTIVE))
+
+    def find(self, address: str) -> User:
+        """Raises `NotFound`."""
+        user = User.by_address(self._session, address.strip())
+        if user is None:
+            raise NotFound(f"{address} is no user.", code="user.not-found", fix="See: inkpost user list")
+        return user
+
+    def list_page(self, page: int = 1) -> Page[User]:
+        """By address."""
+        return fetch_page(self._session, sa.select(User).order_by(User.address), page=page)
+
+    def set_timezone(self, user_id: int, zone: str) -> None:
+        """Raises `BadRequest` for what is no IANA zone."""
+        self._set(user_id, "timezone", _checked_zone(zone))
+
+    def set_name(self, user_id: int, name: str) -> None:
+        """Raises `BadRequest` for a name that is too long."""
+        self._set(user_id, "name", _checked_name(name))
+
+    def set_autosend(self, user_id: int, *, enabled: bool) -> None:
+        self._set(user_id, "autosend", enabled)
+
+    def _set(self, user_id: int, key: str, value: str | bool) -> None:
+        setattr(self._get(user_id), key, value)
+        self._work.emit(SettingChanged(user_id=user_id, key=key, value=str(value)))
+
+    def _get(self, user_id: int) -> User:
+        return self._session.get_one(User, user_id)
+
+
+def checked_address(text: str) -> str:
+    """An addr-spec in lower case. Raises `BadRequest` for what is none."""
+    try:
+        return clean_address(text.strip().strip("<>")).lower()
+    except NoAuthor as error:
+        raise BadRequest(f"“{text}” is not a mail address.", fix="Write it as name@domain.") from error
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if len(name) > NAME_LENGTH:
+        raise BadRequest(f"The name is too long: {len(name)} characters.", fix=f"At most {NAME_LENGTH}.")
+    return name
+
+
+def _checked_zone(name: str) -> str:
+    """The zone's own spelling of its name, whatever the case it was written in."""
+    wanted = name.strip().replace(" ", "_")
+    known = {zone.lower(): zone for zone in available_timezones()}
+    zone = known.get(wanted.lower())
+    if zone is None:
+        cities = [zone for zone in sorted(known.values()) if zone.lower().rpartition("/")[2] == wanted.lower()]
+        hint = f"Did you mean {cities[0]}?" if cities else "Write it as Europe/Berlin or America/New_York."
+        raise BadRequest(f"“{name}” is not a time zone.", fix=hint)
+    return zone

@@ -1,0 +1,86 @@
+"""The inbox: the ledger of accepted mails, what became of each, and what operators may do about it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from core.errors import Conflict, NotFound
+from core.jobs import process_mail
+from core.mail.message import ParsedMessage
+from core.models import Inbound
+from core.models.inbound import InboundState
+from core.pages import Page, fetch_page
+from core.references import parse_reference
+from core.work import Work
+
+
+class Inbox:
+    """The inbound ledger in one transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
+
+    def take(self, inbound_id: int) -> Inbound | None:
+        """The mail, locked for this transaction, if it is still to be processed."""
+        return self._session.scalars(
+            sa.select(Inbound).where(Inbound.id == inbound_id, Inbound.state == InboundState.ACCEPTED).with_for_update()
+        ).one_or_none()
+
+    def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
+        """Write down what became of the mail. `outcome`: `answered`, `silent`, `unbelieved`."""
+        mail.state = InboundState.DONE
+        mail.outcome = outcome
+        mail.reason = reason[:500]
+        mail.user_id = user_id
+        mail.author = message.author.address[:320] if message.author is not None else ""
+        mail.subject = message.subject[:500]
+        mail.processed_at = self._work.now
+
+    def count_failure(self, inbound_id: int, *, reason: str, limit: int) -> int:
+        """One more failed attempt at processing, 1-based; at `limit` the mail is set aside for the operator."""
+        mail = self.take(inbound_id)
+        if mail is None:
+            return limit
+        mail.attempts += 1
+        mail.reason = reason[:500]
+        if mail.attempts >= limit:
+            mail.state = InboundState.SET_ASIDE
+        return mail.attempts
+
+    def find(self, reference: str) -> Inbound:
+        """The mail of a reference as a person writes it. Raises `NotFound`."""
+        wanted = parse_reference(reference)
+        mail = self._session.scalars(sa.select(Inbound).where(Inbound.reference == wanted)).one_or_none()
+        if mail is None:
+            raise NotFound(f"No mail has the reference {reference}.", code="mail.not-found")
+        return mail
+
+    def list_page(self, *, state: InboundState | None = None, page: int = 1) -> Page[Inbound]:
+        """Newest first."""
+        query = sa.select(Inbound).order_by(Inbound.id.desc())
+        return fetch_page(self._session, query if state is None else query.where(Inbound.state == state), page=page)
+
+    def retry(self, reference: str) -> Inbound:
+        """Have a mail that was set aside or dropped processed again. Raises `NotFound`, `Conflict`."""
+        mail = self.find(reference)
+        if mail.state is InboundState.DONE:
+            raise Conflict(f"{mail.reference} is done ({mail.outcome}): its commands would run twice.")
+        if mail.raw_key is None and not self._has_raw(mail.id):
+            raise Conflict(f"{mail.reference} is too old: its text was not kept.")
+        mail.state = InboundState.ACCEPTED
+        mail.attempts = 0
+        self._work.defer(process_mail(mail.id, order_key=mail.mail_from.lower() or mail.dedupe_key))
+        return mail
+
+    def drop(self, reference: str) -> Inbound:
+        """Have a mail that is not done never processed. Raises `NotFound`, `Conflict`."""
+        mail = self.find(reference)
+        if mail.state is InboundState.DONE:
+            raise Conflict(f"{mail.reference} is done ({mail.outcome}); there is nothing to drop.")
+        mail.state = InboundState.DROPPED
+        mail.processed_at = self._work.now
+        return mail
+
+    def _has_raw(self, inbound_id: int) -> bool:
+        return bool(self._session.scalar(sa.select(Inbound.raw.is_not(None)).where(Inbound.id == inbound_id)))

@@ -1,0 +1,176 @@
+"""Devices, and the books that go to them."""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+
+from core.devices import DEVICE_KINDS, DeviceKind, kind_of
+from core.errors import BadRequest, Conflict, NotFound, TooMuch
+from core.events import BookSent, DeviceAdded, DeviceRemoved
+from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
+from core.models import Book, Device, OutboxMail
+from core.models.outbox import OutboxKind
+from core.pages import Page, fetch_page
+from core.references import new_reference
+from core.services.accounts import checked_address
+from core.services.outbox import Outbox
+from core.sizes import size_in_words
+from core.work import Work
+
+MAX_DEVICES = 20
+_NAME = re.compile(r"[\w][\w-]{0,49}")
+
+
+class KindleSyncService:
+    """A user's devices and deliveries in one transaction. A device or mail of somebody else is not found."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
+
+    def add_device(self, user_id: int, address: str, *, name: str | None = None, kind: str | None = None) -> Device:
+        """A new device, the default one if it is the first. Raises `BadRequest`, `Conflict`."""
+        address = checked_address(address)
+        chosen = _checked_kind(address, kind)
+        devices = self.devices(user_id)
+        if any(device.address == address for device in devices):
+            raise Conflict(f"{address} is one of your devices already.", fix="Write “kindle list” to see them.")
+        if len(devices) >= MAX_DEVICES:
+            raise TooMuch(f"You have {MAX_DEVICES} devices already.", fix="Remove one with: kindle remove <device>")
+        taken = {device.name for device in devices}
+        device = Device(
+            user_id=user_id,
+            name=_free_name(chosen.key, taken) if name is None else _checked_name(name, taken),
+            kind=chosen.key,
+            address=address,
+            is_default=not devices,
+            created_at=self._work.now,
+        )
+        self._session.add(device)
+        self._session.flush()
+        self._work.emit(DeviceAdded(user_id=user_id, device_id=device.id, address=address))
+        return device
+
+    def devices(self, user_id: int) -> list[Device]:
+        """The default first, then by name."""
+        return Device.of_user(self._session, user_id)
+
+    def device(self, user_id: int, wanted: str | None) -> Device:
+        """The device of this name, number in `kindle list`, address or kind; None means the default. `NotFound`."""
+        devices = self.devices(user_id)
+        if not devices:
+            raise NotFound(
+                "You have no device yet.",
+                fix="Add your Kindle with: kindle add <its address>@kindle.com",
+                code="device.none",
+            )
+        if wanted is None:
+            return devices[0]
+        word = wanted.strip().lower().removeprefix("my ")
+        for number, device in enumerate(devices, start=1):
+            if word in (device.name, device.address, str(number)):
+                return device
+        alike = [device for device in devices if device.kind == word]
+        if len(alike) == 1:
+            return alike[0]
+        names = ", ".join(device.name for device in devices)
+        raise NotFound(
+            f"None of your devices is called “{wanted}”.", fix=f"You have: {names}.", code="device.not-found"
+        )
+
+    def set_default(self, user_id: int, wanted: str) -> Device:
+        """Raises `NotFound`."""
+        device = self.device(user_id, wanted)
+        for other in self.devices(user_id):
+            other.is_default = False
+        self._session.flush()  # first none, then one: the index allows no two at any time
+        device.is_default = True
+        self._session.flush()
+        return device
+
+    def remove_device(self, user_id: int, wanted: str) -> Device:
+        """Mails to it that wait are still sent. Another device becomes the default one. Raises `NotFound`."""
+        device = self.device(user_id, wanted)
+        self._session.delete(device)
+        self._session.flush()
+        rest = self.devices(user_id)
+        if device.is_default and rest:
+            rest[0].is_default = True
+        self._work.emit(DeviceRemoved(user_id=user_id, device_id=device.id, address=device.address))
+        return device
+
+    def send(self, user_id: int, book: Book, device: Device, *, cause: str, identity: Identity) -> OutboxMail:
+        """Queue a book for a device. Raises `BadRequest` for a format, `TooMuch` for a size that it does not take."""
+        if book.user_id != user_id or device.user_id != user_id:
+            raise NotFound("There is no such book or device.")
+        kind = DEVICE_KINDS[device.kind]
+        if book.format not in kind.formats:
+            raise BadRequest(
+                f"{kind.name} does not take {book.format.value.upper()} by mail.", fix=kind.advice, code="device.format"
+            )
+        reference = new_reference()
+        mail = compose_delivery(
+            identity=identity,
+            rcpt_to=device.address,
+            reference=reference,
+            date=self._work.now,
+            title=book.title,
+            authors=book.authors,
+            file=AttachedFile(
+                key=book.storage_key,
+                size_bytes=book.size_bytes,
+                filename=attachment_name(
+                    title=book.title,
+                    authors=book.authors,
+                    storage_key=book.storage_key,
+                    extension=book.format.value,
+                ),
+                media_type=book.format.media_type,
+            ),
+        )
+        if mail.size_bytes > kind.max_mail_bytes:
+            raise TooMuch(
+                f"“{book.title}” is {size_in_words(mail.size_bytes)} as a mail, and {kind.name} takes at most "
+                f"{size_in_words(kind.max_mail_bytes)}.",
+                fix="Mail me a smaller edition, such as one without pictures.",
+                code="device.size",
+            )
+        row = Outbox(self._work).enqueue(
+            mail, cause=cause, kind=OutboxKind.DELIVERY, user_id=user_id, book_id=book.id, device_id=device.id
+        )
+        self._work.emit(BookSent(user_id=user_id, book_id=book.id, device_id=device.id, outbox_id=row.id))
+        return row
+
+    def deliveries(self, user_id: int, *, page: int = 1) -> Page[OutboxMail]:
+        """The user's deliveries, newest first."""
+        mine = sa.select(OutboxMail).where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
+        return fetch_page(self._session, mine.order_by(OutboxMail.id.desc()), page=page)
+
+
+def _checked_kind(address: str, wanted: str | None) -> DeviceKind:
+    by_domain = kind_of(address)
+    if wanted is None:
+        return by_domain
+    kind = DEVICE_KINDS.get(wanted.strip().lower())
+    if kind is None:
+        raise BadRequest(f"There is no kind of device called “{wanted}”.", fix=f"There are {', '.join(DEVICE_KINDS)}.")
+    if kind.domains and kind is not by_domain:
+        ends = " or ".join(f"@{domain}" for domain in kind.domains)
+        raise BadRequest(f"A {kind.name} address ends in {ends}, and {address} does not.")
+    return kind
+
+
+def _checked_name(name: str, taken: set[str]) -> str:
+    name = "-".join(name.lower().split())
+    if _NAME.fullmatch(name) is None or name.isdigit():
+        raise BadRequest(f"“{name}” cannot be a device's name.", fix="One word of letters, digits and hyphens.")
+    if name in taken:
+        raise Conflict(f"You have a device called {name} already.", fix="Choose another name: name=…")
+    return name
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    names = (stem, *(f"{stem}-{number}" for number in range(2, MAX_DEVICES + 2)))
+    return next(name for name in names if name not in taken)
