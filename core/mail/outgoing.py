@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Final
 
 from pathvalidate import sanitize_filename
 
+from core.errors import Unavailable
 from core.mail.transliterate import to_ascii
 from core.ports import BlobCorrupt
 
@@ -177,8 +178,9 @@ OpenBlob = Callable[[str], AbstractContextManager[BinaryIO]]
 class StreamedBody:
     """See `MailBody`: the head, then the blob in base64 as it is read, then the closing boundary.
 
-    `chunks` raises what `BlobStore.open` raises, and `BlobCorrupt` where the blob is not of the size that was
-    announced; a sender that meets either lets go of the connection, so that half a mail is never taken for a whole.
+    `chunks` raises what `BlobStore.open` raises, `Unavailable` where reading fails, and `BlobCorrupt` where the blob is
+    not of the size that was announced. A sender that meets one of them lets go of the connection, so that half a mail
+    is never taken for a whole.
     """
 
     head: bytes
@@ -219,9 +221,12 @@ def _base64_lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _read_full(file: BinaryIO, size_bytes: int) -> bytes:
     """Exactly `size_bytes`, less only at the end: a store over a network may give less at a time."""
-    block = file.read(size_bytes)
-    while block and len(block) < size_bytes and (more := file.read(size_bytes - len(block))):
-        block += more
+    try:
+        block = file.read(size_bytes)
+        while block and len(block) < size_bytes and (more := file.read(size_bytes - len(block))):
+            block += more
+    except OSError as error:
+        raise Unavailable(f"a blob cannot be read: {error.strerror or error}") from error
     return block
 
 

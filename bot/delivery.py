@@ -1,0 +1,210 @@
+"""The job `deliver`: one attempt to hand one mail to the relay, with the ledger written before and after it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import BinaryIO, Protocol, TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from bot.circuit import Circuit, CircuitOpen
+from bot.jobs_retry import RetryLater
+from bot.journal import Journal, JournalEntry
+from bot.pace import Pacer
+from core.errors import NotFound, Unavailable
+from core.mail.outgoing import StreamedBody
+from core.ports import BlobCorrupt, BlobNotFound, Deferred, Delivered, Refused, SendResult, Transport
+from core.services.outbox import AttemptToMake, Outbox, is_current
+from core.services.retries import RETRY_SCHEDULE, RetrySchedule
+from core.work import Work
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+LONGEST_NAP_SECONDS = 3.0  # for a provider's pace a job waits so long in its place, and gives it up for longer
+RECORD_TRIES = 130  # ten minutes of a database that is away; then the engine has the job run again
+RECORD_PAUSE_SECONDS = (0.1, 5.0)  # the first, and the longest
+
+
+class Database(Protocol):
+    """What a deliverer needs of `bot.transactions.Transactions`."""
+
+    async def in_work(self, act: Callable[[Work], T]) -> T: ...
+
+    async def in_read(self, ask: Callable[[Session], T]) -> T: ...
+
+
+class _Overtaken(Exception):
+    """Somebody else has this mail in hand, or the operator has dropped it: see `is_current`."""
+
+
+class Deliverer:
+    """Makes the attempts, one at a call. May be called for one mail as often as anybody likes.
+
+    What is crashed where:
+    - before the 250: the attempt stands in the ledger without a result; the job runs again and sends.
+    - between the 250 and the line in the journal: the mail goes out twice, under one Message-ID. There is no await
+      between the two.
+    - behind the journal: `replay` at the start, or `deliver` itself, records what the journal says and sends nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        open_blob: Callable[[str], AbstractContextManager[BinaryIO]],
+        transport: Transport,
+        circuit: Circuit,
+        pacer: Pacer,
+        journal: Journal,
+        schedule: RetrySchedule = RETRY_SCHEDULE,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        observe: Callable[[SendResult], None] = lambda _result: None,
+    ) -> None:
+        self._database = database
+        self._open_blob = open_blob
+        self._transport = transport
+        self._circuit = circuit
+        self._pacer = pacer
+        self._journal = journal
+        self._schedule = schedule
+        self._sleep = sleep
+        self._jitter = jitter
+        self._observe = observe
+
+    async def replay(self) -> int:
+        """Record what the relay took when an earlier process could not. At start, before any job; how many it was."""
+        entries = self._journal.pending
+        for entry in entries:
+            await self._record(partial(self._record_entry, entry))
+            self._journal.settle(entry)
+        return len(entries)
+
+    async def deliver(self, outbox_id: int) -> None:
+        """Try once, if there is anything to send. Raises `RetryLater`, or `Unavailable` where the database is away."""
+        if (entry := self._journal.find(outbox_id)) is not None:
+            await self._record(partial(self._record_entry, entry))
+            self._journal.settle(entry)
+            return
+        attempt: AttemptToMake | None = None
+
+        async def try_once() -> SendResult | None:
+            nonlocal attempt
+            attempt = await self._begin(outbox_id)
+            return None if attempt is None else await self._send(attempt)
+
+        try:
+            result = await self._circuit.run(try_once)
+        except CircuitOpen as error:
+            await self._put_off(outbox_id, error.seconds * (1 + self._jitter() / 2))  # not all of them at once
+        if attempt is not None and result is not None:
+            await self._finish(attempt, result)
+
+    async def _begin(self, outbox_id: int) -> AttemptToMake | None:
+        """The attempt, committed; None if there is nothing to send. Raises `RetryLater` where it is not its turn."""
+        while isinstance(begun := await self._database.in_work(partial(self._start, outbox_id)), float):
+            if begun > LONGEST_NAP_SECONDS:
+                await self._put_off(outbox_id, begun * (1 + self._jitter() / 2))
+            await self._sleep(begun)
+        return begun
+
+    def _start(self, outbox_id: int, work: Work) -> AttemptToMake | float | None:
+        """The attempt, or how long the provider's pace has it wait."""
+        outbox = Outbox(work)
+        if (rcpt_to := outbox.waiting_for(outbox_id)) is None:
+            return None
+        return self._pacer.take_turn(rcpt_to) or outbox.start_attempt(outbox_id)
+
+    async def _put_off(self, outbox_id: int, seconds: float) -> None:
+        """Give up this turn without an attempt, and say so in the row."""
+        await self._database.in_work(lambda work: Outbox(work).postpone(outbox_id, seconds=seconds))
+        raise RetryLater(seconds)
+
+    async def _send(self, attempt: AttemptToMake) -> SendResult | None:
+        """None if the mail is not ours to send any more."""
+        body = StreamedBody(
+            head=attempt.head,
+            message_id=attempt.message_id,
+            attachment_key=attempt.attachment_key,
+            size_bytes=attempt.size_bytes,
+            open_blob=self._open_blob,
+        )
+        try:
+            result = await self._transport.send(
+                mail_from=attempt.mail_from,
+                rcpt_to=attempt.rcpt_to,
+                body=body,
+                before_data=partial(self._look_again, attempt),
+            )
+        except _Overtaken:
+            log.warning("attempt was overtaken", reference=attempt.reference, attempt=attempt.number)
+            return None
+        except (BlobNotFound, BlobCorrupt) as error:
+            log.error("attachment is lost", reference=attempt.reference, reason=str(error))
+            return Refused("the file cannot be read in our own store")
+        except Unavailable as error:
+            log.warning("attachment waits for the store", reference=attempt.reference, reason=str(error))
+            return Deferred("our own store does not answer")
+        if isinstance(result, Delivered):
+            self._journal.note(_entry(attempt, result))
+        return result
+
+    async def _look_again(self, attempt: AttemptToMake) -> None:
+        """Just before DATA: no lease of a job engine keeps a worker that stood still from going on."""
+        if not await self._database.in_read(partial(is_current, outbox_id=attempt.outbox_id, number=attempt.number)):
+            raise _Overtaken
+
+    async def _finish(self, attempt: AttemptToMake, result: SendResult) -> None:
+        """Record the result. Raises `RetryLater` if there is to be another attempt."""
+        seconds = await self._record(partial(self._record_result, attempt, result))
+        if isinstance(result, Delivered):
+            self._journal.settle(_entry(attempt, result))
+        self._observe(result)
+        log.info(
+            "mail tried",
+            reference=attempt.reference,
+            rcpt_to=attempt.rcpt_to,
+            attempt=attempt.number,
+            outcome=type(result).__name__.lower(),
+            reply=result.reply,
+        )
+        if seconds is not None:
+            raise RetryLater(seconds)
+
+    def _record_result(self, attempt: AttemptToMake, result: SendResult, work: Work) -> float | None:
+        return Outbox(work).record(
+            attempt.outbox_id, number=attempt.number, result=result, jitter=self._jitter(), schedule=self._schedule
+        )
+
+    def _record_entry(self, entry: JournalEntry, work: Work) -> None:
+        outbox = Outbox(work)
+        try:
+            mail = outbox.find(entry.reference)
+        except NotFound:
+            log.warning("journal names a mail that is not there", reference=entry.reference)
+            return
+        outbox.record(mail.id, number=entry.number, result=Delivered(entry.reply), jitter=0.0)
+
+    async def _record(self, act: Callable[[Work], T]) -> T:
+        """Commit `act`, again and again while the database is away: until then only the journal knows."""
+        pause, longest = RECORD_PAUSE_SECONDS
+        for _ in range(RECORD_TRIES - 1):
+            try:
+                return await self._database.in_work(act)
+            except Unavailable as error:
+                log.warning("result of an attempt waits for the database", reason=str(error))
+                await asyncio.to_thread(self._journal.sync)
+                await self._sleep(pause)
+                pause = min(2 * pause, longest)
+        return await self._database.in_work(act)
+
+
+def _entry(attempt: AttemptToMake, result: Delivered) -> JournalEntry:
+    return JournalEntry(attempt.outbox_id, attempt.reference, attempt.number, result.reply)

@@ -1,0 +1,155 @@
+"""The circuit breaker: a dead relay is probed, not hammered."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from bot.circuit import WHILE_PROBED_SECONDS, Circuit, CircuitOpen, CircuitSettings
+from core.ports import Deferred, Delivered, Refused, SendResult
+
+DOWN = Deferred("no connection", is_peer_down=True)
+TAKEN = Delivered("250 2.0.0 ok")
+
+
+@dataclass
+class Seconds:
+    """interlock's `Clock`."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def circuit(clock: Seconds) -> Circuit:
+    return Circuit(CircuitSettings(), clock=clock)
+
+
+async def run(circuit: Circuit, *results: SendResult | None) -> None:
+    for result in results:
+
+        async def send(result: SendResult | None = result) -> SendResult | None:
+            return result
+
+        assert await circuit.run(send) is result
+
+
+async def seconds_to_wait(circuit: Circuit) -> float:
+    with pytest.raises(CircuitOpen) as caught:
+        await run(circuit, TAKEN)
+    return caught.value.seconds
+
+
+async def test_relay_that_fails_five_times_in_a_row_is_taken_for_dead(circuit: Circuit) -> None:
+    await run(circuit, DOWN, DOWN, DOWN, DOWN)
+    assert circuit.state.value == "closed"
+
+    await run(circuit, DOWN)
+
+    assert circuit.state.value == "open"
+    assert await seconds_to_wait(circuit) == 60
+
+
+@pytest.mark.parametrize("result", [TAKEN, Refused("550 5.1.1 no"), Deferred("451 4.7.1 later")])
+async def test_relay_that_answers_lives(circuit: Circuit, result: SendResult) -> None:
+    for _ in range(5):
+        await run(circuit, DOWN, DOWN, DOWN, DOWN, result)
+
+    assert circuit.state.value == "closed"
+
+
+async def test_one_mail_probes_and_the_others_wait(circuit: Circuit, clock: Seconds) -> None:
+    await run(circuit, *[DOWN] * 5)
+    clock.now = 60
+    let_go = asyncio.Event()
+
+    async def slowly() -> SendResult:
+        await let_go.wait()
+        return TAKEN
+
+    probe = asyncio.create_task(circuit.run(slowly))
+    await asyncio.sleep(0)
+
+    assert await seconds_to_wait(circuit) == WHILE_PROBED_SECONDS
+    let_go.set()
+    await probe
+    assert circuit.state.value == "closed"
+    await run(circuit, TAKEN)
+
+
+async def test_probe_that_fails_waits_for_another_minute(circuit: Circuit, clock: Seconds) -> None:
+    await run(circuit, *[DOWN] * 5)
+    clock.now = 61
+
+    await run(circuit, DOWN)
+
+    assert await seconds_to_wait(circuit) == 60
+
+
+@pytest.mark.parametrize("result", [Refused("550 5.1.1 no"), Deferred("451 4.7.1 later"), TAKEN])
+async def test_probe_that_is_answered_closes_the_circuit(circuit: Circuit, clock: Seconds, result: SendResult) -> None:
+    await run(circuit, *[DOWN] * 5)
+    clock.now = 60
+
+    await run(circuit, result)
+
+    assert circuit.state.value == "closed"
+
+
+async def test_job_without_anything_to_send_is_no_probe(circuit: Circuit, clock: Seconds) -> None:
+    await run(circuit, *[DOWN] * 5)
+    clock.now = 60
+
+    await run(circuit, None, None)
+
+    assert circuit.state.value == "half_open"
+    await run(circuit, DOWN)
+    assert circuit.state.value == "open"
+
+
+async def test_job_without_anything_to_send_does_not_count_as_success(circuit: Circuit) -> None:
+    await run(circuit, DOWN, DOWN, DOWN, DOWN, None, DOWN)
+
+    assert circuit.state.value == "open"
+
+
+async def test_our_own_error_says_nothing_of_the_relay_and_keeps_its_cause(circuit: Circuit, clock: Seconds) -> None:
+    await run(circuit, *[DOWN] * 5)
+    clock.now = 60
+
+    async def fail() -> SendResult:
+        raise LookupError("ours") from OSError("why")
+
+    with pytest.raises(LookupError) as caught:
+        await circuit.run(fail)
+
+    assert isinstance(caught.value.__cause__, OSError)
+    assert circuit.state.value == "half_open"
+    await run(circuit, TAKEN)
+
+
+async def test_cancelled_probe_gives_its_place_back(circuit: Circuit, clock: Seconds) -> None:
+    await run(circuit, *[DOWN] * 5)
+    clock.now = 60
+
+    async def for_ever() -> SendResult:
+        await asyncio.Event().wait()
+        return TAKEN
+
+    probe = asyncio.create_task(circuit.run(for_ever))
+    await asyncio.sleep(0)
+    probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await probe
+
+    await run(circuit, TAKEN)
+    assert circuit.state.value == "closed"
