@@ -1,0 +1,142 @@
+"""Answers that may be a little old, kept in the process's memory or in Redis, and computed once at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import warnings
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import structlog
+from cashews import Cache as Cashews
+from cashews.exceptions import CacheError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+REDIS_SECONDS = 0.5  # a Redis that is slower than this is slower than the database
+AWAY_SECONDS = 30.0  # for so long one that failed is not asked again
+_NAMESPACE = "inkpost:"  # others may use the same Redis
+_AWAY = object()
+_PREFIX = re.compile(r"[\w:-]+")  # no sign that Redis or cashews takes for a pattern
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where answers are kept that are asked for often."""
+
+    url: str = ""
+    """`redis://host:6379/0` to share them between processes; the memory of each process where empty."""
+    entries: int = 10_000
+    """How many are kept in memory; those that were not asked for the longest go first."""
+
+
+class Cache:
+    """A cache of JSON values. Nothing fails because of it: without Redis, values are computed.
+
+    A value is as old as its `ttl_seconds` at most. An invalidation reaches the processes that share a Redis, and
+    otherwise this process alone, so a short time to live is what limits how long a revoked right still counts.
+    """
+
+    def __init__(self, settings: CacheSettings) -> None:
+        """Connects to nothing. Raises `ValueError` for a URL that is none, or without the `redis` package."""
+        self._cashews = Cashews(name="inkpost")
+        if not settings.url:
+            # No clean-up every second: an entry that is too old goes when it is asked for, or is pushed out.
+            self._cashews.setup("mem://", pickle_type="json", size=settings.entries, check_interval=0)
+        elif settings.url.startswith(("redis://", "rediss://")):
+            self._cashews.setup(settings.url, pickle_type="json", **_redis_options())
+        else:
+            raise ValueError("a cache's URL starts with redis:// or rediss://")
+        self._flights: dict[str, asyncio.Task[str]] = {}
+        self._away_until = 0.0
+        self._missed_deletion = False
+
+    async def get_or_set(self, key: str, *, ttl_seconds: float, factory: Callable[[], Awaitable[T]]) -> T:
+        """The kept value, or what `factory` makes, which is then kept. Each caller gets a copy of its own.
+
+        Values are JSON: tuples come back as lists. In this process the factory runs once for all who wait; what it
+        raises, all of them get, and it is not kept. A caller that is cancelled does not disturb the others.
+        """
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = asyncio.create_task(self._load(key, ttl_seconds, factory))
+            flight.add_done_callback(lambda landed: self._land(key, landed))
+        return cast(T, json.loads(await asyncio.shield(flight)))
+
+    async def delete(self, key: str) -> None:
+        """Forget a value; one that is being computed is not kept."""
+        self._flights.pop(key, None)
+        await self._forget(lambda: self._cashews.delete(_NAMESPACE + key))
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """Forget all values whose key starts so. Letters, digits, `_`, `-` and `:` only, else `ValueError`."""
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError(f"{prefix!r} is no prefix of keys")
+        for key in [key for key in self._flights if key.startswith(prefix)]:
+            del self._flights[key]
+        await self._forget(lambda: self._cashews.delete_match(f"{_NAMESPACE}{prefix}*"))
+
+    async def close(self) -> None:
+        for flight in self._flights.values():
+            flight.cancel()
+        with warnings.catch_warnings():  # cashews 7.6 calls Redis.close(), which redis 5 renamed
+            warnings.simplefilter("ignore", DeprecationWarning)
+            await self._cashews.close()
+
+    async def _load(self, key: str, ttl_seconds: float, factory: Callable[[], Awaitable[object]]) -> str:
+        text = await self._ask(lambda: self._cashews.get(_NAMESPACE + key), otherwise=None)
+        if not isinstance(text, str):
+            text = json.dumps(await factory())
+            if self._flights.get(key) is asyncio.current_task():  # else it was deleted since, and may be old already
+                name, made = _NAMESPACE + key, text
+                await self._ask(lambda: self._cashews.set(name, made, expire=ttl_seconds), otherwise=None)
+        return text
+
+    def _land(self, key: str, flight: asyncio.Task[str]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # told to those who waited; where all of them were cancelled, to nobody
+
+    async def _forget(self, deletion: Callable[[], Awaitable[object]]) -> None:
+        if await self._ask(deletion, otherwise=_AWAY) is _AWAY:
+            self._missed_deletion = True
+
+    async def _ask(self, call: Callable[[], Awaitable[object]], *, otherwise: object) -> object:
+        """What the cache says, or `otherwise` while it is away. One line in the log for each time that it goes."""
+        now = asyncio.get_running_loop().time()
+        if now < self._away_until:
+            return otherwise
+        try:
+            if self._missed_deletion:  # which one, nobody remembers
+                await self._cashews.delete_match(f"{_NAMESPACE}*")
+                self._missed_deletion = False
+            return await call()
+        except CacheError as error:
+            self._away_until = now + AWAY_SECONDS
+            log.warning("cache is away", error=str(error.__cause__ or error), seconds=AWAY_SECONDS)
+        except ValueError:
+            log.warning("cache holds what is no JSON")
+        return otherwise
+
+
+def _redis_options() -> dict[str, Any]:
+    """Raise at once instead of logging a traceback for each command, which is what cashews does by default."""
+    try:
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+    except ImportError as error:
+        raise ValueError("a cache in Redis needs the package `redis`") from error
+    return {
+        "suppress": False,
+        "client_name": "inkpost",
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": REDIS_SECONDS,
+        "socket_connect_timeout": REDIS_SECONDS,
+        "wait_for_connection_timeout": REDIS_SECONDS,
+    }
