@@ -28,7 +28,7 @@ from core.mail.authenticity import OurAddresses
 
 ENVIRONMENT_PREFIX = "INKPOST_"
 NOT_SETTINGS = ("INKPOST_CONFIG", "INKPOST_CORPUS", "INKPOST_TEST_")  # the command line's and the tests' own
-SECRET_FILE_SUFFIX = "_file"  # noqa: S105 - a key's ending, as in `password_file`, not a secret
+SECRET_FILE_SUFFIX = "_file"
 
 
 class ConfigMistakes(InkpostError):

@@ -8,5 +8,6 @@ from core.models.inbound import Inbound
 from core.models.listing import Listing
 from core.models.outbox import OutboxMail
 from core.models.user import User
+from core.models.word import LibraryWord
 
-__all__ = ["Attempt", "AuditEntry", "Book", "Device", "Inbound", "Listing", "OutboxMail", "User"]
+__all__ = ["Attempt", "AuditEntry", "Book", "Device", "Inbound", "LibraryWord", "Listing", "OutboxMail", "User"]

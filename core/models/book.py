@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
+from core.models import book_search
 from core.values import BookFormat
+
+LONGEST_TITLE, LONGEST_AUTHOR, LONGEST_GENRE = 500, 200, 100  # characters, as the product promises
 
 
 class SyncStatus(enum.StrEnum):
@@ -32,11 +36,12 @@ class Book(Base):
         sa.UniqueConstraint("user_id", "sha256"),
         sa.Index("ix_book_user_id_id", "user_id", "id"),
         sa.Index("ix_book_user_id_work_key", "user_id", "work_key"),
+        sa.Index("ix_book_user_id_download_count", "user_id", "download_count"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
-    title: Mapped[str] = mapped_column(sa.String(500))
+    title: Mapped[str] = mapped_column(sa.String(LONGEST_TITLE))
     authors: Mapped[list[str]]
     language: Mapped[str | None] = mapped_column(sa.String(35))
     """BCP 47."""
@@ -44,7 +49,7 @@ class Book(Base):
     """`scheme:value`, e.g. `isbn:9780141439518`."""
     series: Mapped[str | None] = mapped_column(sa.String(300))
     series_index: Mapped[float | None]
-    genre: Mapped[str | None] = mapped_column(sa.String(100))
+    genre: Mapped[str | None] = mapped_column(sa.String(LONGEST_GENRE))
     tags: Mapped[list[str]]
     description: Mapped[str | None] = mapped_column(sa.Text)
     format: Mapped[BookFormat]
@@ -53,11 +58,56 @@ class Book(Base):
     sha256: Mapped[str] = mapped_column(sa.String(64), index=True)
     work_key: Mapped[str] = mapped_column(sa.String(64))
     """Same for two files of one work: `core.books.works.work_key`."""
-    storage_key: Mapped[str] = mapped_column(sa.String(200))
-    cover_key: Mapped[str | None] = mapped_column(sa.String(200))
+    storage_key: Mapped[str] = mapped_column(sa.String(200), index=True)
+    cover_key: Mapped[str | None] = mapped_column(sa.String(200), index=True)
     download_count: Mapped[int] = mapped_column(default=0)
     """How often it was sent to a device."""
     sync_status: Mapped[SyncStatus] = mapped_column(default=SyncStatus.NEVER)
     last_synced_at: Mapped[datetime | None]
     added_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+
+    @classmethod
+    def of_user(cls, user_id: int) -> sa.Select[Book]:
+        """The books in a user's library, without those that were removed; order is the caller's."""
+        return sa.select(cls).where(cls.user_id == user_id, cls.removed_at.is_(None))
+
+    @classmethod
+    def search(cls, session: Session, query: str, *, user_id: int, limit: int) -> Sequence[Book]:
+        """Books of a user that hold all the words of `query` (the last may be a beginning), best first."""
+        ids = book_search.search(session, query, user_id=user_id, limit=limit)
+        by_id = {book.id: book for book in session.scalars(cls.of_user(user_id).where(cls.id.in_(ids)))}
+        return [by_id[book_id] for book_id in ids if book_id in by_id]
+
+    @classmethod
+    def respell(cls, session: Session, query: str, *, user_id: int) -> str | None:
+        """`query` with its words replaced by nearly alike ones, if a book of the user has those; else None."""
+        return book_search.respell(session, query, user_id=user_id)
+
+    @classmethod
+    def get_pending_sync(cls, session: Session, *, user_id: int, limit: int) -> Sequence[Book]:
+        """Books of a user whose newest delivery is not with the relay yet, oldest first."""
+        pending = cls.of_user(user_id).where(cls.sync_status == SyncStatus.PENDING)
+        return session.scalars(pending.order_by(cls.id).limit(limit)).all()
+
+    @classmethod
+    def get_popular(cls, session: Session, *, user_id: int, limit: int) -> Sequence[Book]:
+        """Books of a user that were sent at all, most often first."""
+        sent = cls.of_user(user_id).where(cls.download_count > 0)
+        return session.scalars(sent.order_by(cls.download_count.desc(), cls.id.desc()).limit(limit)).all()
+
+    @classmethod
+    def is_stored_for_somebody(cls, session: Session, key: str) -> bool:
+        """Whether any row, removed or not, needs the blob of this key."""
+        needs = sa.or_(cls.storage_key == key, cls.cover_key == key)
+        return session.scalar(sa.select(cls.id).where(needs).limit(1)) is not None
+
+
+def _make_index(_table: object, connection: sa.Connection, **_: object) -> None:
+    """With the table, wherever it is made; the migration makes it in the same words."""
+    if connection.dialect.name == "sqlite":
+        for statement in book_search.DDL:
+            connection.exec_driver_sql(statement)
+
+
+sa.event.listen(Book.__table__, "after_create", _make_index)

@@ -15,7 +15,7 @@ from core.models.user import UserState, hash_secret
 from core.pages import Page, fetch_page
 from core.work import Work
 
-SECRET_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - an alphabet; no l, o, 0, 1 to misread
+SECRET_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 SECRET_LENGTH = 16  # 80 bits: nobody guesses it over SMTP
 NAME_LENGTH = 200
 

@@ -20,6 +20,7 @@ from core.mail.status import clean_reply
 from core.models import Attempt, Book, OutboxMail
 from core.models.book import SyncStatus
 from core.models.outbox import OutboxKind, OutboxState
+from core.pages import Page, fetch_page
 from core.ports import Deferred, Delivered, Refused, SendResult
 from core.references import parse_reference
 from core.services.retries import RETRY_SCHEDULE, RetrySchedule, retry_delay_seconds
@@ -47,16 +48,6 @@ class AttemptToMake:
     head: bytes
     attachment_key: str | None
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxPage:
-    """A page of the outbox, newest first."""
-
-    mails: Sequence[OutboxMail]
-    page: int
-    pages: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,33 +181,16 @@ class Outbox:
         mine = sa.select(OutboxMail).where(OutboxMail.inbound_id == inbound_id).order_by(OutboxMail.id)
         return self._session.scalars(mine).all()
 
-    def recent_deliveries(self, user_id: int, *, limit: int) -> Sequence[OutboxMail]:
-        """A user's newest deliveries to devices, newest first."""
-        return self._session.scalars(
-            sa.select(OutboxMail)
-            .where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
-            .order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc())
-            .limit(limit)
-        ).all()
-
     def attempts(self, outbox_id: int) -> Sequence[Attempt]:
         """The attempts of a mail, in order."""
         return self._session.scalars(
             sa.select(Attempt).where(Attempt.outbox_id == outbox_id).order_by(Attempt.number)
         ).all()
 
-    def page(self, *, state: OutboxState | None = None, page: int = 1, per_page: int = 20) -> OutboxPage:
-        """Mails newest first, all of them or those in one state."""
-        chosen = sa.true() if state is None else OutboxMail.state == state
-        total = self._session.scalar(sa.select(sa.func.count(OutboxMail.id)).where(chosen)) or 0
-        mails = self._session.scalars(
-            sa.select(OutboxMail)
-            .where(chosen)
-            .order_by(OutboxMail.created_at.desc(), OutboxMail.id.desc())
-            .limit(per_page)
-            .offset((page - 1) * per_page)
-        ).all()
-        return OutboxPage(mails, page=page, pages=max(1, -(-total // per_page)), total=total)
+    def list_page(self, *, state: OutboxState | None = None, page: int = 1) -> Page[OutboxMail]:
+        """Newest first, all of them or those in one state."""
+        query = sa.select(OutboxMail).order_by(OutboxMail.id.desc())
+        return fetch_page(self._session, query if state is None else query.where(OutboxMail.state == state), page=page)
 
     def get_pending(self) -> dict[OutboxState, QueueDepth]:
         """Depth and age of what is still to be sent, by state: for metrics."""

@@ -1,0 +1,258 @@
+"""A user's library: what is in it, what is said of it, and what is taken out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from core.books.works import work_key
+from core.errors import BadRequest, Conflict, NotFound
+from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
+from core.mail.answer import Item, Items, Step, Steps
+from core.models import Book
+from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
+from core.models.book_search import learn_words
+from core.models.listing import Listing
+from core.pages import Page, fetch_page
+from core.values import BookMetadata, StagedBook
+from core.work import Work
+
+UNDO_FOR = timedelta(hours=24)
+CHOICES = 10
+FOUND = 50  # books that a search shows; whoever wants more writes another word
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of adding a file."""
+
+    book: Book
+    is_new: bool
+    """False: the user had this very file already."""
+    same_work: Book | None = None
+    """Another file of the same work, which the user has too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, best first."""
+
+    books: Sequence[Book]
+    corrected_to: str | None = None
+    """The words that were looked for, where the user's own were in no book."""
+
+
+class BookManager:
+    """Libraries in one transaction. Every question names its user; a book of somebody else is not found."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
+
+    def add(self, user_id: int, staged: StagedBook, *, changes: Mapping[str, str] | None = None) -> Added:
+        """Put a stored file into the user's library. Raises `BadRequest` for `changes` as `edit` does.
+
+        The same file is recognised by its SHA-256, whatever it is called; one that was removed comes back.
+        """
+        book = self._session.scalars(
+            sa.select(Book).where(Book.user_id == user_id, Book.sha256 == staged.sha256)
+        ).one_or_none()
+        if book is not None:
+            return self._again(book, changes or {})
+        metadata = staged.metadata
+        book = Book(
+            user_id=user_id,
+            title=metadata.title,
+            authors=list(metadata.authors),
+            language=metadata.language,
+            identifiers=[f"{scheme}:{value}" for scheme, value in metadata.identifiers],
+            series=metadata.series,
+            series_index=metadata.series_index,
+            genre=metadata.genre,
+            tags=list(metadata.tags),
+            description=metadata.description,
+            format=staged.format,
+            filename=staged.filename[:200],
+            size_bytes=staged.size_bytes,
+            sha256=staged.sha256,
+            work_key="",
+            storage_key=staged.storage_key,
+            cover_key=staged.cover_key,
+            added_at=self._work.now,
+        )
+        _change(book, changes or {})
+        twin = self._twin(book)
+        self._session.add(book)
+        self._session.flush()
+        self._learn(book)
+        self._work.emit(BookAdded(user_id=user_id, book_id=book.id, title=book.title, sha256=book.sha256))
+        return Added(book, is_new=True, same_work=twin)
+
+    def get(self, user_id: int, book_id: int) -> Book:
+        """Raises `NotFound`, for a book of somebody else too."""
+        book = self._session.get(Book, book_id)
+        if book is None or book.user_id != user_id or book.removed_at is not None:
+            raise NotFound(f"You have no book #{book_id}.", fix="Write “list” for your books.", code="book.not-found")
+        return book
+
+    def list_page(self, user_id: int, page: int = 1) -> Page[Book]:
+        """Newest first."""
+        return fetch_page(self._session, Book.of_user(user_id).order_by(Book.id.desc()), page=page)
+
+    def find(self, user_id: int, words: str) -> Found:
+        """Full text, best first; where nothing matches, words spelt nearly so that are in the user's books."""
+        if books := Book.search(self._session, words, user_id=user_id, limit=FOUND):
+            return Found(books)
+        nearly = Book.respell(self._session, words, user_id=user_id)
+        if nearly is None:
+            return Found(())
+        return Found(Book.search(self._session, nearly, user_id=user_id, limit=FOUND), corrected_to=nearly)
+
+    def resolve(self, user_id: int, words: tuple[str, ...], *, listing: Listing | None) -> Book:
+        """The book that a person means: its number in a list, `#` and its id, or words of its title and author.
+
+        Raises `NotFound`, and `Conflict` with a numbered choice where several match.
+        """
+        text = " ".join(words).strip()
+        if text.startswith("#") and text[1:].isascii() and text[1:].isdigit():
+            return self.get(user_id, int(text[1:19]))  # 18 digits: what no row id is longer than
+        if text.isascii() and text.isdigit():
+            book_id = listing.item_id(int(text[:9])) if listing is not None else None
+            if book_id is not None:
+                return self.get(user_id, book_id)
+        return self._named(user_id, text)
+
+    def edit(self, user_id: int, book_id: int, changes: Mapping[str, str]) -> Book:
+        """Change what is said of a book. Raises `NotFound`, `BadRequest`."""
+        book = self.get(user_id, book_id)
+        _change(book, changes)
+        self._session.flush()
+        self._learn(book)
+        self._work.emit(BookEdited(user_id=user_id, book_id=book.id, changed=sorted(changes)))
+        return book
+
+    def remove(self, user_id: int, book_id: int) -> Book:
+        """Out of the library; `undo` brings it back for a day. Raises `NotFound`."""
+        book = self.get(user_id, book_id)
+        book.removed_at = self._work.now
+        self._session.flush()
+        self._work.emit(BookRemoved(user_id=user_id, book_id=book.id, title=book.title))
+        return book
+
+    def undo(self, user_id: int) -> Book:
+        """Bring back what was removed last. Raises `NotFound`."""
+        book = self._session.scalars(
+            sa.select(Book)
+            .where(Book.user_id == user_id, Book.removed_at > self._work.now - UNDO_FOR)
+            .order_by(Book.removed_at.desc(), Book.id.desc())
+            .limit(1)
+        ).one_or_none()
+        if book is None:
+            raise NotFound(
+                "There is nothing to bring back.",
+                fix="A removed book can be brought back for 24 hours.",
+                code="undo.none",
+            )
+        return self._restore(book)
+
+    def popular(self, user_id: int, *, limit: int = CHOICES) -> Sequence[Book]:
+        """The user's own books that were sent most often; others' are nobody's business."""
+        return Book.get_popular(self._session, user_id=user_id, limit=limit)
+
+    def purge(self) -> list[str]:
+        """Delete the rows of books that can no longer be brought back; returns the blob keys that no row needs now."""
+        gone = self._session.scalars(sa.select(Book).where(Book.removed_at <= self._work.now - UNDO_FOR)).all()
+        keys = {key for book in gone for key in (book.storage_key, book.cover_key) if key is not None}
+        for book in gone:
+            self._session.delete(book)
+        self._session.flush()
+        return sorted(key for key in keys if not Book.is_stored_for_somebody(self._session, key))
+
+    def _again(self, book: Book, changes: Mapping[str, str]) -> Added:
+        if book.removed_at is not None:
+            self._restore(book)
+        if changes:
+            _change(book, changes)
+            self._session.flush()
+        return Added(book, is_new=False)
+
+    def _learn(self, book: Book) -> None:
+        learn_words(self._session, (book.title, *book.authors), user_id=book.user_id)
+
+    def _restore(self, book: Book) -> Book:
+        book.removed_at = None
+        self._session.flush()
+        self._work.emit(BookRestored(user_id=book.user_id, book_id=book.id, title=book.title))
+        return book
+
+    def _twin(self, book: Book) -> Book | None:
+        same = Book.of_user(book.user_id).where(Book.work_key == book.work_key, Book.sha256 != book.sha256)
+        return self._session.scalars(same.limit(1)).first()
+
+    def _named(self, user_id: int, text: str) -> Book:
+        found = self.find(user_id, text)
+        folded = text.casefold()
+        exact = [book for book in found.books if book.title.casefold() == folded]
+        books = exact or found.books
+        if len(books) == 1 and found.corrected_to is None:
+            return books[0]
+        if not books:
+            raise NotFound(
+                f"You have no book “{text}”.",
+                fix="Write “list” for your books, or “find” with a word of the title.",
+                code="book.not-found",
+                blocks=(Steps((Step("My books", "list"),)),),
+            )
+        raise Conflict(
+            f"“{text}” could be {len(books)} of your books." if len(books) > 1 else f"You have no book “{text}”.",
+            fix="Which one do you mean?" if len(books) > 1 else "Did you mean this one?",
+            code="book.ambiguous",
+            blocks=(_choice(books[:CHOICES]),),
+        )
+
+
+def _choice(books: Sequence[Book]) -> Items:
+    items = tuple(
+        Item(number, book.title, ", ".join(book.authors), (Step("This one", f"show #{book.id}"),))
+        for number, book in enumerate(books, start=1)
+    )
+    return Items(items, kind="books", item_ids=tuple(book.id for book in books), total=len(books))
+
+
+def _change(book: Book, changes: Mapping[str, str]) -> None:
+    """Validate and set what a person wrote. Raises `BadRequest`."""
+    for key, text in changes.items():
+        value = " ".join(text.split())
+        match key:
+            case "title":
+                book.title = _checked("title", value, longest=LONGEST_TITLE, may_be_empty=False)
+            case "author":
+                # Divided by semicolons: the comma belongs to “Herbert, Frank”.
+                book.authors = _divided(_checked("author", value, longest=LONGEST_AUTHOR, may_be_empty=False), ";")
+            case "genre":
+                book.genre = _checked("genre", value, longest=LONGEST_GENRE) or None
+            case "tags":
+                book.tags = _divided(_checked("tags", value, longest=1000), ",")
+            case "series":
+                book.series = _checked("series", value, longest=300) or None
+            case "language":
+                book.language = _checked("language", value, longest=35) or None
+            case _:
+                raise BadRequest(f"A book has no “{key}”.", fix="It has title, author, genre, tags, series, language.")
+    book.work_key = work_key(BookMetadata(title=book.title, authors=tuple(book.authors)))
+
+
+def _checked(key: str, value: str, *, longest: int, may_be_empty: bool = True) -> str:
+    if not value and not may_be_empty:
+        raise BadRequest(f"A book needs a {key}.", fix=f"Write it behind {key}=")
+    if len(value) > longest:
+        raise BadRequest(f"The {key} is too long: {len(value)} characters.", fix=f"At most {longest}.")
+    return value
+
+
+def _divided(value: str, divider: str) -> list[str]:
+    parts = (part.strip() for part in value.split(divider))
+    return list(dict.fromkeys(part for part in parts if part))
