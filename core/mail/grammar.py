@@ -107,6 +107,8 @@ class NotUnderstood:
     line: str
     suggestions: tuple[str, ...] = ()
     reason: Misreading = Misreading.UNKNOWN
+    command: str | None = None
+    """Name of the command that it began as, where that is sure."""
 
 
 class Grammar:

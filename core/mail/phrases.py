@@ -1,17 +1,22 @@
 """What people write around a command: greetings, politeness, fillers. Tables of words, folded (no case, no accents).
 
-English first, then German and Spanish; a word stands here only if it cannot begin or end a title by itself too often.
+English first, then German and Spanish; a word stands here only if it is rarely a title, or its beginning or end.
 """
 
 from __future__ import annotations
 
 import re
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 LEADING = re.compile(
     r"""(?:
-      (?:hi|hello|hey|dear|hallo|hola|liebe|lieber|moin|servus|buenas|good\ (?:morning|evening|day)|guten\ (?:tag|morgen)
-        |buenos\ dias)
-        (?:\ (?:there|all|bot|inkpost|librarian|team|zusammen))?\s*[,!.:-]+
+      (?:hi|hello|hey|dear|hallo|hola|liebe|lieber|moin|servus|buenas|good\ (?:morning|evening|day)
+        |guten\ (?:tag|morgen)|buenos\ dias)
+        (?:\ (?:there|all|bot|inkpost|librarian|team|zusammen))?\b\s*[,!.:-]*
     | (?:please|pls|plz|kindly|bitte|por\ favor)\b[\s,:]*
     | (?:can|could|would|will)\ you(?:\ (?:please|pls|kindly))?\b
     | i(?:'d|\ would)\ like\ (?:you\ )?to\b
@@ -24,20 +29,32 @@ LEADING = re.compile(
 """What may stand before a command word, on a folded line; it is taken off as often as it matches."""
 
 TRAILING = re.compile(
-    r"""(?P<pause>[\s,;.!-]*)\b(?:please|pls|plz|kindly|thanks|thank\ you|thx|ty|cheers|thanks\ a\ lot|thank\ you\ very\ much
-      |many\ thanks|thanks\ in\ advance|bitte|danke|vielen\ dank|danke\ schon|por\ favor|gracias|muchas\ gracias)
-      [\s.!)]*$""",
+    r"""(?P<pause>[\s,;.!-]*)
+    \b(?:please|pls|plz|kindly|thx|ty|cheers|thanks(?:\ a\ lot|\ in\ advance)?|thank\ you(?:\ very\ much)?|many\ thanks
+      |bitte|(?:vielen\ )?danke?(?:\ schon)?|por\ favor|(?:muchas\ )?gracias)
+    [\s.!)]*$""",
     re.VERBOSE,
 )
 """What may stand behind the last argument, on a folded line."""
 
-CLOSINGS = frozenset(
-    """best|best regards|best wishes|kind regards|regards|cheers|thanks|thanks a lot|many thanks|thank you|thx|ty
-    |thank you very much|thanks in advance|yours|sincerely|love|bye|grusse|viele grusse|liebe grusse|lg|vg|mfg|danke
-    |mit freundlichen grussen|vielen dank|gruss|gruesse|viele gruesse|liebe gruesse|gracias|muchas gracias|saludos
-    |un saludo|un abrazo|merci|greetings|take care|xx|x""".replace("\n", "").replace("    ", "").split("|")
+CLOSING = re.compile(
+    r"""(?:
+      (?:(?:with\ )?(?:best|kind|warm)(?:est)?\ )?(?:regards|wishes)|best|cheers|greetings
+    | yours(?:\ (?:truly|sincerely))?|sincerely|love|bye|take\ care|x+
+    | (?:many\ )?thanks?(?:\ (?:a\ lot|again|in\ advance|you(?:\ (?:very|so)\ much)?))?
+    | thx|ty|(?:viele|liebe|schone|mit\ freundlichen)?\ ?gru(?:ss|sse|ssen|esse)|[lvm]g|mfg|(?:vielen\ )?danke?
+    | (?:muchas\ )?gracias|(?:un\ )?(?:saludos?|abrazo)|merci
+    )[\s,.!-]*""",
+    re.VERBOSE,
 )
 """A line that is only this says nothing, and ends the commands that stand before it."""
+
+GREETING = re.compile(
+    r"""(?:hi|hello|hey|dear|hallo|hola|liebe[rs]?|moin|servus|buenas|good\ (?:morning|evening|day)
+    |guten\ (?:tag|morgen)|buenos\ dias)(?:\ [\w.'-]+){0,3}[\s,.!:-]*""",
+    re.VERBOSE,
+)
+"""A line that is only this says nothing."""
 
 SYNONYMS: dict[str, tuple[str, ...]] = {"to": ("->", "=>", "→", "onto", "auf", "ans", "al"), "with": ("mit", "con")}
 """A preposition in other words and languages, where no title is the worse for it."""
@@ -45,55 +62,54 @@ SYNONYMS: dict[str, tuple[str, ...]] = {"to": ("->", "=>", "→", "onto", "auf",
 TITLE_LIKE_SYNONYMS: dict[str, tuple[str, ...]] = {"to": ("an", "zu", "a")}
 """Those that are English articles or stand in many titles: heeded only behind a command word that is itself foreign."""
 
-DETERMINERS = frozenset("my the mein meinen meine meinem dem den mi el la".split())
+DETERMINERS = _words("my the mein meinen meine meinem dem den mi el la")
 """Left out before the name of a device: `to my kobo`."""
 
-INDIRECT_OBJECTS = frozenset("me us mir uns nos".split())
+INDIRECT_OBJECTS = _words("me us mir uns nos")
 """Left out behind a command word: `send me dune`."""
 
-NUMBER_NOUNS = frozenset("book books number no nr num nummer buch libro numero # item".split())
+NUMBER_NOUNS = _words("book books number no no. nr nr. num nummer buch libro numero # item")
 """Left out before a number: `send book 2`."""
 
-JOINERS = frozenset("and und y & + e".split())
+JOINERS = _words("and und y & +")
 """Left out between numbers: `send 2, 3 and 5`."""
 
-VAGUE = frozenset(
-    """me it this that these those them us all everything anything something you your yours yourself everyone myself
-    mich es das dies alles mir uns me lo la todo esto eso""".split()
+VAGUE = _words(
+    """it this that these those them us all everything anything something you your yours yourself everyone me myself my
+    mich es das dies alles mir uns lo la todo esto eso please now account from mail list"""
 )
-"""Destructive commands about this alone are never run: nobody's book is called so by accident."""
+"""A destructive command that begins with one of these is not run unless it is in quotes: "delete it when you can"."""
 
-ORDINARY = frozenset(
-    """a about after again all also am an and any are as ask at back be because been before but by call came can
-    come could dad day dear did do does done down each ed edith end even ever every far fast fear few fie fig file fill
-    film final fine fined fire first five for found friend from fun fund get give go good got great had hand has have he
-    head heads hear held hell hello helped her here him his hold home hope how however i if in into is it its just kind
-    kindly know land last late least left less let life like line lines lint lisa lisp lit little live long look lose
-    lost lot made make many may me mean men mend mind mine more most move much must my name need never new next nice no
-    not now of off on once one only or other our out over own part past people please point read really rent right run
-    said same say see seen self sell sent set seth shoe shop shot should shove shown shows so some soon sound
-    spend spent stand star start started starts state stated states station stay stuff such sure take talk tell
-    text than thank thanks that the their them then there these they thing think this those time to today too tried try
-    two under up upon us use used very want was way we week well were what when where which while who why wilt will wind
-    wish with word work world would yeah year yes yet you your zoom
-    aber als am an auch auf aus bei bin bis da dann das dass dem den der die dies du ein eine er es fur hat ich ihr im in
-    ist ja kein mal mein mich mir mit nach nein nicht noch nun oder schon sehr sein sich sie sind so uber um und uns vom
-    von war was wenn wer wie wir wo zu zum zur lust last
-    al algo aqui asi bien como con cual cuando de del desde donde el ella en entre era es esa ese esta este fue ha hay la
-    las le lo los mas mi muy no nos o para pero por que se si sin sobre solo su sus te tu un una y ya""".split()
+ORDINARY = _words(
+    """a aber about after again al algo all als also am an and any aqui are as asi ask at auch auf aus back be
+    because been before bei bien bin bis book books but by call came can come como con could cual cuando da
+    dad dann das dass day de dear del dem den der desde did die dies do does donde done down du each ed edith
+    ein eine el ella en end entre er era es esa ese esta este even ever every far fast fear few fie fig file
+    fill film final fine fined fire first five for found friend from fue fun fund fur get give go good got
+    great ha had hand has hat have hay he head heads hear held hell hello helped her here him his hold home
+    hope how however i ich if ihr im in into is ist it its ja just kein kids kind kindly kindness know la land
+    las last late le least left less let life like line lines lint lisa lisp lit little live lo long look los
+    lose lost lot lust made make mal many mas may me mean mein men mend mi mich mind mine mir mit more most
+    move much must muy my nach name need nein never new next nice nicht no noch nos not now nun o oder of off
+    on once one only or other our out over own para part past people pero please point por que read really
+    rent right run said same say schon se see seen sehr sein self sell sent set seth shoe shop shot should
+    shove shown shows si sich sie sin sind so sobre solo some soon sound spend spent stand star start started
+    starts state stated states station stay stuff su such sure sus take talk te tell test testing text than
+    thank thanks that the their them then there these they thing think this those time to today too tried try
+    tu two uber um un una und under uns up upon us use used very vom von want war was way we week well wenn
+    wer were what when where which while who why wie will wilt wind wir wish with wo word work world would y
+    ya yeah year yes yet you your zoom zu zum zur"""
 )
 """Words that are never taken for a misspelt command word, however close they are."""
 
 PROSE = re.compile(
-    r"""^(?:
-      find\ (?:the\ |my\ |it\ )?(?:attached|enclosed|below|here\b|herewith|attachment)
-    | (?:sent|gesendet|enviado)\b
-    | send\ from\ my\b
+    r"""(?:
+      find\ (?:the\ |my\ |it\ )?(?:attached|enclosed|below|here|herewith|attachment)
+    | (?:sent|gesendet|enviado|send)\ (?:from|via|von|desde)\ m(?:y|einem|i)
     | help\ (?:wanted|desk|needed)
-    | show\ time
-    | (?:remove|unsubscribe|delete|take)\ me\b
-    | add\ me\b
-    )""",
+    | show\ (?:time|notes)
+    | (?:remove|delete|unsubscribe|take|add|list)\ me(?:\ (?:from|off|on|to|as)|$)
+    )\b""",
     re.VERBOSE,
 )
 """Lines that begin with a command word and are none, folded."""

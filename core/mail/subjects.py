@@ -1,4 +1,4 @@
-"""Subjects: the `Re:` and `Fwd:` that mail programs put before them in many languages, and the tags of mail gateways."""
+"""Subjects: the `Re:` and `Fwd:` that mail programs put before them in many languages, and tags of gateways."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _REPLY = (
     "|回复|回覆|答复|答覆|返信|返|답장|回信"
 )
 _FORWARD = (
-    "fw|fwd|wg|tr|rv|rvc|enc|encaminhado|i|inoltra|vb|vl|pd|doorst|ilt|πρθ|továbbítás|пер|пересл|fs|trs|הועבר|إعادة توجيه"
-    "|转发|轉寄|轉發|転送|전달"
+    "fw|fwd|wg|tr|rv|rvc|enc|encaminhado|i|inoltra|vb|vl|pd|doorst|ilt|πρθ|továbbítás|пер|пересл|fs|trs|הועבר"
+    "|إعادة توجيه|转发|轉寄|轉發|転送|전달"
 )
 _COUNTER = r"(?:\s?\[\d{1,3}\]|\s?\(\d{1,3}\)|[\^*]\d{1,3})?"  # `RE[2]:`, `Re(3):`, `Re^2:`
 _PREFIX = re.compile(rf"(?:(?P<reply>{_REPLY})|(?P<forward>{_FORWARD})){_COUNTER}\s?[:：]\s*", re.IGNORECASE)
 # "[External] ", "{Spam?} ", "*****SPAM***** ", "EXTERNAL: "
 _TAG = re.compile(
-    r"(?:\[[^\[\]]{1,40}\]|\{[^{}]{1,40}\}|\*{2,}[\w ?-]{1,40}\*{2,}|<?ext(?:ern(?:al|e?s?)?)?>?:|\(extern(?:al)?\))\s*",
+    r"(?:\[[^\[\]]{1,40}\]|\{[^{}]{1,40}\}|\*{2,}[\w ?-]{1,40}\*{2,}"
+    r"|<?ext(?:ern(?:al|e?s?)?)?>?:|\(extern(?:al)?\))\s*",
     re.IGNORECASE,
 )
 MAX_SUBJECT = 200  # what fits two lines of a header and a phone; RFC 5322 2.1.1 allows a line of 998

@@ -7,6 +7,10 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from rapidfuzz.distance import DamerauLevenshtein
+from rapidfuzz.process import extractOne
+
+COLON_LIKENESS = 0.75  # "titel" and "autor" have 0.8 and more, "tales" for "tags" 0.6
 MAX_LINE = 1000  # longer than any title with all its options; what is beyond is no command
 
 _TYPOGRAPHY = str.maketrans(
@@ -54,8 +58,10 @@ Piece = Word | Key
 
 def clean_line(line: str) -> str:
     """One line of plain characters: NFKC, straight quotes and dashes, no control or invisible ones, single blanks."""
-    text = unicodedata.normalize("NFKC", line[:MAX_LINE].translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
-    text = "".join(letter if unicodedata.category(letter) not in ("Cc", "Cs", "Co") else " " for letter in text)
+    text = line[:MAX_LINE]
+    if not (text.isascii() and text.isprintable()):
+        text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
+        text = "".join(letter if unicodedata.category(letter) not in ("Cc", "Cs", "Co") else " " for letter in text)
     return " ".join(_LINK_TARGET.sub("", text)[:MAX_LINE].split())
 
 
@@ -66,12 +72,16 @@ def strip_bullet(line: str) -> str:
 
 def fold(text: str) -> str:
     """For comparing: no case, no accents ("Löschen" and "loschen" are one word)."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def spellings(word: str) -> set[str]:
     """The folded forms under which a word is found: also "loeschen" for "löschen"."""
+    if word.isascii():
+        return {word.lower()}
     return {fold(word), fold(unicodedata.normalize("NFC", word.casefold()).translate(_UMLAUTS))}
 
 
@@ -79,7 +89,7 @@ def split(line: str, keys: Collection[str] = ()) -> list[Piece]:
     """The pieces of a cleaned line in order.
 
     `title=` is a key before any value if `keys` is not empty, known or not, so that a misspelt one can be told;
-    `title:` and `title :` only if it is one of `keys`, since titles have colons of their own.
+    `title:` and `title :` only if it is like one of `keys`, since titles have colons of their own.
     """
     pieces: list[Piece] = []
     place = 0
@@ -97,7 +107,14 @@ def split(line: str, keys: Collection[str] = ()) -> list[Piece]:
 
 
 def _is_key(written: str, sign: str, *, keys: Collection[str]) -> bool:
-    return bool(keys) and (sign == "=" or fold(written) in keys)
+    return bool(keys) and (sign == "=" or nearest_key(written, keys, likeness=COLON_LIKENESS) is not None)
+
+
+def nearest_key(written: str, keys: Collection[str], *, likeness: float) -> str | None:
+    """The key that was meant, correctly spelt or not."""
+    scorer = DamerauLevenshtein.normalized_similarity
+    near = extractOne(fold(written), list(keys), scorer=scorer, score_cutoff=likeness)
+    return near[0] if near else None
 
 
 def _word(match: re.Match[str]) -> Word:
@@ -105,7 +122,9 @@ def _word(match: re.Match[str]) -> Word:
     quoted = groups.get("double") if groups.get("double") is not None else groups.get("single")
     if quoted is not None:
         return Word(" ".join(quoted.split()), match.start(), match.end(), is_quoted=True)
-    return Word(match[0].strip('"').removeprefix("<").removesuffix(">"), match.start(), match.end())
+    text = match[0].strip('"')
+    text = text[1:-1] if text.startswith("<") and text.endswith(">") else text  # an address, or `<book>` of the usage
+    return Word(text, match.start(), match.end())
 
 
 def unquote(value: str) -> str:
