@@ -47,7 +47,7 @@ class _NothingLearned(BaseException):
         self.error = error
 
 
-class Circuit:
+class RelayCircuit:
     """Closed: all mails are tried. Open: none. Half open: one."""
 
     def __init__(self, settings: CircuitSettings, *, clock: Clock | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol, TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
-from bot.circuit import Circuit, CircuitOpen
+from bot.circuit import CircuitOpen, RelayCircuit
 from bot.jobs_retry import RetryLater
 from bot.journal import Journal, JournalEntry
 from bot.pace import Pacer
@@ -60,7 +60,7 @@ class Deliverer:
         database: Database,
         open_blob: Callable[[str], AbstractContextManager[BinaryIO]],
         transport: Transport,
-        circuit: Circuit,
+        circuit: RelayCircuit,
         pacer: Pacer,
         journal: Journal,
         schedule: RetrySchedule = RETRY_SCHEDULE,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from core import jobs
 from core.errors import Conflict, NotFound
@@ -110,18 +110,20 @@ class Outbox:
 
     def start_attempt(self, outbox_id: int) -> AttemptToMake | None:
         """Write down the next attempt, to be committed before it is made. None: it is accepted, failed or dropped."""
-        mail = self._locked(outbox_id)
-        if mail is None or mail.state not in OPEN_STATES:
+        started = self._session.execute(
+            sa.update(OutboxMail)
+            .where(OutboxMail.id == outbox_id, OutboxMail.state.in_(OPEN_STATES))
+            .values(state=OutboxState.SENDING, attempts=OutboxMail.attempts + 1, next_try_at=None)
+            .returning(
+                OutboxMail.attempts.label("number"), OutboxMail.reference, OutboxMail.mail_from, OutboxMail.rcpt_to,
+                OutboxMail.message_id, OutboxMail.head, OutboxMail.attachment_key, OutboxMail.size_bytes,
+            )
+        ).one_or_none()  # fmt: skip
+        if started is None:
             return None
-        mail.state = OutboxState.SENDING
-        mail.attempts += 1
-        mail.next_try_at = None
-        self._session.add(Attempt(outbox_id=mail.id, number=mail.attempts, started_at=self._work.now))
-        return AttemptToMake(
-            outbox_id=mail.id, number=mail.attempts, reference=mail.reference, mail_from=mail.mail_from,
-            rcpt_to=mail.rcpt_to, message_id=mail.message_id, head=mail.head, attachment_key=mail.attachment_key,
-            size_bytes=mail.size_bytes,
-        )  # fmt: skip
+        attempt = AttemptToMake(outbox_id=outbox_id, **started._mapping)
+        self._session.add(Attempt(outbox_id=outbox_id, number=attempt.number, started_at=self._work.now))
+        return attempt
 
     def postpone(self, outbox_id: int, *, seconds: float) -> None:
         """Say when a mail that could not be tried (the relay is down, its provider's pace) will be; not an attempt."""
@@ -235,9 +237,7 @@ class Outbox:
     def _locked(self, outbox_id: int) -> OutboxMail | None:
         """The row, held until the commit (on SQLite a writing transaction holds everything anyway)."""
         mine = sa.select(OutboxMail).where(OutboxMail.id == outbox_id).with_for_update()
-        return self._session.scalars(
-            mine.options(undefer(OutboxMail.head)).execution_options(populate_existing=True)
-        ).one_or_none()
+        return self._session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
 
     def _accept(self, mail: OutboxMail, reply: str) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.ACCEPTED, None, self._work.now

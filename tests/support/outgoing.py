@@ -20,6 +20,7 @@ from core.mail.outgoing import (
     BOT_POLICY,
     AttachedFile,
     Identity,
+    OpenBlob,
     OutgoingMail,
     StreamedBody,
     attachment_name,
@@ -139,13 +140,13 @@ def book_mail(content: bytes = b"book", *, key: str = "books/ab/ab12.epub", rcpt
     )  # fmt: skip
 
 
-def body_of(mail: OutgoingMail, shelf: Shelf | None = None) -> MailBody:
+def body_of(mail: OutgoingMail, open_blob: OpenBlob | None = None) -> MailBody:
     return StreamedBody(
         head=mail.head,
         message_id=mail.message_id,
         attachment_key=mail.attachment.key if mail.attachment else None,
         size_bytes=mail.size_bytes,
-        open_blob=(shelf or Shelf()).open,
+        open_blob=open_blob or Shelf().open,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from bot.circuit import Circuit, CircuitSettings
+from bot.circuit import CircuitSettings, RelayCircuit
 from bot.delivery import Database, Deliverer
 from bot.jobs_retry import RetryLater
 from bot.journal import Journal
@@ -55,7 +55,7 @@ class PostOffice:
             database=database or self.ledger,
             open_blob=self.shelf.open,
             transport=transport(smtp),
-            circuit=Circuit(self.circuit_settings, clock=self),
+            circuit=RelayCircuit(self.circuit_settings, clock=self),
             pacer=Pacer(self.pace, clock=self.monotonic),
             journal=journal(self.folder / "deliveries.journal"),
             sleep=self._nap,

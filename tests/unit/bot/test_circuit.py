@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.circuit import WHILE_PROBED_SECONDS, Circuit, CircuitOpen, CircuitSettings
+from bot.circuit import WHILE_PROBED_SECONDS, CircuitOpen, CircuitSettings, RelayCircuit
 from core.ports import Deferred, Delivered, Refused, SendResult
 
 DOWN = Deferred("no connection", is_peer_down=True)
@@ -30,11 +30,11 @@ def clock() -> Seconds:
 
 
 @pytest.fixture
-def circuit(clock: Seconds) -> Circuit:
-    return Circuit(CircuitSettings(), clock=clock)
+def circuit(clock: Seconds) -> RelayCircuit:
+    return RelayCircuit(CircuitSettings(), clock=clock)
 
 
-async def run(circuit: Circuit, *results: SendResult | None) -> None:
+async def run(circuit: RelayCircuit, *results: SendResult | None) -> None:
     for result in results:
 
         async def send(result: SendResult | None = result) -> SendResult | None:
@@ -43,13 +43,13 @@ async def run(circuit: Circuit, *results: SendResult | None) -> None:
         assert await circuit.run(send) is result
 
 
-async def seconds_to_wait(circuit: Circuit) -> float:
+async def seconds_to_wait(circuit: RelayCircuit) -> float:
     with pytest.raises(CircuitOpen) as caught:
         await run(circuit, TAKEN)
     return caught.value.seconds
 
 
-async def test_relay_that_fails_five_times_in_a_row_is_taken_for_dead(circuit: Circuit) -> None:
+async def test_relay_that_fails_five_times_in_a_row_is_taken_for_dead(circuit: RelayCircuit) -> None:
     await run(circuit, DOWN, DOWN, DOWN, DOWN)
     assert circuit.state.value == "closed"
 
@@ -60,14 +60,14 @@ async def test_relay_that_fails_five_times_in_a_row_is_taken_for_dead(circuit: C
 
 
 @pytest.mark.parametrize("result", [TAKEN, Refused("550 5.1.1 no"), Deferred("451 4.7.1 later")])
-async def test_relay_that_answers_lives(circuit: Circuit, result: SendResult) -> None:
+async def test_relay_that_answers_lives(circuit: RelayCircuit, result: SendResult) -> None:
     for _ in range(5):
         await run(circuit, DOWN, DOWN, DOWN, DOWN, result)
 
     assert circuit.state.value == "closed"
 
 
-async def test_one_mail_probes_and_the_others_wait(circuit: Circuit, clock: Seconds) -> None:
+async def test_one_mail_probes_and_the_others_wait(circuit: RelayCircuit, clock: Seconds) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 60
     let_go = asyncio.Event()
@@ -86,7 +86,7 @@ async def test_one_mail_probes_and_the_others_wait(circuit: Circuit, clock: Seco
     await run(circuit, TAKEN)
 
 
-async def test_probe_that_fails_waits_for_another_minute(circuit: Circuit, clock: Seconds) -> None:
+async def test_probe_that_fails_waits_for_another_minute(circuit: RelayCircuit, clock: Seconds) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 61
 
@@ -96,7 +96,9 @@ async def test_probe_that_fails_waits_for_another_minute(circuit: Circuit, clock
 
 
 @pytest.mark.parametrize("result", [Refused("550 5.1.1 no"), Deferred("451 4.7.1 later"), TAKEN])
-async def test_probe_that_is_answered_closes_the_circuit(circuit: Circuit, clock: Seconds, result: SendResult) -> None:
+async def test_probe_that_is_answered_closes_the_circuit(
+    circuit: RelayCircuit, clock: Seconds, result: SendResult
+) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 60
 
@@ -105,7 +107,7 @@ async def test_probe_that_is_answered_closes_the_circuit(circuit: Circuit, clock
     assert circuit.state.value == "closed"
 
 
-async def test_job_without_anything_to_send_is_no_probe(circuit: Circuit, clock: Seconds) -> None:
+async def test_job_without_anything_to_send_is_no_probe(circuit: RelayCircuit, clock: Seconds) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 60
 
@@ -116,13 +118,15 @@ async def test_job_without_anything_to_send_is_no_probe(circuit: Circuit, clock:
     assert circuit.state.value == "open"
 
 
-async def test_job_without_anything_to_send_does_not_count_as_success(circuit: Circuit) -> None:
+async def test_job_without_anything_to_send_does_not_count_as_success(circuit: RelayCircuit) -> None:
     await run(circuit, DOWN, DOWN, DOWN, DOWN, None, DOWN)
 
     assert circuit.state.value == "open"
 
 
-async def test_our_own_error_says_nothing_of_the_relay_and_keeps_its_cause(circuit: Circuit, clock: Seconds) -> None:
+async def test_our_own_error_says_nothing_of_the_relay_and_keeps_its_cause(
+    circuit: RelayCircuit, clock: Seconds
+) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 60
 
@@ -137,7 +141,7 @@ async def test_our_own_error_says_nothing_of_the_relay_and_keeps_its_cause(circu
     await run(circuit, TAKEN)
 
 
-async def test_cancelled_probe_gives_its_place_back(circuit: Circuit, clock: Seconds) -> None:
+async def test_cancelled_probe_gives_its_place_back(circuit: RelayCircuit, clock: Seconds) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 60
 

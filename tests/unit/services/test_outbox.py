@@ -424,16 +424,17 @@ def test_unknown_reference_is_said(ledger: Ledger, reference: str) -> None:
 
 
 def test_mails_are_listed_newest_first_in_pages_and_by_state(ledger: Ledger, reader: Reader) -> None:
-    ids = [enqueued(ledger, reader) for _ in range(5)]
+    ids = [enqueued(ledger, reader) for _ in range(21)]
     attempt(ledger, ids[0], TAKEN)
 
     with ledger.work() as work:
         outbox = Outbox(work)
-        second = outbox.page(page=2, per_page=2)
-        accepted = outbox.page(state=OutboxState.ACCEPTED)
+        first, second = outbox.list_page(), outbox.list_page(page=2)
+        accepted = outbox.list_page(state=OutboxState.ACCEPTED)
 
-    assert ([mail.id for mail in second.mails], second.pages, second.total) == ([ids[2], ids[1]], 3, 5)
-    assert [mail.id for mail in accepted.mails] == [ids[0]]
+    assert [mail.id for mail in first.rows] == ids[:0:-1]
+    assert ([mail.id for mail in second.rows], second.pages, second.total) == ([ids[0]], 2, 21)
+    assert [mail.id for mail in accepted.rows] == [ids[0]]
 
 
 def test_queue_depth_and_age_are_measured(ledger: Ledger, reader: Reader) -> None:
