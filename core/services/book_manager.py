@@ -45,6 +45,20 @@ class Found:
     """The words that were looked for, where the user's own were in no book."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A library in numbers."""
+
+    books: int
+    size_bytes: int
+    by_format: Sequence[tuple[str, int]]
+    """(extension, how many), the most first."""
+    added_lately: int
+    """In the last 30 days."""
+    sent: int
+    """How often a book was handed to the relay."""
+
+
 class BookManager:
     """Libraries in one transaction. Every question names its user; a book of somebody else is not found."""
 
@@ -161,6 +175,21 @@ class BookManager:
     def popular(self, user_id: int, *, limit: int = CHOICES) -> Sequence[Book]:
         """The user's own books that were sent most often; others' are nobody's business."""
         return Book.get_popular(self._session, user_id=user_id, limit=limit)
+
+    def stats(self, user_id: int) -> Stats:
+        mine = Book.of_user(user_id).subquery()
+        per_format = sa.select(
+            mine.c.format, sa.func.count(), sa.func.sum(mine.c.size_bytes), sa.func.sum(mine.c.download_count)
+        )
+        rows = self._session.execute(per_format.group_by(mine.c.format)).tuples().all()
+        lately = sa.select(sa.func.count()).where(mine.c.added_at > self._work.now - timedelta(days=30))
+        return Stats(
+            books=sum(count for _, count, _, _ in rows),
+            size_bytes=sum(size for _, _, size, _ in rows),
+            by_format=sorted(((kind.value, count) for kind, count, _, _ in rows), key=lambda pair: -pair[1]),
+            added_lately=self._session.scalar(lately) or 0,
+            sent=sum(sent for _, _, _, sent in rows),
+        )
 
     def purge(self) -> list[str]:
         """Delete the rows of books that can no longer be brought back; returns the blob keys that no row needs now."""

@@ -13,7 +13,7 @@ from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_
 from core.models import Book, Device, OutboxMail
 from core.models.outbox import OutboxKind
 from core.pages import Page, fetch_page
-from core.references import new_reference
+from core.references import new_reference, parse_reference
 from core.services.accounts import checked_address
 from core.services.outbox import Outbox
 from core.sizes import size_in_words
@@ -147,6 +147,11 @@ class KindleSyncService:
         """The user's deliveries, newest first."""
         mine = sa.select(OutboxMail).where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
         return fetch_page(self._session, mine.order_by(OutboxMail.id.desc()), page=page)
+
+    def delivery(self, user_id: int, reference: str) -> OutboxMail | None:
+        """The user's own delivery of a reference as a person writes it."""
+        mine = sa.select(OutboxMail).where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
+        return self._session.scalars(mine.where(OutboxMail.reference == parse_reference(reference))).one_or_none()
 
 
 def _checked_kind(address: str, wanted: str | None) -> DeviceKind:

@@ -1,0 +1,82 @@
+"""How books look in answers, and which book a command means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.errors import BadRequest
+from core.mail.answer import Fact, Item, Items, Step
+from core.models import Book
+from core.models.book import SyncStatus
+from core.models.listing import Listing
+from core.sizes import size_in_words
+from handlers._request import Request
+
+BOOKS = "books"
+"""The kind of listing whose numbers mean books."""
+
+_SENT = {
+    SyncStatus.NEVER: "",
+    SyncStatus.PENDING: "on its way",
+    SyncStatus.ACCEPTED: "handed to the mail relay",
+    SyncStatus.FAILED: "could not be sent",
+}
+
+
+def meant_book(request: Request, words: Sequence[str]) -> Book:
+    """The book that words mean: a number of the last list, an id, or words of its title. Raises `BadRequest` for no
+    words, `NotFound`, and `Conflict` with a numbered choice for several."""
+    if not words:
+        raise BadRequest("Which book?", fix="Name it by its number in the last list, or by words of its title.")
+    listing = Listing.shown(request.work.session, user_id=request.user.id, kind=BOOKS, replied_to=request.replied_to)
+    return request.books.resolve(request.user.id, tuple(words), listing=listing)
+
+
+def one_line(book: Book) -> str:
+    """Authors, format, size and what became of its newest delivery."""
+    parts = (
+        ", ".join(book.authors),
+        book.format.value.upper(),
+        size_in_words(book.size_bytes),
+        _SENT[book.sync_status],
+    )
+    return " · ".join(part for part in parts if part)
+
+
+def item(number: int, book: Book) -> Item:
+    """A book in a list. The steps name it by its id, which means the same in every mail."""
+    return Item(
+        number=number,
+        title=book.title,
+        detail=one_line(book),
+        steps=(Step("Send", f"send #{book.id}"), Step("Details", f"show #{book.id}")),
+    )
+
+
+def numbered(books: Sequence[Book], *, first: int = 1) -> Items:
+    """Books as a list of their own, not divided into pages."""
+    return Items(
+        items=tuple(item(number, book) for number, book in enumerate(books, start=first)),
+        kind=BOOKS,
+        item_ids=tuple(book.id for book in books),
+        total=len(books),
+    )
+
+
+def facts(book: Book) -> tuple[Fact, ...]:
+    """All that is known of a book, empty facts left out."""
+    series = book.series or ""
+    if series and book.series_index is not None:
+        series += f", no. {book.series_index:g}"
+    known = (
+        ("Title", book.title),
+        ("Author", ", ".join(book.authors)),
+        ("Series", series),
+        ("Genre", book.genre),
+        ("Tags", ", ".join(book.tags)),
+        ("Language", book.language),
+        ("Identifiers", ", ".join(book.identifiers)),
+        ("Format", f"{book.format.value.upper()}, {size_in_words(book.size_bytes)}"),
+        ("Number", f"#{book.id}"),
+    )
+    return tuple(Fact(label, value) for label, value in known if value)

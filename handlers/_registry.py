@@ -1,0 +1,39 @@
+"""Finds the commands: every module of this package whose name does not begin with an underscore is one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+import handlers
+from core.mail.answer import Answer
+from core.mail.grammar import CommandSpec, Grammar
+from handlers._request import Request
+
+
+class Handler(Protocol):
+    """A command's module. `handle` may raise `BotError`, which undoes the command and is told to the user."""
+
+    SPEC: CommandSpec
+
+    def handle(self, request: Request) -> Answer: ...
+
+
+def load_handlers() -> Mapping[str, Handler]:
+    """All commands by name. Raises `ValueError` where a module is not called as its command is."""
+    found: dict[str, Handler] = {}
+    for module in pkgutil.iter_modules(handlers.__path__):
+        if module.name.startswith("_"):
+            continue
+        handler = cast(Handler, importlib.import_module(f"handlers.{module.name}"))
+        if handler.SPEC.name != module.name:
+            raise ValueError(f"handlers/{module.name}.py describes the command {handler.SPEC.name!r}")
+        found[module.name] = handler
+    return found
+
+
+def build_grammar(commands: Mapping[str, Handler]) -> Grammar:
+    """The table of all commands. Raises `ValueError` where two claim one word."""
+    return Grammar(handler.SPEC for handler in commands.values())

@@ -1,0 +1,41 @@
+"""`edit <book> title=… author=…`: what the library says of a book; the file itself is never changed."""
+
+from __future__ import annotations
+
+from core.errors import BadRequest
+from core.mail.answer import Answer, Facts, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.values import Trust
+from handlers._arguments import refuse_unknown_options
+from handlers._books import facts, meant_book
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="edit",
+    summary="Change what is said of a book",
+    usage=("edit <book> title=… author=… genre=… tags=… series=… language=…",),
+    details=(
+        "Title 1 to 500 characters, author 1 to 200, genre at most 100. Several authors or tags are divided by commas; "
+        "an empty value (genre=) takes away what was there. The file that you mailed is never changed."
+    ),
+    aliases=("change", "correct", "update", "ändere", "bearbeite", "cambia", "editar"),
+    keys=("title", "author", "genre", "tags", "series", "language"),
+    min_words=1,
+    trust=Trust.CHANGE,
+    examples=(
+        Example("edit 2 author=Ursula K. Le Guin", "sets the author"),
+        Example("edit dune tags=desert, classic", "sets two tags"),
+    ),
+)
+
+
+def handle(request: Request) -> Answer:
+    refuse_unknown_options(request.command, SPEC.keys)
+    if not request.command.options:
+        raise BadRequest("What shall be changed?", fix="Write for example: edit 2 title=Dune")
+    book = meant_book(request, request.command.words)
+    book = request.books.edit(request.user.id, book.id, request.command.options)
+    return Answer(
+        f"Changed: {book.title}",
+        (Facts(facts(book)), Steps((Step("Send to my Kindle", f"send #{book.id}"), Step("My books", "list")))),
+    )

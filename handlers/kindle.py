@@ -1,0 +1,106 @@
+"""`kindle add|list|default|remove`: where books are sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.errors import BadRequest
+from core.mail.answer import Answer, Item, Items, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.models import Device
+from core.values import Trust
+from handlers._arguments import refuse_unknown_options
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="kindle",
+    summary="Say where books are sent to",
+    usage=("kindle add <address> [name=…]", "kindle list", "kindle default <device>", "kindle remove <device>"),
+    details=(
+        "A Kindle's address ends in @kindle.com; you find it at Amazon under “Manage Your Content and Devices”, "
+        "“Preferences”, “Personal Document Settings”. Add there, to the “Approved Personal Document E-mail List”, the "
+        "full address that this answer names: Amazon drops what comes from others.\n\n"
+        "PocketBook readers (@pbsync.com) and plain e-mail addresses can be devices too. The first device is the "
+        "default."
+    ),
+    aliases=("device", "devices", "kindles", "my kindle", "my devices"),
+    keys=("name", "kind"),
+    subcommands=("add", "list", "default", "remove"),
+    destructive_subcommands=("remove",),
+    trust=Trust.CHANGE,
+    group="Kindle",
+    examples=(
+        Example("kindle add ada_1815@kindle.com", "adds your Kindle"),
+        Example("kindle add ada@pbsync.com name=pocket", "adds a reader and gives it a name"),
+        Example("kindle default pocket", "books go there from now on"),
+    ),
+)
+
+
+def handle(request: Request) -> Answer:
+    refuse_unknown_options(request.command, SPEC.keys)
+    verb, *words = request.command.words or ("list",)
+    if "@" in verb:  # “kindle ada@kindle.com”: nothing else can be meant
+        verb, words = "add", [verb, *words]
+    act = _VERBS.get(verb)
+    if act is None:
+        raise BadRequest(f"“{verb}” is nothing that I can do with a device.", fix="Add, list, default or remove.")
+    return act(request, " ".join(words))
+
+
+def _add(request: Request, address: str) -> Answer:
+    if not address:
+        raise BadRequest("Which address?", fix="Write for example: kindle add ada_1815@kindle.com")
+    options = request.command.options
+    device = request.kindle.add_device(request.user.id, address, name=options.get("name"), kind=options.get("kind"))
+    approve = Paragraph(
+        f"One step is left, at Amazon: approve the sender {request.identity.address}, the full address, under "
+        "“Preferences”, “Personal Document Settings”, “Approved Personal Document E-mail List”. "
+        "Amazon silently drops what comes from others."
+    )
+    return Answer(
+        f"Added: {device.name}",
+        (
+            Paragraph(f"Books go to {device.address}" + (" from now on." if device.is_default else " if you say so.")),
+            *((approve,) if device.kind == "kindle" else ()),
+            Steps((Step("My devices", "kindle list"), Step("My books", "list"))),
+        ),
+    )
+
+
+def _list(request: Request, _words: str) -> Answer:
+    devices = request.kindle.devices(request.user.id)
+    if not devices:
+        return Answer("No device yet", (Paragraph("Add your Kindle: kindle add <its address>@kindle.com"),))
+    return Answer("Your devices", (Items(tuple(_item(*one) for one in enumerate(devices, 1)), kind="devices"),))
+
+
+def _item(number: int, device: Device) -> Item:
+    steps = () if device.is_default else (Step("Make it the default", f"kindle default {device.name}"),)
+    return Item(
+        number=number,
+        title=device.name + (" (default)" if device.is_default else ""),
+        detail=device.address,
+        steps=(*steps, Step("Remove", f"kindle remove {device.name}")),
+    )
+
+
+def _default(request: Request, name: str) -> Answer:
+    device = request.kindle.set_default(request.user.id, name)
+    return Answer(f"Books go to {device.name} from now on", (Steps((Step("My devices", "kindle list"),)),))
+
+
+def _remove(request: Request, name: str) -> Answer:
+    device = request.kindle.remove_device(request.user.id, name)
+    return Answer(
+        f"Removed: {device.name}",
+        (Paragraph(f"Nothing goes to {device.address} any more."), Steps((Step("My devices", "kindle list"),))),
+    )
+
+
+_VERBS: dict[str, Callable[[Request, str], Answer]] = {
+    "add": _add,
+    "list": _list,
+    "default": _default,
+    "remove": _remove,
+}

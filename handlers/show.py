@@ -1,0 +1,31 @@
+"""`show <book>`: all that is known of a book."""
+
+from __future__ import annotations
+
+from core.mail.answer import Answer, Facts, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from handlers._books import facts, meant_book
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="show",
+    summary="Show all that is known of a book",
+    usage=("show <book>",),
+    aliases=("details", "info", "about", "zeige", "zeig", "muestra", "mostrar"),
+    min_words=1,
+    takes_bare_number=True,
+    examples=(Example("show 2", "the second book of your last list"), Example("show dune", "the book called so")),
+)
+
+
+def handle(request: Request) -> Answer:
+    book = meant_book(request, request.command.undivided or request.command.words)
+    description = (Paragraph(book.description),) if book.description else ()
+    steps = Steps(
+        (
+            Step("Send to my Kindle", f"send #{book.id}"),
+            Step("Correct it", f'edit #{book.id} title="{book.title.replace(chr(34), "”")}"'),
+            Step("Remove it", f"remove #{book.id}"),
+        )
+    )
+    return Answer(book.title, (Facts(facts(book)), *description, steps))

@@ -1,0 +1,36 @@
+"""`stats`: the user's library in numbers."""
+
+from __future__ import annotations
+
+from core.mail.answer import Answer, Fact, Facts, Step, Steps
+from core.mail.grammar import CommandSpec
+from core.sizes import size_in_words
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="stats",
+    summary="Count your books",
+    usage=("stats",),
+    aliases=("statistics", "statistik", "estadísticas"),
+    max_words=0,
+    group="You",
+)
+
+
+def handle(request: Request) -> Answer:
+    stats = request.books.stats(request.user.id)
+    formats = ", ".join(f"{count} {name.upper()}" for name, count in stats.by_format)
+    return Answer(
+        f"{stats.books} book{'s' * (stats.books != 1)} in your library",
+        (
+            Facts(
+                (
+                    Fact("Books", f"{stats.books}" + (f" ({formats})" if formats else "")),
+                    Fact("Size", size_in_words(stats.size_bytes)),
+                    Fact("Added in 30 days", str(stats.added_lately)),
+                    Fact("Handed to the relay", str(stats.sent)),
+                )
+            ),
+            Steps((Step("My books", "list"),)),
+        ),
+    )

@@ -1,0 +1,65 @@
+"""`status [reference]`: the truth about what was sent, and what was asked."""
+
+from __future__ import annotations
+
+from core.errors import NotFound
+from core.mail.answer import Answer, Columns, Fact, Facts, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.models import OutboxMail
+from core.references import parse_reference
+from core.services.outbox import describe
+from handlers._arguments import page_of
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="status",
+    summary="Say what became of what you sent",
+    usage=("status", "status <reference>"),
+    details=(
+        "The states are: queued; sending, with the number of the attempt and the time of the next; accepted by the "
+        "relay, with its words; failed, with its words. There is no state “delivered”: who runs the device does not "
+        "confirm, so nobody can know it."
+    ),
+    aliases=("where is", "queue", "zustand", "estado"),
+    max_words=3,
+    examples=(Example("status", "your newest deliveries"), Example("status K7Q29-FDM3X", "one of them")),
+    group="Kindle",
+)
+
+
+def handle(request: Request) -> Answer:
+    words = " ".join(request.command.words)
+    if parse_reference(words) is not None:
+        return _one(request, words)
+    page = request.kindle.deliveries(request.user.id, page=page_of(request.command))
+    if not page.rows:
+        return Answer(
+            "Nothing was sent yet",
+            (Paragraph("Send a book with: send <book>"), Steps((Step("My books", "list"),))),
+        )
+    rows = tuple((mail.reference, _title(mail), describe(mail, request.user.timezone)) for mail in page.rows)
+    more = (Steps((Step("Older ones", f"status {page.page + 1}"),)),) if page.page < page.pages else ()
+    return Answer("Your deliveries", (Columns(("Reference", "Book", "State"), rows), *more))
+
+
+def _one(request: Request, reference: str) -> Answer:
+    mail = request.kindle.delivery(request.user.id, reference)
+    if mail is None:
+        raise NotFound(f"None of your mails has the reference {reference}.", fix="Write “status” for the newest.")
+    when = mail.created_at.astimezone(request.zone)
+    return Answer(
+        f"{_title(mail)}: {mail.state.value}",
+        (
+            Facts(
+                (
+                    Fact("To", mail.rcpt_to),
+                    Fact("Queued", f"{when:%d %b %Y, %H:%M}"),
+                    Fact("State", describe(mail, request.user.timezone)),
+                )
+            ),
+        ),
+    )
+
+
+def _title(mail: OutboxMail) -> str:
+    return mail.subject.removeprefix("Book: ")
