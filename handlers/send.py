@@ -51,15 +51,14 @@ def handle(request: Request) -> Answer:
                     Fact("Reference", mail.reference),
                 )
             ),
-            Paragraph(
-                "It leaves in a moment. Amazon does not confirm what it takes, so look at your device in a few minutes; "
-                "if it cannot be sent, you are told."
-                if device.kind == "kindle"
-                else "It leaves in a moment. If it cannot be sent, you are told."
-            ),
+            Paragraph("It leaves in a moment. If it cannot be sent, you are told."),
+            *((_AMAZON_IS_SILENT,) if device.kind == "kindle" else ()),
             Steps((Step("What became of it?", f"status {mail.reference}"),)),
         ),
     )
+
+
+_AMAZON_IS_SILENT = Paragraph("Amazon does not confirm what it takes: look at your Kindle in a few minutes.")
 
 
 def _book_and_device(request: Request) -> tuple[Book, Device]:
