@@ -23,6 +23,17 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from bot.authenticate import TrustSettings
+from bot.circuit import CircuitSettings
+from bot.guards import EdgeSettings
+from bot.health import HealthSettings
+from bot.intake.smtp import SmtpSettings
+from bot.jobs import JobSettings
+from bot.logs import LogSettings
+from bot.pace import PaceSettings
+from bot.sandbox import SandboxSettings
+from bot.transport import RelaySettings
+from bot.upkeep import UpkeepSettings
+from core.books.limits import BookLimits
 from core.errors import InkpostError
 from core.mail.authenticity import OurAddresses
 
@@ -79,7 +90,18 @@ class Config:
     storage_url: str = ""
     """`gs://bucket/prefix` for Google Cloud Storage; a folder in the data folder where empty."""
     service: ServiceSettings = field(default_factory=ServiceSettings)
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    edge: EdgeSettings = field(default_factory=EdgeSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
+    circuit: CircuitSettings = field(default_factory=CircuitSettings)
+    pace: PaceSettings = field(default_factory=PaceSettings)
+    books: BookLimits = field(default_factory=BookLimits)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    jobs: JobSettings = field(default_factory=JobSettings)
+    upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
 
 def load_config(path: Path | None, *, environment: Mapping[str, str] | None = None) -> Config:

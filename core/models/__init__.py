@@ -4,10 +4,22 @@ from core.models.attempt import Attempt
 from core.models.audit import AuditEntry
 from core.models.book import Book
 from core.models.device import Device
+from core.models.doomed_blob import DoomedBlob
 from core.models.inbound import Inbound
 from core.models.listing import Listing
 from core.models.outbox import OutboxMail
 from core.models.user import User
 from core.models.word import LibraryWord
 
-__all__ = ["Attempt", "AuditEntry", "Book", "Device", "Inbound", "LibraryWord", "Listing", "OutboxMail", "User"]
+__all__ = [
+    "Attempt",
+    "AuditEntry",
+    "Book",
+    "Device",
+    "DoomedBlob",
+    "Inbound",
+    "LibraryWord",
+    "Listing",
+    "OutboxMail",
+    "User",
+]

@@ -9,10 +9,10 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from core.books.works import work_key
-from core.errors import BadRequest, Conflict, NotFound
+from core.errors import BadRequest, Conflict, NotFound, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book
+from core.models import Book, DoomedBlob
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.book_search import learn_words
 from core.models.listing import Listing
@@ -69,13 +69,16 @@ class BookManager:
     def add(self, user_id: int, staged: StagedBook, *, changes: Mapping[str, str] | None = None) -> Added:
         """Put a stored file into the user's library. Raises `BadRequest` for `changes` as `edit` does.
 
-        The same file is recognised by its SHA-256, whatever it is called; one that was removed comes back.
+        The same file is recognised by its SHA-256, whatever it is called; one that was removed comes back. Raises
+        `Unavailable` where its blob is being deleted: store it again.
         """
         book = self._session.scalars(
             sa.select(Book).where(Book.user_id == user_id, Book.sha256 == staged.sha256)
         ).one_or_none()
         if book is not None:
             return self._again(book, changes or {})
+        if DoomedBlob.is_any(self._session, [staged.storage_key, staged.cover_key or staged.storage_key]):
+            raise Unavailable("the same file is just being deleted; it has to be stored anew")
         metadata = staged.metadata
         book = Book(
             user_id=user_id,
@@ -191,14 +194,16 @@ class BookManager:
             sent=sum(sent for _, _, _, sent in rows),
         )
 
-    def purge(self) -> list[str]:
-        """Delete the rows of books that can no longer be brought back; returns the blob keys that no row needs now."""
+    def purge(self) -> None:
+        """Delete the rows of books that can no longer be brought back; blobs that no row needs now are doomed."""
         gone = self._session.scalars(sa.select(Book).where(Book.removed_at <= self._work.now - UNDO_FOR)).all()
         keys = {key for book in gone for key in (book.storage_key, book.cover_key) if key is not None}
         for book in gone:
             self._session.delete(book)
         self._session.flush()
-        return sorted(key for key in keys if not Book.is_stored_for_somebody(self._session, key))
+        DoomedBlob.doom(
+            self._session, (key for key in sorted(keys) if not Book.is_stored_for_somebody(self._session, key))
+        )
 
     def _again(self, book: Book, changes: Mapping[str, str]) -> Added:
         if book.removed_at is not None:

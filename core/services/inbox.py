@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
+from sqlalchemy.orm import undefer
 
 from core.errors import Conflict, NotFound
 from core.jobs import process_mail
 from core.mail.message import ParsedMessage
-from core.models import Inbound
+from core.models import DoomedBlob, Inbound
 from core.models.inbound import InboundState
 from core.pages import Page, fetch_page
 from core.references import parse_reference
@@ -81,6 +84,28 @@ class Inbox:
         mail.state = InboundState.DROPPED
         mail.processed_at = self._work.now
         return mail
+
+    def forget_texts(self, *, before: datetime, limit: int = 1000) -> None:
+        """Forget the raw text of mails dealt with before a time; the blobs that held them are doomed.
+
+        A blob that another mail still needs is not: the same bytes, come to other recipients, are one blob.
+        """
+        old = self._session.scalars(
+            sa.select(Inbound)
+            .options(undefer(Inbound.raw))
+            .where(
+                Inbound.state.in_((InboundState.DONE, InboundState.DROPPED)),
+                Inbound.received_at < before,
+                sa.or_(Inbound.raw.is_not(None), Inbound.raw_key.is_not(None)),
+            )
+            .limit(limit)
+        ).all()
+        keys = [mail.raw_key for mail in old if mail.raw_key is not None]
+        for mail in old:
+            mail.raw = mail.raw_key = None
+        self._session.flush()
+        needed = sa.select(Inbound.raw_key).where(Inbound.raw_key.in_(keys))
+        DoomedBlob.doom(self._session, sorted(set(keys).difference(self._session.scalars(needed))))
 
     def _has_raw(self, inbound_id: int) -> bool:
         return bool(self._session.scalar(sa.select(Inbound.raw.is_not(None)).where(Inbound.id == inbound_id)))

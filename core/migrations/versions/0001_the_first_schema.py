@@ -16,6 +16,11 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "doomed_blob",
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_doomed_blob")),
+    )
+    op.create_table(
         "user",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("address", sa.String(length=320), nullable=False),
@@ -309,3 +314,4 @@ def downgrade() -> None:
 
     op.drop_table("audit")
     op.drop_table("user")
+    op.drop_table("doomed_blob")

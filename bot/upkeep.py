@@ -1,0 +1,73 @@
+"""Upkeep: what has to be forgotten, at its time. APScheduler says when; the rows say what."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot.transactions import Transactions
+from core.errors import Unavailable
+from core.models import DoomedBlob
+from core.ports import BlobStore
+from core.services.book_manager import BookManager
+from core.services.inbox import Inbox
+from core.work import Work
+
+log = structlog.get_logger(__name__)
+
+ROUND_SECONDS = 600
+LATE_SECONDS = 3600  # APScheduler's own limit of 1 s drops a round whenever the loop is busy
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepSettings:
+    """How long things are kept."""
+
+    keep_mail_days: float = 30.0
+    """How long the text of a mail that was dealt with is kept. What became of it is kept for good."""
+
+
+class Upkeep:
+    """Rounds of forgetting. Each is small, may be missed, and may be done twice."""
+
+    def __init__(self, settings: UpkeepSettings, *, database: Transactions, blobs: BlobStore) -> None:
+        self._settings = settings
+        self._database = database
+        self._blobs = blobs
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE_SECONDS}
+        )
+
+    def start(self) -> None:
+        """Do the first round soon, and go on. Needs a running loop."""
+        self._scheduler.add_job(self.round, IntervalTrigger(seconds=ROUND_SECONDS, timezone=UTC), name="upkeep")
+        self._scheduler.start()
+
+    def close(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    async def round(self) -> None:
+        """Forget what is due. Rows first: a blob without a row is waste, a row without a blob would be a loss."""
+        try:
+            await self._database.in_work(self._forget)
+            keys = await self._database.in_read(DoomedBlob.all_keys)
+            await asyncio.to_thread(self._delete, keys)
+            await self._database.in_work(lambda work: DoomedBlob.forget(work.session, keys))
+        except Unavailable as error:
+            log.warning("upkeep waits for the next round", reason=str(error))
+
+    def _forget(self, work: Work) -> None:
+        BookManager(work).purge()
+        Inbox(work).forget_texts(before=work.now - timedelta(days=self._settings.keep_mail_days))
+
+    def _delete(self, keys: list[str]) -> None:
+        for key in keys:
+            self._blobs.delete(key)
+        if keys:
+            log.info("blobs deleted", count=len(keys))
