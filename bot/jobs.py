@@ -22,6 +22,7 @@ from procrastinate.job_context import AbortReason
 from procrastinate.manager import JobManager
 from procrastinate.schema import SchemaManager
 from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
+from psycopg.conninfo import make_conninfo
 
 from bot import jobs_sqlite
 from bot.jobs_queries import QUERIES
@@ -34,7 +35,16 @@ from core.events import EventBus
 from core.jobs import Job
 from core.work import Work
 
-__all__ = ["Backoff", "JobCount", "JobEngine", "JobRecord", "JobSettings", "RetryLater", "create_schema"]
+__all__ = [
+    "Backoff",
+    "JobCount",
+    "JobEngine",
+    "JobRecord",
+    "JobSettings",
+    "RetryLater",
+    "create_schema",
+    "libpq_conninfo",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +90,12 @@ def create_schema(connection: sa.Connection) -> None:
         connection.exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
 
 
+def libpq_conninfo(url: sa.URL) -> str:
+    """libpq's words for one of SQLAlchemy's URLs. Not the URL itself: a space is a "+" in it, which libpq keeps."""
+    options: dict[str, Any] = {**url.translate_connect_args(username="user", database="dbname"), **url.query}
+    return make_conninfo("", **options)
+
+
 class JobEngine(Transactions):
     """Runs registered tasks for the jobs that units of work leave behind; which engine it is, the database's URL says.
 
@@ -114,8 +130,9 @@ class JobEngine(Transactions):
         return EmbeddedConnector(Path(str(self.db.url.database)), clock=self._clock, turn=self._turn)
 
     def _distributed(self) -> EmbeddedConnector | DistributedConnector:
-        conninfo = self.db.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return DistributedConnector(conninfo=conninfo, min_size=1, max_size=POOL_SIZE, configure=_autocommit)
+        return DistributedConnector(
+            conninfo=libpq_conninfo(self.db.url), min_size=1, max_size=POOL_SIZE, configure=_autocommit
+        )
 
     async def open(self) -> None:
         """Raises `Unavailable`, or `RuntimeError` where the tables are missing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,7 +79,7 @@ class JobTable:
                 task=row["task_name"],
                 status=row["status"],
                 jobs=row["jobs"],
-                due_at=row["due_at"],
+                due_at=row["due_at"].astimezone(UTC),
             )
             for row in rows
         ]
@@ -156,5 +156,5 @@ def _to_record(row: Mapping[str, Any]) -> JobRecord:
         args=row["args"],
         attempts=row["attempts"],
         lock=row["lock"],
-        scheduled_at=row["scheduled_at"],
+        scheduled_at=row["scheduled_at"] and row["scheduled_at"].astimezone(UTC),
     )

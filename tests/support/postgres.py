@@ -25,6 +25,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from bot.jobs import libpq_conninfo
+
 START_SECONDS = 20.0
 # A Unix socket only. No fsync: what survives a power cut is PostgreSQL's own affair, and not under test.
 SERVER_OPTIONS = (
@@ -60,12 +62,8 @@ class PostgresServer:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:
-        with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
+        with psycopg.connect(libpq_conninfo(self.url), autocommit=True) as connection:
             connection.execute(statement.encode())
-
-
-def libpq_url(url: sa.URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -155,7 +153,7 @@ def _await_server(server: subprocess.Popen[bytes], url: sa.URL, *, log: Path) ->
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            psycopg.connect(libpq_url(url)).close()
+            psycopg.connect(libpq_conninfo(url)).close()
             return
         except psycopg.OperationalError as error:
             if server.poll() is not None or time.monotonic() > deadline:
