@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_grammar import GRAMMAR
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from core.mail.grammar import Command, Misreading, NotUnderstood
 from core.mail.message import Attachment, ParsedMessage
 from core.mail.words import fold
 from core.values import BookFormat
+from tests.support.command_grammar import GRAMMAR
 
 MAILS: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parents[2] / "data" / "commands.toml").read_text(encoding="utf-8")
