@@ -70,6 +70,10 @@ class ServiceSettings:
         return f"{self.mailbox}@{self.domain}"
 
     @property
+    def smtp_name(self) -> str:
+        return self.hostname or self.domain
+
+    @property
     def ours(self) -> OurAddresses:
         return OurAddresses(
             domains=frozenset({self.domain.lower()}),

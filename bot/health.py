@@ -103,8 +103,8 @@ class Metrics:
         """`answered`, `silent`, `set-aside`, ..."""
         self._processed.labels(outcome).inc()
 
-    def job_finished(self, task: str, *, result: Literal["done", "retried", "failed"], seconds: float) -> None:
-        self._jobs.labels(task, result).observe(seconds)
+    def job_finished(self, task: str, outcome: str, seconds: float) -> None:
+        self._jobs.labels(task, outcome).observe(seconds)
 
     def delivery_tried(self, result: SendResult) -> None:
         self._deliveries.labels(type(result).__name__.lower()).inc()

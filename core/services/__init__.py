@@ -1,1 +1,16 @@
 """Services: what may be done with the rows, in a transaction that somebody else opened and closes."""
+
+from __future__ import annotations
+
+from core.events import Event, EventBus
+from core.mail.outgoing import Identity
+from core.services.audit import record_audit
+from core.services.notices import FailureNotices
+
+
+def build_bus(identity: Identity) -> EventBus:
+    """The event bus with all its subscribers."""
+    bus = EventBus()
+    bus.subscribe(Event, record_audit)
+    FailureNotices(identity).subscribe(bus)
+    return bus

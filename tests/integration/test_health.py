@@ -100,7 +100,7 @@ async def test_what_was_counted_is_shown() -> None:
     metrics.mail_refused("5.1.1")
     metrics.mail_processed("answered")
     metrics.mail_processed("answered")
-    metrics.job_finished("deliver", result="retried", seconds=0.2)
+    metrics.job_finished("deliver", result="postponed", seconds=0.2)
     metrics.delivery_tried(Delivered("250 ok"))
     metrics.delivery_tried(Deferred("451 later"))
     metrics.circuit_changed("relay", "open")
@@ -114,7 +114,7 @@ async def test_what_was_counted_is_shown() -> None:
     assert shown['inkpost_accept_seconds_bucket{le="0.005"}'] == 1
     assert shown['inkpost_mails_refused_total{status="5.1.1"}'] == 1
     assert shown['inkpost_mails_processed_total{outcome="answered"}'] == 2
-    assert shown['inkpost_job_seconds_count{result="retried",task="deliver"}'] == 1
+    assert shown['inkpost_job_seconds_count{result="postponed",task="deliver"}'] == 1
     assert shown['inkpost_deliveries_total{result="delivered"}'] == 1
     assert shown['inkpost_deliveries_total{result="deferred"}'] == 1
     assert shown['inkpost_circuit_state{circuit="relay",inkpost_circuit_state="open"}'] == 1

@@ -1,0 +1,5 @@
+"""`python -m bot` is `inkpost`."""
+
+from bot.cli import main
+
+main()

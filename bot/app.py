@@ -1,0 +1,232 @@
+"""The composition root: the one place that names ports beside their adapters and wires the rooms together."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from bot.authenticate import PathAuthenticator
+from bot.circuit import RelayCircuit
+from bot.config import Config
+from bot.delivery import Deliverer
+from bot.guards import EdgeGuard
+from bot.health import Check, HealthServer, Metrics
+from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.session import Verify
+from bot.intake.smtp import SmtpListener
+from bot.intake.spool import SpoolFolder
+from bot.jobs import JobEngine, create_schema
+from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
+from bot.journal import Journal
+from bot.locks import DataDirLock
+from bot.pace import Pacer
+from bot.process import MailProcessor
+from bot.sandbox import Sandbox
+from bot.staging import Stager
+from bot.storage import open_store
+from bot.transport import open_transport
+from bot.upkeep import Upkeep
+from core import migrations
+from core.db import create_engine
+from core.errors import InkpostError
+from core.mail.outgoing import Identity
+from core.models import User
+from core.models.user import UserState
+from core.ports import BlobStore, Transport
+from core.services import build_bus
+from handlers._registry import build_grammar, load_handlers
+
+# What stands in the data folder.
+DATABASE, BLOBS, SPOOL, WORK, JOURNAL, MAILDIR = "inkpost.db", "blobs", "spool", "work", "sent.journal", "outgoing"
+Observe = Callable[[str, str, float], None]
+PRELOAD = ("core.mail.parse", "core.books.open", "core.books.archive", "core.books.epub")
+
+
+class NotMigrated(InkpostError):
+    """The database's schema is not the one that this program was written for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """The rooms, opened and wired; `bot.serve` starts and stops them."""
+
+    config: Config
+    engine: JobEngine
+    blobs: BlobStore
+    transport: Transport
+    deliverer: Deliverer
+    acceptor: Acceptor
+    listener: SmtpListener
+    health: HealthServer
+    upkeep: Upkeep
+
+    @property
+    def smtp_port(self) -> int:
+        """Where it really listens, once started."""
+        return self.listener.addresses[0][1]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def identity_of(config: Config) -> Identity:
+    return Identity(address=config.service.address, name=config.service.name)
+
+
+def open_database(config: Config) -> sa.Engine:
+    """The database that the configuration names. Makes the data folder; connects to nothing."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    return create_engine(config.database_url or f"sqlite:///{config.data_dir.resolve() / DATABASE}")
+
+
+def migrate(database: sa.Engine) -> None:
+    """Bring the schema up to date: ours and the job engine's, whole or not at all."""
+    with database.begin() as connection:
+        is_new = not sa.inspect(connection).has_table("procrastinate_jobs")
+        migrations.upgrade(connection)
+        if is_new or database.dialect.name == "sqlite":
+            create_schema(connection)
+
+
+def open_blobs(config: Config) -> BlobStore:
+    return open_store(config.storage_url or f"local:{config.data_dir.resolve() / BLOBS}")
+
+
+def open_jobs(
+    config: Config, database: sa.Engine, *, observe: Observe = lambda _task, _outcome, _seconds: None
+) -> JobEngine:
+    """The job engine over a database: for a service, or for one verb of the command line."""
+    return JobEngine(database, clock=utc_now, bus=build_bus(identity_of(config)), settings=config.jobs, observe=observe)
+
+
+@asynccontextmanager
+async def open_app(config: Config) -> AsyncIterator[App]:
+    """Everything wired, nothing started; what was opened is closed again, also where a later room fails to open.
+
+    Raises `DataDirBusy`, `NotMigrated`, `OSError` and `Unavailable`.
+    """
+    async with AsyncExitStack() as stack:
+        database = open_database(config)
+        stack.callback(database.dispose)
+        stack.enter_context(DataDirLock(config.data_dir))
+        await asyncio.to_thread(check_schema, database)
+        metrics = Metrics()
+        engine = open_jobs(config, database, observe=metrics.job_finished)
+        await engine.open()
+        stack.push_async_callback(engine.close)
+        blobs = open_blobs(config)
+        transport = open_transport(config.relay, ehlo_name=config.service.smtp_name, maildir=config.data_dir / MAILDIR)
+        stack.push_async_callback(transport.close)
+        sandbox = Sandbox(config.sandbox, preload=PRELOAD)
+        stack.push_async_callback(sandbox.close)
+        journal = Journal(config.data_dir / JOURNAL)
+        stack.callback(journal.close)
+        acceptor = Acceptor(engine.work, blobs)
+        stack.push_async_callback(acceptor.close)
+        spool = SpoolFolder(config.data_dir / SPOOL)
+        spool.prepare()
+        stack.callback(spool.close)
+
+        circuit = RelayCircuit(config.circuit)
+        deliverer = Deliverer(
+            database=engine,
+            open_blob=blobs.open,
+            transport=transport,
+            circuit=circuit,
+            pacer=Pacer(config.pace, clock=time.monotonic),
+            journal=journal,
+            observe=metrics.delivery_tried,
+        )
+        processor = _processor(config, engine=engine, blobs=blobs, sandbox=sandbox, metrics=metrics)
+        engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
+        engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
+        metrics.watch_jobs(engine.count_jobs, clock=utc_now)
+
+        async def accept(mail: ReceivedMail) -> Receipt:
+            started = time.monotonic()
+            receipt = await acceptor.accept(mail)
+            metrics.mail_accepted(time.monotonic() - started)
+            return receipt
+
+        yield App(
+            config=config,
+            engine=engine,
+            blobs=blobs,
+            transport=transport,
+            deliverer=deliverer,
+            acceptor=acceptor,
+            listener=SmtpListener(
+                config.smtp,
+                hostname=config.service.smtp_name,
+                ours=config.service.ours,
+                accept=accept,
+                spool=spool,
+                guard=EdgeGuard(config.edge),
+                verify=_verifier(engine),
+            ),
+            health=HealthServer(config.health, metrics=metrics, checks=_checks(engine, blobs, transport)),
+            upkeep=Upkeep(config.upkeep, database=engine, blobs=blobs),
+        )
+
+
+def _processor(
+    config: Config, *, engine: JobEngine, blobs: BlobStore, sandbox: Sandbox, metrics: Metrics
+) -> MailProcessor:
+    work_root = config.data_dir / WORK
+    shutil.rmtree(work_root, ignore_errors=True)  # what a crash left: everything in it can be made again
+    work_root.mkdir()
+    handlers = load_handlers()
+    return MailProcessor(
+        engine=engine,
+        blobs=blobs,
+        sandbox=sandbox,
+        stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
+        authenticator=PathAuthenticator(settings=config.trust, ours=config.service.ours, read=engine.in_read),
+        ours=config.service.ours,
+        identity=identity_of(config),
+        handlers=handlers,
+        grammar=build_grammar(handlers),
+        metrics=metrics,
+        work_root=work_root,
+    )
+
+
+def check_schema(database: sa.Engine) -> None:
+    """Raises `NotMigrated`."""
+    with database.connect() as connection:
+        if not migrations.is_current(connection):
+            raise NotMigrated("The database is not up to date. Run: inkpost migrate")
+
+
+def _verifier(engine: JobEngine) -> Verify:
+    """SMTP AUTH: the address of a user, and their secret."""
+
+    def is_theirs(session: Session, login: str, password: str) -> bool:
+        user = User.by_secret(session, password)
+        return user is not None and user.state is UserState.ACTIVE and user.address == login.lower()
+
+    async def verify(login: str, password: str) -> bool:
+        return await engine.in_read(lambda session: is_theirs(session, login, password))
+
+    return verify
+
+
+def _checks(engine: JobEngine, blobs: BlobStore, transport: Transport) -> dict[str, Check]:
+    """What `/readyz` asks. Each says what is wrong, or raises."""
+
+    async def storage() -> None:
+        await asyncio.to_thread(blobs.stat, "ready/probe")
+
+    async def database() -> None:
+        await engine.in_read(lambda session: session.execute(sa.text("SELECT 1")))
+
+    return {"database": database, "storage": storage, "relay": transport.check}

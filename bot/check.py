@@ -1,0 +1,93 @@
+"""`inkpost check`: everything that the configuration names, tried out, with each problem in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from bot.app import MAILDIR, check_schema, open_blobs, open_database
+from bot.config import Config
+from bot.transport import open_transport
+from core.errors import InkpostError
+
+CHECK_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and what is wrong with it, or None."""
+
+    name: str
+    problem: str | None
+
+
+async def check_everything(config: Config) -> list[Finding]:
+    """Every check, none of which stops another. Writes nothing but a probe file, and sends no mail."""
+    checks: dict[str, Callable[[Config], Awaitable[str | None]]] = {
+        f"data folder {config.data_dir}": _data_dir,
+        "database": _database,
+        "storage": _storage,
+        f"relay {config.relay.host}" if config.relay.host else "no relay: mail goes to a Maildir": _relay,
+        "certificate": _certificate,
+        "addresses": _addresses,
+    }
+    return [Finding(name, await _problem(check, config)) for name, check in checks.items()]
+
+
+async def _problem(check: Callable[[Config], Awaitable[str | None]], config: Config) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check(config)
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} s"
+    except (InkpostError, OSError, ValueError, sa.exc.SQLAlchemyError) as error:
+        return " ".join(str(error).split())
+
+
+async def _data_dir(config: Config) -> str | None:
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    probe = config.data_dir / f".check-{os.getpid()}"
+    probe.write_bytes(b"x")
+    probe.unlink()
+    return None
+
+
+async def _database(config: Config) -> str | None:
+    database = open_database(config)
+    try:
+        await asyncio.to_thread(check_schema, database)
+    finally:
+        database.dispose()
+    return None
+
+
+async def _storage(config: Config) -> str | None:
+    await asyncio.to_thread(lambda: open_blobs(config).stat("check/probe"))
+    return None
+
+
+async def _relay(config: Config) -> str | None:
+    transport = open_transport(config.relay, ehlo_name=config.service.smtp_name, maildir=config.data_dir / MAILDIR)
+    try:
+        return await transport.check()
+    finally:
+        await transport.close()
+
+
+async def _certificate(config: Config) -> str | None:
+    smtp = config.smtp
+    if not smtp.certificate_file:
+        return "tls_port is set, but there is no certificate_file" if smtp.tls_port is not None else None
+    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(smtp.certificate_file, smtp.key_file or None)
+    return None
+
+
+async def _addresses(config: Config) -> str | None:
+    if config.service.domain == "localhost" and config.smtp.host not in ("127.0.0.1", "::1", "localhost"):
+        return "service.domain is still localhost: nobody outside can answer our mails"
+    return None

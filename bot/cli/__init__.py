@@ -1,0 +1,45 @@
+"""The command line: `inkpost`. A verb that operators need is one function; each file is one noun."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import cyclopts
+
+from bot.cli.inbox import inbox
+from bot.cli.jobs import jobs
+from bot.cli.outbox import outbox
+from bot.cli.service import service_commands
+from bot.cli.shared import fail
+from bot.cli.user import user
+from bot.config import ConfigMistakes
+from core.errors import BotError, Unavailable
+
+app = cyclopts.App(
+    name="inkpost",
+    help="A library and a morning paper that people use by e-mail.",
+    help_format="plaintext",
+)
+for noun in (user, inbox, outbox, jobs):
+    app.command(noun)
+for verb in service_commands:
+    app.command(verb)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run what was asked for; exit 0, or 1 with a sentence on stderr."""
+    try:
+        app(arguments)
+    except ConfigMistakes as error:
+        fail("The configuration has mistakes:", *(f"  {mistake}" for mistake in error.mistakes))
+    except BotError as error:
+        fail(error.text, *([error.fix] if error.fix else []))
+    except Unavailable as error:
+        fail(f"Not now: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 + SIGINT, as shells say it
+    sys.exit(0)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,198 @@
+"""The job `process_mail`: read an accepted mail, decide whether to obey it, do what it says, answer once."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session, undefer
+
+from bot.health import Metrics
+from bot.jobs import JobEngine, RetryLater
+from bot.jobs_retry import next_delay_seconds
+from bot.sandbox import Sandbox
+from bot.staging import Stager
+from core.errors import Unavailable
+from core.mail.authenticity import OurAddresses
+from core.mail.commands import read_commands
+from core.mail.grammar import Command, Grammar, NotUnderstood
+from core.mail.loops import silence_reason
+from core.mail.message import ParsedMessage
+from core.mail.outgoing import Identity
+from core.mail.parse import parse_message
+from core.models import Inbound, User
+from core.models.inbound import InboundState
+from core.ports import Authenticator, BlobStore
+from core.services.answers import Answers
+from core.services.inbox import Inbox
+from core.values import Envelope, Peer, RefusedAttachment, SenderVerdict, StagedBook
+from core.work import Work
+from handlers._dispatch import Mail, dispatch
+from handlers._registry import Handler
+
+log = structlog.get_logger(__name__)
+
+SMALL_MAIL_BYTES = 64 * 1024  # reads in about a millisecond: a thread is cheaper than the way to another process
+PARSE_TIMEOUT_SECONDS = 30.0
+ATTEMPTS = 8  # of a mail that breaks us: 1 + 2 + ... + 64 s, two minutes in all, before it is set aside
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What the ledger knows of a mail that is to be read."""
+
+    id: int
+    reference: str
+    envelope: Envelope
+    peer: Peer
+    size_bytes: int
+    raw: bytes | None
+    raw_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailProcessor:
+    """Runs again after any crash: what was done stands in the ledger and is not done twice."""
+
+    engine: JobEngine
+    blobs: BlobStore
+    sandbox: Sandbox
+    stager: Stager
+    authenticator: Authenticator
+    ours: OurAddresses
+    identity: Identity
+    handlers: Mapping[str, Handler]
+    grammar: Grammar
+    metrics: Metrics
+    work_root: Path
+    """Folder for what a mail is taken apart into; emptied at start."""
+
+    async def process(self, inbound_id: int) -> None:
+        """The job. Raises `RetryLater` and `Unavailable`; a mail that breaks us again and again is set aside."""
+        accepted = await self.engine.in_read(lambda session: _load(session, inbound_id))
+        if accepted is None:
+            return
+        with structlog.contextvars.bound_contextvars(reference=accepted.reference):
+            try:
+                with tempfile.TemporaryDirectory(dir=self.work_root) as folder:
+                    outcome = await self._process(accepted, work_dir=Path(folder))
+            except (Unavailable, asyncio.CancelledError):
+                raise
+            except Exception as error:  # a job ends here: the mail is kept, tried again, and set aside in the end
+                log.exception("mail could not be processed")
+                outcome = await self._count_failure(inbound_id, reason=f"{type(error).__name__}: {error}")
+            self.metrics.mail_processed(outcome)
+
+    async def _process(self, accepted: _Accepted, *, work_dir: Path) -> str:
+        message = await self._read(accepted, work_dir=work_dir)
+        why = silence_reason(message, mail_from=accepted.envelope.mail_from, ours=self.ours)
+        if why is not None:
+            return await self._close(accepted, message, outcome="silent", reason=why)
+        verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer)
+        if verdict.user_id is None:
+            return await self._close(accepted, message, outcome="unbelieved", reason=verdict.why)
+        commands = read_commands(message, self.grammar)
+        wanted = any(isinstance(one, Command) and self.grammar.specs[one.name].takes_attachments for one in commands)
+        staged = await self.stager.stage(message.attachments, work_dir=work_dir) if wanted else ()
+        return await self.engine.in_work(
+            lambda work: self._answer(work, accepted, message, verdict=verdict, commands=commands, staged=staged)
+        )
+
+    async def _read(self, accepted: _Accepted, *, work_dir: Path) -> ParsedMessage:
+        path = work_dir / "mail.eml"
+        parts = work_dir / "parts"
+        parts.mkdir()
+        await asyncio.to_thread(self._write_raw, accepted, path)
+        if accepted.size_bytes <= SMALL_MAIL_BYTES:
+            return await asyncio.to_thread(parse_message, path, work_dir=parts)
+        return await self.sandbox.run(parse_message, path, work_dir=parts, timeout_seconds=PARSE_TIMEOUT_SECONDS)
+
+    def _write_raw(self, accepted: _Accepted, path: Path) -> None:
+        if accepted.raw_key is None:
+            path.write_bytes(accepted.raw or b"")
+            return
+        with self.blobs.open(accepted.raw_key) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+
+    def _answer(
+        self,
+        work: Work,
+        accepted: _Accepted,
+        message: ParsedMessage,
+        *,
+        verdict: SenderVerdict,
+        commands: Sequence[Command | NotUnderstood],
+        staged: tuple[StagedBook | RefusedAttachment, ...],
+    ) -> str:
+        """Transaction T1: everything that the mail does, its one answer, and the end of it in the ledger."""
+        inbox = Inbox(work)
+        row = inbox.take(accepted.id)
+        if row is None:  # the operator dropped it, or another worker that was taken for dead has done it
+            return "overtaken"
+        user = work.session.get_one(User, verdict.user_id)
+        replied_to = (*message.in_reply_to, *reversed(message.references))
+        mail = Mail(
+            user=user,
+            trust=verdict.trust,
+            attachments=staged,
+            replied_to=replied_to,
+            reference=accepted.reference,
+            identity=self.identity,
+        )
+        results = dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=self.grammar)
+        Answers(work).enqueue(
+            results,
+            user=user,
+            inbound=row,
+            message=message,
+            identity=self.identity,
+            reply_address=self.ours.reply_address(accepted.envelope.rcpt_tos, default=self.identity.address),
+        )
+        inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
+        return "answered"
+
+    async def _close(self, accepted: _Accepted, message: ParsedMessage, *, outcome: str, reason: str) -> str:
+        """No command, no reply, no delivery: the ledger keeps why."""
+
+        def close(work: Work) -> None:
+            inbox = Inbox(work)
+            if (row := inbox.take(accepted.id)) is not None:
+                inbox.close(row, outcome=outcome, reason=reason, message=message, user_id=None)
+
+        await self.engine.in_work(close)
+        log.info("mail met with silence", outcome=outcome, why=reason)
+        return outcome
+
+    async def _count_failure(self, inbound_id: int, *, reason: str) -> str:
+        attempts = await self.engine.in_work(
+            lambda work: Inbox(work).count_failure(inbound_id, reason=reason, limit=ATTEMPTS)
+        )
+        if attempts >= ATTEMPTS:
+            return "set-aside"
+        raise RetryLater(next_delay_seconds(attempts, base=1, cap=300, jitter=0) or 0)
+
+
+def _load(session: Session, inbound_id: int) -> _Accepted | None:
+    """The mail, if it is still to be processed."""
+    row = session.scalars(
+        sa.select(Inbound)
+        .options(undefer(Inbound.raw))
+        .where(Inbound.id == inbound_id, Inbound.state == InboundState.ACCEPTED)
+    ).one_or_none()
+    if row is None:
+        return None
+    return _Accepted(
+        id=row.id,
+        reference=row.reference,
+        envelope=Envelope(row.mail_from, tuple(row.rcpt_tos)),
+        peer=Peer(row.peer_ip, row.helo, row.auth_user, row.tls),
+        size_bytes=row.size_bytes,
+        raw=row.raw,
+        raw_key=row.raw_key,
+    )

@@ -1,0 +1,54 @@
+"""Running the service: what starts in which order, and how it ends so that nothing in hand is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import structlog
+
+from bot.app import App
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(app: App) -> AsyncIterator[None]:
+    """The service at work for as long as the block lasts.
+
+    The way in opens last and closes first, with its 421; mails on their way get their grace, then jobs in hand get
+    theirs. What is not done by then stands in the database and goes on at the next start.
+    """
+    async with AsyncExitStack() as stack:
+        replayed = await app.deliverer.replay()  # before any job: what the relay took must not be sent again
+        if replayed:
+            log.info("deliveries recorded from the journal", count=replayed)
+        await app.health.start()
+        stack.push_async_callback(app.health.close)
+        worker = asyncio.create_task(app.engine.run_worker(), name="worker")
+        stack.push_async_callback(_end, worker)
+        app.upkeep.start()
+        stack.callback(app.upkeep.close)
+        await app.listener.start()
+        stack.push_async_callback(app.listener.close)
+        log.info("inkpost is up", smtp=app.listener.addresses, health=app.health.port)
+        yield
+        log.info("inkpost goes down")
+
+
+async def serve(app: App) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(app):
+        await stop.wait()
+
+
+async def _end(worker: asyncio.Task[None]) -> None:
+    worker.cancel()
+    with suppress(asyncio.CancelledError):
+        await worker

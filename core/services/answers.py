@@ -1,0 +1,71 @@
+"""The one answer to a mail: composed, queued, and its numbered lists remembered, in the transaction of its commands."""
+
+from __future__ import annotations
+
+from core.mail.answer import Items, Result
+from core.mail.compose import AnswerContext, compose_answer
+from core.mail.message import ParsedMessage
+from core.mail.outgoing import Identity
+from core.models import Inbound, Listing, OutboxMail, User
+from core.models.outbox import OutboxKind
+from core.references import new_reference
+from core.services.outbox import Outbox
+from core.work import Work
+
+
+class Answers:
+    """Answers in one transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def enqueue(
+        self,
+        results: tuple[Result, ...],
+        *,
+        user: User,
+        inbound: Inbound,
+        message: ParsedMessage,
+        identity: Identity,
+        reply_address: str,
+    ) -> OutboxMail:
+        """Queue the answer to `inbound`. It goes to the user's registered address, whatever address they wrote from."""
+        mail = compose_answer(
+            results,
+            context=AnswerContext(
+                identity=identity,
+                reply_address=reply_address,
+                user_address=user.address,
+                user_name=user.name,
+                timezone=user.timezone,
+                reference=new_reference(),
+                original_message_id=message.message_id,
+                original_references=message.references,
+                original_subject=message.subject,
+                now=self._work.now,
+            ),
+        )
+        self._keep_lists(results, user=user, message_id=mail.message_id)
+        return Outbox(self._work).enqueue(
+            mail, cause=f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
+        )
+
+    def _keep_lists(self, results: tuple[Result, ...], *, user: User, message_id: str) -> None:
+        """What stood at which number, so that "send 2" means it; of several lists of a kind the last one counts."""
+        shown = {
+            block.kind: block
+            for result in results
+            for block in result.outcome.blocks
+            if isinstance(block, Items) and block.item_ids
+        }
+        for kind, block in shown.items():
+            self._work.session.add(
+                Listing(
+                    user_id=user.id,
+                    message_id=message_id,
+                    kind=kind,
+                    first_number=block.items[0].number,
+                    item_ids=list(block.item_ids),
+                    created_at=self._work.now,
+                )
+            )

@@ -1,0 +1,172 @@
+"""The real service in the test's own loop, with a mailbox on the loopback for the outside world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import make_msgid
+from pathlib import Path
+from typing import Any
+
+import aiosmtplib
+
+from bot.app import App, migrate, open_app, open_database
+from bot.config import Config, ServiceSettings
+from bot.health import HealthSettings
+from bot.intake.smtp import SmtpSettings
+from bot.mailbox import LoopbackMailbox, ReceivedMail
+from bot.pace import PaceSettings
+from bot.serve import running
+from bot.transport import RelaySettings, Security
+from core.services.accounts import Accounts
+
+DOMAIN = "inkpost.test"
+BOT = f"books@{DOMAIN}"
+ANSWER_SECONDS = 20.0
+
+
+def service_config(folder: Path, *, relay_port: int, **overrides: Any) -> Config:
+    """The embedded default on free ports of the loopback."""
+    config = Config(
+        data_dir=folder / "data",
+        service=ServiceSettings(domain=DOMAIN),
+        smtp=SmtpSettings(port=0),
+        relay=RelaySettings(host="127.0.0.1", port=relay_port, security=Security.PLAIN),
+        pace=PaceSettings(interval_seconds={}, per_minute={}),
+        health=HealthSettings(port=0),
+    )
+    return replace(config, **overrides)
+
+
+@dataclass
+class Person:
+    """Somebody who writes to Inkpost, at their secret address, and reads what comes back."""
+
+    house: House
+    address: str
+    secret: str
+    answers: int = 0
+
+    @property
+    def bot_address(self) -> str:
+        return f"books+{self.secret}@{DOMAIN}"
+
+    async def writes(
+        self,
+        subject: str,
+        body: str = "",
+        *,
+        attach: Sequence[tuple[str, bytes]] = (),
+        to: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """One mail over SMTP; returns when the service has said 250."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self.address, to or self.bot_address, subject
+        mail["Date"], mail["Message-ID"] = datetime.now(UTC), make_msgid(domain="reader.test")
+        for name, value in (headers or {}).items():
+            mail[name] = value
+        mail.set_content(body)
+        for name, content in attach:
+            mail.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+        await self.house.send(mail, mail_from=self.address, rcpt_to=to or self.bot_address)
+
+    async def answer(self) -> Answered:
+        """The next answer that was not read yet."""
+        self.answers += 1
+        mail = await self.house.world.wait_for(self.address, count=self.answers, timeout_seconds=ANSWER_SECONDS)
+        return Answered(mail)
+
+    async def asks(self, subject: str, body: str = "", **more: Any) -> Answered:
+        """Write, and wait for the answer."""
+        await self.writes(subject, body, **more)
+        return await self.answer()
+
+    async def replies(self, answer: Answered, body: str) -> Answered:
+        """Write back to an answer, as a mail program does it."""
+        message = answer.message
+        quote = "\n".join(f"> {line}" for line in answer.text.splitlines())
+        return await self.asks(
+            f"Re: {message['Subject']}",
+            f"{body}\n\nOn Monday Inkpost wrote:\n{quote}\n",
+            headers={"In-Reply-To": message["Message-ID"], "References": message["Message-ID"]},
+        )
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer as its reader has it."""
+
+    mail: ReceivedMail
+
+    @property
+    def message(self) -> EmailMessage:
+        return self.mail.message
+
+    @property
+    def subject(self) -> str:
+        return str(self.message["Subject"])
+
+    @property
+    def text(self) -> str:
+        return self._part("plain")
+
+    @property
+    def html(self) -> str:
+        return self._part("html")
+
+    def _part(self, kind: str) -> str:
+        part = self.message.get_body((kind,))
+        assert part is not None, f"no {kind} part"
+        content = part.get_content()
+        assert isinstance(content, str)
+        return content
+
+
+@dataclass
+class House:
+    """The service and the world around it."""
+
+    app: App
+    world: LoopbackMailbox
+
+    async def person(self, address: str = "ada@reader.test", **settings: Any) -> Person:
+        def add(work: Any) -> str:
+            return Accounts(work).add_user(address, **settings)[1]
+
+        return Person(self, address, await self.app.engine.in_work(add))
+
+    async def send(self, mail: EmailMessage, *, mail_from: str, rcpt_to: str) -> None:
+        await aiosmtplib.send(
+            mail,
+            sender=mail_from,
+            recipients=[rcpt_to],
+            hostname="127.0.0.1",
+            port=self.app.smtp_port,
+            start_tls=False,
+        )
+
+    async def settle(self, *, timeout_seconds: float = ANSWER_SECONDS) -> None:
+        """Wait until no job is left: whatever was to be done is done."""
+        async with asyncio.timeout(timeout_seconds):
+            while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - jobs tell nobody of their end
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def open_house(folder: Path, **overrides: Any) -> AsyncIterator[House]:
+    """A new service in `folder`, running; `overrides` are sections of its configuration."""
+    world = LoopbackMailbox(folder / "world")
+    config = service_config(folder, relay_port=await world.open(), **overrides)
+    database = open_database(config)
+    migrate(database)
+    database.dispose()
+    try:
+        async with open_app(config) as app, running(app):
+            yield House(app, world)
+    finally:
+        await world.close()

@@ -1,0 +1,62 @@
+"""The configuration: the example is the truth, mistakes are told all at once, secrets come from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import Config, ConfigMistakes, example_toml, load_config
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_example_names_every_key_with_its_default() -> None:
+    assert (ROOT / "config.example.toml").read_text("utf-8") == example_toml(), "run `make config.example.toml`"
+
+
+def test_example_is_the_default_configuration() -> None:
+    assert load_config(ROOT / "config.example.toml", environment={}) == Config()
+
+
+def test_environment_overrides_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[service]\ndomain = "file.example"\nname = "Kept"\n')
+    config = load_config(file, environment={"INKPOST_SERVICE__DOMAIN": "environment.example"})
+    assert (config.service.domain, config.service.name) == ("environment.example", "Kept")
+
+
+def test_lists_in_the_environment_are_json() -> None:
+    config = load_config(None, environment={"INKPOST_SERVICE__OTHER_MAILBOXES": '["library", "inbox"]'})
+    assert config.service.other_mailboxes == ("library", "inbox")
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('colour = "red"\n[relay]\nport = "many"\nprot = 1\n[trust]\nnetworks = ["10.0.0.0/99"]\n')
+    with pytest.raises(ConfigMistakes) as caught:
+        load_config(file, environment={})
+    told = "\n".join(caught.value.mistakes)
+    assert all(place in told for place in ("colour", "relay.port", "relay.prot", "trust.networks"))
+
+
+def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigMistakes, match="no such file"):
+        load_config(tmp_path / "absent.toml", environment={})
+
+
+def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    config = load_config(None, environment={"INKPOST_RELAY__PASSWORD_FILE": str(secret)})
+    assert config.relay.password.get_secret_value() == "hunter2"
+
+
+def test_an_unreadable_secret_file_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigMistakes, match=r"relay\.password_file"):
+        load_config(None, environment={"INKPOST_RELAY__PASSWORD_FILE": str(tmp_path / "absent")})
+
+
+def test_a_password_is_not_shown() -> None:
+    config = load_config(None, environment={"INKPOST_RELAY__PASSWORD": "hunter2"})
+    assert "hunter2" not in repr(config)
