@@ -54,7 +54,8 @@ class WriterTurn:
     """Gives the writers of one SQLite file their turns. Not reentrant: a transaction in a transaction is a bug.
 
     SQLite would serialise them too, but by sleeping 1, 2, 5, 10, ... 100 ms between looks at the lock, which is where
-    an answer's latency goes when intake and worker write at once. Waiting here costs a thread switch.
+    an answer's latency goes when intake and worker write at once: at 300 jobs a second a chain of three took 30 ms
+    with turns and 200 to 800 ms without (`tests/bench/jobs.py`). Waiting here costs a thread switch.
     """
 
     def __init__(self, timeout_seconds: float) -> None:

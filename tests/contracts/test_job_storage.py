@@ -91,6 +91,17 @@ async def test_jobs_of_one_lock_run_one_at_a_time_in_order(app: procrastinate.Ap
     assert await job_list(app) == []
 
 
+async def test_job_waits_while_another_has_its_lock(app: procrastinate.App) -> None:
+    waiting = app.configure_task("hear", lock="a")
+    await waiting.batch_defer_async({"n": 1}, {"n": 2})
+    job, worker_id = await fetch(app)
+
+    assert await app.job_manager.fetch_job(queues=None, worker_id=worker_id) is None
+
+    await app.job_manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
+    assert (await fetch(app))[0].task_kwargs == {"n": 2}
+
+
 async def test_higher_priority_is_fetched_first(app: procrastinate.App) -> None:
     heard = []
 
@@ -227,7 +238,11 @@ async def test_running_job_is_aborted_on_request(app: procrastinate.App) -> None
         await asyncio.Event().wait()
 
     job_id = await hang.defer_async()
-    worker = asyncio.create_task(app.run_worker_async(install_signal_handlers=False, fetch_job_polling_interval=0.05))
+    worker = asyncio.create_task(
+        app.run_worker_async(
+            install_signal_handlers=False, fetch_job_polling_interval=0.05, abort_job_polling_interval=300
+        )
+    )
     await started.wait()
 
     assert await app.job_manager.cancel_job_by_id_async(job_id, abort=True)

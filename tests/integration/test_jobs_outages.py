@@ -11,8 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from procrastinate.exceptions import ConnectorException
+from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
 
 from bot.jobs import JobEngine, create_schema, libpq_conninfo
+from bot.jobs_table import REAPER_LOCK, JobTable
 from core.db import create_engine
 from core.errors import Unavailable
 from core.events import EventBus
@@ -188,3 +191,27 @@ async def _is_done(engine: JobEngine, job: Job) -> bool:
     except Unavailable:
         return False
     return True
+
+
+async def test_only_one_process_at_a_time_puts_jobs_back(postgres_engine: JobEngine) -> None:
+    await postgres_engine.open()
+    await postgres_engine.in_work(defer(Job("hear", {"number": 1})))
+    manager = postgres_engine.app.job_manager
+    await manager.fetch_job(queues=None, worker_id=await manager.register_worker())
+    table = JobTable(SyncPsycopgConnector())
+
+    with psycopg.connect(libpq_conninfo(postgres_engine.db.url)) as other, postgres_engine.work() as work:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (REAPER_LOCK,))
+        assert table.stalled(work.session, seconds=-1) == []
+        other.rollback()
+        assert [job.task for job in table.stalled(work.session, seconds=-1)] == ["hear"]
+
+
+async def test_deferral_joins_a_transaction_or_is_refused(sqlite_engine: JobEngine) -> None:
+    path = str(sqlite_engine.db.url.database)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        deferrer = sqlite_engine.app.configure_task("hear", connection=connection)
+        with pytest.raises(ConnectorException, match="no transaction"):
+            deferrer.defer()
+
+    assert sqlite_engine.list_jobs() == []
