@@ -44,12 +44,13 @@ def one_line(book: Book) -> str:
 
 
 def item(number: int, book: Book) -> Item:
-    """A book in a list. The steps name it by its id, which means the same in every mail."""
+    """A book in a list. What a tap writes names it by its id, which means the same in every mail."""
     return Item(
         number=number,
         title=book.title,
         detail=one_line(book),
-        steps=(Step("Send", f"send #{book.id}"), Step("Details", f"show #{book.id}")),
+        steps=(Step("Send", f"send #{book.id}"),),
+        command=f"show #{book.id}",
     )
 
 

@@ -55,7 +55,8 @@ def dispatch(
             cause=f"{mail.reference}:{number}",
             identity=mail.identity,
         )
-        results.append(Result(command.line, _run(request, handlers[command.name], trust=mail.trust)))
+        outcome = _run(request, handlers[command.name], trust=mail.trust)
+        results.append(Result(command.line, outcome, command.corrected_from, command.corrected_to))
     return tuple(results)
 
 

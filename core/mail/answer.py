@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Paragraph:
 @dataclass(frozen=True, slots=True)
 class Fact:
     label: str
-    value: str
+    value: str | datetime
+    """A time is aware, and told in the reader's zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Step:
 
     label: str
     command: str
+    detail: str = ""
+    """What it does, where its label does not say it all: such steps stand below each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Steps:
     """What one may do next."""
 
     steps: tuple[Step, ...]
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Item:
     detail: str = ""
     """One line: authors, format, size, state."""
     steps: tuple[Step, ...] = ()
+    command: str = ""
+    """What a tap on the title writes; "" for a title that is no link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +115,8 @@ class Result:
     """One command and what came of it, in the order of the mail."""
 
     line: str
-    """The command as understood, for showing back."""
+    """The command as written, for showing back."""
     outcome: Answer | Problem
+    corrected_from: str | None = None
+    """A misspelt word of it, and below the word that it was taken for."""
+    corrected_to: str | None = None

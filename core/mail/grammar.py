@@ -81,6 +81,8 @@ class Command:
     """As written, cleaned, for showing back."""
     corrected_from: str | None = None
     """The misspelt command word, where it was corrected ("lsit")."""
+    corrected_to: str | None = None
+    """The word that it was taken for ("list")."""
 
 
 class Misreading(enum.StrEnum):

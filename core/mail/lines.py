@@ -177,7 +177,8 @@ def _with_subcommand(command: Command, spec: CommandSpec, grammar: Grammar) -> C
     subcommands = Grammar(_as_commands(spec))
     guesses = guess(written, subcommands, shortest=2)
     if is_sure(guesses):
-        return replace(command, words=(guesses[0].spec.name, *others), corrected_from=written)
+        meant = guesses[0].spec.name
+        return replace(command, words=(meant, *others), corrected_from=written, corrected_to=meant)
     if not guesses:
         return command
     lines = (" ".join((spec.name, each.spec.name, *others)) for each in guesses)
@@ -239,7 +240,7 @@ def _misspelt(text: str, line: str, grammar: Grammar) -> Reading:
     commands = [(each.spec, _command(each.spec, rest, line, word=each.spec.name)) for each in guesses]
     spec, likeliest = commands[0]
     if is_sure(guesses) and fits(likeliest, spec):
-        return replace(likeliest, corrected_from=word)
+        return replace(likeliest, corrected_from=word, corrected_to=spec.name)
     fitting = [spec.name if not rest else f"{spec.name} {rest}" for spec, command in commands if fits(command, spec)]
     if not fitting:
         return None

@@ -1,0 +1,220 @@
+"""The answer to a mail: plain text and HTML of the same results, threaded, marked as automatic (RFC 3834)."""
+
+from __future__ import annotations
+
+import binascii
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import css_inline
+import jinja2
+from markupsafe import Markup
+
+from core.mail.answer import Answer, Problem, Result
+from core.mail.loops import LOOP_FIELD
+from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
+from core.mail.subjects import MAX_SUBJECT, reply_subject
+from core.mail.text import REPLY_MARKER
+
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_REFERENCES = 20  # ids; RFC 5322 3.6.4 sets no limit, header limits of servers do (Postfix: 100 KiB)
+MAX_NAME = 100  # characters of a display name
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")  # the printable ASCII of RFC 5322 3.6.4, at a length that folds
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_AUTO_REPLIED = "auto-replied"  # RFC 3834 5.1
+_AUTO_GENERATED = "auto-generated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerContext:
+    """Whom an answer goes to, and what it answers. What is from the user's mail may hold anything."""
+
+    identity: Identity
+    reference: str
+    """Of the answer, which its Message-ID is made of."""
+    now: datetime
+    user_address: str
+    user_name: str = ""
+    reply_address: str
+    """The address that the user wrote to, with their secret subaddress: taps go there."""
+    timezone: str = "UTC"
+    """IANA name."""
+    language: str = "en"
+    original_subject: str = ""
+    original_message_id: str | None = None
+    original_references: tuple[str, ...] = ()
+
+
+def compose_answer(results: Sequence[Result], *, context: AnswerContext) -> OutgoingMail:
+    """The one answer to a mail, with all that came of it. Raises `ValueError` if there are no results."""
+    if not results:
+        raise ValueError("a mail without results has no answer")
+    subject = reply_subject(context.original_subject) or _one_line(_title(results), limit=MAX_SUBJECT)
+    return _compose(results, context, subject=subject, submitted=_AUTO_REPLIED)
+
+
+def compose_notice(outcome: Answer | Problem, *, context: AnswerContext) -> OutgoingMail:
+    """A mail that nobody asked for at this moment: a delivery that failed. It hangs in the thread, if it has one."""
+    result = Result("", outcome)
+    subject = _one_line(_title([result]), limit=MAX_SUBJECT)
+    return _compose([result], context, subject=subject, submitted=_AUTO_GENERATED)
+
+
+def mailto(address: str, command: str) -> str:
+    """The URL that writes a command to an address (RFC 6068 2). Everything but letters, digits and `-._~@` is encoded,
+    since web mails read a bare `+` as a blank."""
+    return f"mailto:{quote(address, safe='@')}?subject={quote(_one_line(command, limit=MAX_SUBJECT), safe='')}"
+
+
+def local_time(moment: datetime, timezone: str) -> str:
+    """A time as people write it, in their zone: `22 Nov 2026, 15:04 (Europe/Berlin)`."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M} ({zone.key})"
+
+
+def _title(results: Sequence[Result]) -> str:
+    outcome = results[0].outcome
+    first = outcome.title if isinstance(outcome, Answer) else outcome.text
+    return first if len(results) == 1 else f"{first} (and {len(results) - 1} more)"
+
+
+def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str, submitted: str) -> OutgoingMail:
+    variables = {
+        "results": results,
+        "done": sum(isinstance(result.outcome, Answer) for result in results),
+        "subject": subject,
+        "marker": REPLY_MARKER,
+        "reference": context.reference,
+        "now": context.now,
+        "language": context.language,
+        "mailto": functools.partial(mailto, context.reply_address),
+        "local": functools.partial(_local, timezone=context.timezone),
+    }
+    message_id = context.identity.message_id(context.reference)
+    fields = to_bytes(_headers(context, subject=subject, submitted=submitted)).removesuffix(b"\r\n")
+    text = _template("answer.txt").render(variables)
+    html = _inliner().inline(_template("answer.html").render(variables))
+    return OutgoingMail(
+        reference=context.reference,
+        message_id=message_id,
+        mail_from="",  # RFC 3834 3.3, RFC 5321 4.5.5: should the answer fail, nobody is told of that
+        rcpt_to=context.user_address,
+        subject=subject,
+        head=fields + _alternatives(text, html, mark=boundary(message_id)),
+    )
+
+
+def _headers(context: AnswerContext, *, subject: str, submitted: str) -> EmailMessage:
+    message = EmailMessage(policy=BOT_POLICY)
+    message["From"] = context.identity.from_header
+    message["Reply-To"] = _reply_to(context)
+    message["To"] = to_address(context.user_address, name=_one_line(context.user_name, limit=MAX_NAME))
+    message["Subject"] = subject
+    message["Date"] = context.now
+    message["Message-ID"] = context.identity.message_id(context.reference)
+    answered = context.original_message_id
+    if answered is not None and _MESSAGE_ID.fullmatch(answered):
+        message["In-Reply-To"] = answered
+        earlier = filter(_MESSAGE_ID.fullmatch, context.original_references)
+        message["References"] = " ".join(_capped([*earlier, answered]))
+    message["Auto-Submitted"] = submitted
+    message["X-Auto-Response-Suppress"] = "All"  # [MS-OXCMAIL] 2.2.3.2.14: Exchange heeds this and not RFC 3834
+    message[LOOP_FIELD] = context.identity.address
+    return message
+
+
+def _reply_to(context: AnswerContext) -> Address:
+    """What the user wrote to, unless SMTP takes it for an address and RFC 5322 does not."""
+    try:
+        return to_address(context.reply_address, name=context.identity.name)
+    except ValueError:
+        return context.identity.from_header
+
+
+def _capped(ids: Sequence[str]) -> list[str]:
+    """The root of the thread and its latest mails, each once: what mail programs build the tree from."""
+    unique = list(dict.fromkeys(ids))
+    return unique if len(unique) <= MAX_REFERENCES else [unique[0], *unique[1 - MAX_REFERENCES :]]
+
+
+def _alternatives(text: str, html: str, *, mark: str) -> bytes:
+    """The MIME fields and the body of multipart/alternative (RFC 2046 5.1.4: the plainest first).
+
+    Written here, since the standard library's generator takes as long for it as for all the rest.
+    """
+    return b"".join(
+        (
+            f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{mark}"\r\n\r\n'.encode(),
+            _part(text, "plain", mark=mark),
+            _part(html, "html", mark=mark),
+            f"--{mark}--\r\n".encode(),
+        )
+    )
+
+
+def _part(text: str, subtype: str, *, mark: str) -> bytes:
+    """In quoted-printable, which keeps lines at 76 bytes and lets 7-bit relays alone (RFC 2045 6.7)."""
+    fields = (
+        f'--{mark}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    encoded = binascii.b2a_qp(text.encode("utf-8", "replace"))
+    return fields.encode() + encoded.replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _one_line(text: str, *, limit: int) -> str:
+    """For a header field: no line breaks or control characters, at most `limit` characters."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _local(value: str | datetime, *, timezone: str) -> str:
+    return local_time(value, timezone) if isinstance(value, datetime) else value
+
+
+def _visible(value: Any) -> Any:
+    """What a template is given to print: text without the characters that would hide or turn round what is read."""
+    return _CONTROLS.sub("", value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        finalize=_visible,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = _kind
+    return environment
+
+
+@functools.cache
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+@functools.cache
+def _inliner() -> css_inline.CSSInliner:
+    # Media queries cannot be inlined and stay in the head; nothing is ever fetched.
+    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
