@@ -128,7 +128,7 @@ def _headers(context: AnswerContext, *, subject: str, submitted: str) -> EmailMe
     answered = context.original_message_id
     if answered is not None and _MESSAGE_ID.fullmatch(answered):
         message["In-Reply-To"] = answered
-        earlier = filter(_MESSAGE_ID.fullmatch, context.original_references)
+        earlier = [each for each in context.original_references if _MESSAGE_ID.fullmatch(each) and each != answered]
         message["References"] = " ".join(_capped([*earlier, answered]))
     message["Auto-Submitted"] = submitted
     message["X-Auto-Response-Suppress"] = "All"  # [MS-OXCMAIL] 2.2.3.2.14: Exchange heeds this and not RFC 3834
