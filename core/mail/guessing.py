@@ -43,7 +43,8 @@ def guess(word: str, grammar: Grammar, *, shortest: int = SHORTEST) -> list[Gues
         limit=10,
     )
     likeliest: dict[str, Guess] = {}
-    for known, likeness, _place in near:
+    # Of two that are as like, the one of the same length: letters are swapped more often than left out.
+    for known, likeness, _place in sorted(near, key=lambda each: (-each[1], abs(len(each[0]) - len(folded)))):
         if (spec := grammar.find(known)) is not None and spec.name not in likeliest:
             likeliest[spec.name] = Guess(spec, likeness, _is_slip(folded, known))
     return list(likeliest.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,91 +12,22 @@ from hypothesis import strategies as st
 
 from core.mail.commands import MAX_COMMANDS, read_commands
 from core.mail.grammar import Command, Misreading, NotUnderstood
-from core.mail.message import Attachment, ParsedMessage
+from core.mail.message import Attachment
 from core.mail.words import fold
-from core.values import BookFormat
 from tests.support.command_grammar import GRAMMAR
+from tests.support.command_mails import MAILS, is_understood, mail, mail_of, name_of, told
 
-MAILS: list[dict[str, Any]] = tomllib.loads(
-    (Path(__file__).parents[2] / "data" / "commands.toml").read_text(encoding="utf-8")
-)["mail"]
 DESTRUCTIVE = {fold(word) for word in GRAMMAR.words if (spec := GRAMMAR.find(word)) and spec.is_destructive} | {
     "loesche",
     "loeschen",
 }
-FORMATS = {each.value: each for each in BookFormat}
-TYPES = {"asc": "application/pgp-signature", "jpg": "image/jpeg"}
-
-
-def mail(subject: str = "", body: str = "", *, reply: bool = False, files: tuple[str, ...] = ()) -> ParsedMessage:
-    return ParsedMessage(
-        author=None,
-        author_defect="",
-        subject=subject,
-        message_id="<1@reader.example>",
-        in_reply_to=("<0@inkpost.example>",) if reply else (),
-        references=(),
-        date=None,
-        text=body,
-        html="",
-        attachments=tuple(attachment(name) for name in files),
-        headers=(),
-        content_type="text/plain",
-        defects=(),
-    )
-
-
-def attachment(name: str) -> Attachment:
-    extension = name.rpartition(".")[2]
-    return Attachment(
-        filename=name,
-        declared_type=TYPES.get(extension, "application/octet-stream"),
-        path=Path(name),
-        size_bytes=1,
-        sha256="0" * 64,
-        format=FORMATS.get(extension),
-        is_archive=extension == "zip",
-    )
-
-
-def told(found: Command | NotUnderstood) -> str:
-    """As the `means` of the table writes it."""
-    if isinstance(found, NotUnderstood):
-        reason = "" if found.reason is Misreading.UNKNOWN else found.reason.value
-        return f"?{reason}"
-    words = (f"{{{word}}}" if " " in word else word for word in found.words)
-    parts = [found.name, *words]
-    for preposition, behind in found.phrases.items():
-        parts += [f">{preposition}", *(f"{{{word}}}" if " " in word else word for word in behind)]
-    parts += [f"{key}={{{value}}}" for key, value in found.options.items()]
-    return " ".join(parts + ([f"~{found.corrected_from}"] if found.corrected_from else []))
-
-
-def agrees(found: Command | NotUnderstood, meaning: str) -> bool:
-    if not isinstance(found, NotUnderstood):
-        return told(found) == meaning
-    reason, _, suggestions = meaning.partition(" ")
-    wanted = [line.strip() for line in suggestions.split("|") if line.strip()]
-    return told(found) == reason and list(found.suggestions[: len(wanted)]) == wanted
-
-
-def name_of(case: dict[str, Any]) -> str:
-    return f"{case.get('subject', '')!s}/{case.get('body', '')!s}"[:60] or "empty"
 
 
 @pytest.mark.parametrize("case", MAILS, ids=name_of)
 def test_mail_is_understood_as_it_was_meant(case: dict[str, Any]) -> None:
-    message = mail(
-        case.get("subject", ""),
-        case.get("body", ""),
-        reply=case.get("reply", False),
-        files=tuple(case.get("files", ())),
-    )
+    found = read_commands(mail_of(case), GRAMMAR)
 
-    found = read_commands(message, GRAMMAR)
-
-    assert len(found) == len(case["means"]), found
-    assert all(agrees(each, meaning) for each, meaning in zip(found, case["means"], strict=True)), found
+    assert is_understood(found, case), found
 
 
 def test_more_commands_than_a_mail_may_hold_are_counted_out() -> None:

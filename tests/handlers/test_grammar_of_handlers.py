@@ -1,0 +1,24 @@
+"""The commands as they are understand the mails that people write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.mail.commands import read_commands
+from core.mail.grammar import Grammar
+from handlers._registry import build_grammar, load_handlers
+from tests.support.command_mails import MAILS, is_understood, mail_of, name_of
+
+
+@pytest.fixture(scope="module")
+def grammar() -> Grammar:
+    return build_grammar(load_handlers())
+
+
+@pytest.mark.parametrize("case", MAILS, ids=name_of)
+def test_mail_is_understood_by_the_real_commands(case: dict[str, Any], grammar: Grammar) -> None:
+    found = read_commands(mail_of(case), grammar)
+
+    assert is_understood(found, case), found
