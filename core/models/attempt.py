@@ -21,5 +21,5 @@ class Attempt(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     result: Mapped[str] = mapped_column(sa.String(20), default="")
-    """`delivered`, `deferred`, `refused`."""
+    """`delivered`, `deferred`, `refused`; `given-up` for the last one before the operator had the mail sent again."""
     reply: Mapped[str] = mapped_column(sa.String(1000), default="")

@@ -80,8 +80,6 @@ class Outbox:
 
         So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending.
         """
-        if (earlier := self._by_cause(cause)) is not None:
-            return earlier
         file = mail.attachment
         row = OutboxMail(
             cause=cause, reference=mail.reference, kind=kind, user_id=user_id, inbound_id=inbound_id, book_id=book_id,
@@ -94,9 +92,9 @@ class Outbox:
             with self._session.begin_nested():
                 self._session.add(row)
         except IntegrityError:
-            # On PostgreSQL another transaction may have had the same cause in hand; anything else is a bug.
-            if (earlier := self._by_cause(cause)) is None:
-                raise
+            same_cause = sa.select(OutboxMail).where(OutboxMail.cause == cause)
+            if (earlier := self._session.scalars(same_cause).one_or_none()) is None:
+                raise  # another mail has this reference or Message-ID: a bug
             return earlier
         self._work.defer(jobs.deliver(row.id, rcpt_to=row.rcpt_to))
         self._refresh_book(row)
@@ -165,7 +163,7 @@ class Outbox:
                     self._fail(mail, reply)
             case Deferred(reply):
                 if is_current and attempt is not None:
-                    return self._defer(mail, attempt, reply, jitter=jitter, schedule=schedule)
+                    return self._defer(mail, reply, jitter=jitter, schedule=schedule)
             case _:
                 assert_never(result)
         return None
@@ -214,7 +212,7 @@ class Outbox:
         if mail.state is OutboxState.ACCEPTED:
             raise Conflict("The relay has taken this mail already.", code="mail.accepted")
         last = self._session.get(Attempt, (mail.id, mail.attempts))
-        if last is not None and last.result != "refused":
+        if last is not None:
             last.result = "given-up"  # ends the round, so that the tries and their age are counted anew
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.QUEUED, None, None
         self._work.defer(jobs.deliver(mail.id, rcpt_to=mail.rcpt_to))
@@ -230,9 +228,6 @@ class Outbox:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.DROPPED, None, self._work.now
         self._refresh_book(mail)
         return mail
-
-    def _by_cause(self, cause: str) -> OutboxMail | None:
-        return self._session.scalars(sa.select(OutboxMail).where(OutboxMail.cause == cause)).one_or_none()
 
     def _locked(self, outbox_id: int) -> OutboxMail | None:
         """The row, held until the commit (on SQLite a writing transaction holds everything anyway)."""
@@ -262,14 +257,11 @@ class Outbox:
             DeliveryFailed(user_id=mail.user_id, outbox_id=mail.id, rcpt_to=mail.rcpt_to, reason=mail.last_reply)
         )
 
-    def _defer(
-        self, mail: OutboxMail, attempt: Attempt, reply: str, *, jitter: float, schedule: RetrySchedule
-    ) -> float | None:
+    def _defer(self, mail: OutboxMail, reply: str, *, jitter: float, schedule: RetrySchedule) -> float | None:
         first, tries = self._round(mail)
         age = self._work.now - first.started_at
         seconds = retry_delay_seconds(tries, age_seconds=age.total_seconds(), jitter=jitter, schedule=schedule)
         if seconds is None:
-            attempt.result = "given-up"
             self._fail(mail, f"{reply} (given up after {tries} tries in {age.days} days)")
             return None
         mail.last_reply = clean_reply(reply)
@@ -279,7 +271,7 @@ class Outbox:
     def _round(self, mail: OutboxMail) -> tuple[Attempt, int]:
         """The first attempt since the mail was enqueued or retried by the operator, and how many there were since."""
         attempts = self.attempts(mail.id)
-        ended = max((a.number for a in attempts if a.result in ("refused", "given-up")), default=0)
+        ended = max((a.number for a in attempts if a.result == "given-up"), default=0)
         mine = [a for a in attempts if a.number > ended]
         return mine[0], len(mine)
 

@@ -224,13 +224,16 @@ async def test_job_that_was_given_up_while_the_database_was_away_does_not_send_a
     outbox_id = office.enqueue()
     database = Moody(office.ledger)
     database.is_away = lambda number: number >= 2
-    deliverer = office.start(database=database)
+    journal = Journal(office.folder / "deliveries.journal")
+    deliverer = office.start(database=database, journal=lambda _path: journal)
     with pytest.raises(Unavailable):
         await run_job(deliverer, outbox_id)
+    assert journal.find(outbox_id) is not None
     database.is_away = lambda _number: False
 
     assert await run_job(deliverer, outbox_id) is None
 
+    assert journal.pending == ()
     assert len(office.sink.mails) == 1
     assert office.mail(outbox_id).state is OutboxState.ACCEPTED
 

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from bot.mailbox import LoopbackMailbox
 from bot.transport.connections import RelaySettings, Security
 from bot.transport.smtp import SmtpTransport
+from core.errors import Unavailable
 from core.ports import Deferred, Delivered, MailBody, Refused, SendResult
-from tests.support.bodies import HEADER, BytesBody, text_body
+from tests.support.bodies import HEADER, BreakingBody, BytesBody, text_body
 from tests.support.smtp_sink import Act, Drop, KeepAndDrop, Phase, Say, SmtpSink, Stall
 
 SENDER = "books@inkpost.example"
@@ -330,6 +331,27 @@ async def test_refused_mail_leaves_the_connection_clean(sink: SmtpSink, connect:
 
     assert isinstance(result, Delivered)
     assert (sink.connections, sink.commands.count("RSET")) == (1, 1)
+
+
+async def test_connection_that_broke_off_a_mail_is_not_used_again(sink: SmtpSink, connect: Connect) -> None:
+    transport = connect()
+    sink.script(Phase.UPLOAD, Say("552 5.3.4 that is enough"))
+    await send(transport, LARGE)
+
+    result = await send(transport)
+
+    assert isinstance(result, Delivered)
+    assert [mail.connection for mail in sink.mails] == [2]
+
+
+async def test_connection_of_a_mail_that_could_not_be_read_is_closed(sink: SmtpSink, connect: Connect) -> None:
+    transport = connect()
+
+    with pytest.raises(Unavailable):
+        await send(transport, BreakingBody(Unavailable("the store is away")))
+
+    await sink.wait_until(lambda: sink.connections == 1 and sink.open_connections == 0)
+    assert sink.mails == []
 
 
 async def test_connection_is_replaced_after_so_many_mails(sink: SmtpSink, connect: Connect) -> None:

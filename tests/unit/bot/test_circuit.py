@@ -67,6 +67,19 @@ async def test_relay_that_answers_lives(circuit: RelayCircuit, result: SendResul
     assert circuit.state.value == "closed"
 
 
+async def test_large_mails_that_take_minutes_do_not_count_against_the_relay(
+    circuit: RelayCircuit, clock: Seconds
+) -> None:
+    async def slowly() -> SendResult:
+        clock.now += 600
+        return TAKEN
+
+    for _ in range(10):
+        await circuit.run(slowly)
+
+    assert circuit.state.value == "closed"
+
+
 async def test_one_mail_probes_and_the_others_wait(circuit: RelayCircuit, clock: Seconds) -> None:
     await run(circuit, *[DOWN] * 5)
     clock.now = 60

@@ -253,7 +253,31 @@ def test_references_are_folded_at_blanks_only(ids: list[str]) -> None:
     assert b"=?" not in raw
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]) | st.just(" "), min_size=1, max_size=150))
+@pytest.mark.parametrize("field", ["In-Reply-To", "References", "List-Unsubscribe"])
+def test_long_id_stays_whole_and_short_ones_share_lines(field: str) -> None:
+    outlook = "<PAXPR04MB9999" + "A1B2C3D4" * 12 + "@PAXPR04MB9999.eurprd04.prod.outlook.example>"
+    ids = [outlook, *(f"<short-{number}@example.org>" for number in range(6))]
+    message = EmailMessage(policy=BOT_POLICY)
+    message[field] = " ".join(ids)
+    message.set_content("text")
+
+    head = to_bytes(message).partition(b"\r\n\r\n")[0].decode("ascii")
+
+    lines = head[: head.index("\r\nContent-Type")].split("\r\n")
+    assert lines[0] == f"{field}: {outlook}"
+    assert all(len(line) <= 78 for line in lines[1:])
+    assert " ".join(lines).removeprefix(f"{field}:").split() == ids
+    assert len(lines) == 3
+
+
+mixed_words = st.lists(
+    st.text(alphabet="abcdefghijk.,()?=_", min_size=1, max_size=12) | st.text(alphabet="äöüéяжш字書", max_size=6),
+    min_size=1,
+    max_size=20,
+).map(" ".join)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=80) | mixed_words)
 def test_subjects_and_names_come_back_as_they_were_written(text: str) -> None:
     written = " ".join(text.split()) or "x"
     message = EmailMessage(policy=BOT_POLICY)

@@ -303,7 +303,7 @@ def notices(ledger: Ledger) -> int:
 
 def test_failed_answer_is_told_to_nobody(ledger: Ledger, reader: Reader) -> None:
     with ledger.work() as work:
-        answer = enqueue_answer(work, user_id=reader.user_id)
+        answer = enqueue_answer(work, user_id=reader.user_id, rcpt_to="elsewhere@example.org")
 
     attempt(ledger, answer.id, NEVER)
 
