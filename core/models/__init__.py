@@ -8,8 +8,8 @@ from core.models.doomed_blob import DoomedBlob
 from core.models.inbound import Inbound
 from core.models.listing import Listing
 from core.models.outbox import OutboxMail
+from core.models.spelling import Spelling
 from core.models.user import User
-from core.models.word import LibraryWord
 
 __all__ = [
     "Attempt",
@@ -18,8 +18,8 @@ __all__ = [
     "Device",
     "DoomedBlob",
     "Inbound",
-    "LibraryWord",
     "Listing",
     "OutboxMail",
+    "Spelling",
     "User",
 ]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
-from core.models import book_search
+from core.models import book_index, book_search
 from core.values import BookFormat
 
 LONGEST_TITLE, LONGEST_AUTHOR, LONGEST_GENRE = 500, 200, 100  # characters, as the product promises
@@ -25,6 +25,14 @@ class SyncStatus(enum.StrEnum):
     FAILED = "failed"
 
 
+_SENT, _PENDING = "download_count > 0", "sync_status = 'pending'"
+
+
+def _partial(name: str, *columns: str, where: str) -> sa.Index:
+    """An index over some rows. A query has to repeat `where` literally, or it is not used."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 class Book(Base):
     """One owner's row; the bytes are one blob for all owners, named by their SHA-256.
 
@@ -34,9 +42,12 @@ class Book(Base):
     __tablename__ = "book"
     __table_args__ = (
         sa.UniqueConstraint("user_id", "sha256"),
-        sa.Index("ix_book_user_id_id", "user_id", "id"),
         sa.Index("ix_book_user_id_work_key", "user_id", "work_key"),
-        sa.Index("ix_book_user_id_download_count", "user_id", "download_count"),
+        # A list's page, and its total; how many bytes a user has.
+        _partial("ix_book_in_library", "user_id", "id", "size_bytes", where="removed_at IS NULL"),
+        _partial("ix_book_removed_at", "removed_at", where="removed_at IS NOT NULL"),
+        _partial("ix_book_sent", "user_id", "download_count", where=_SENT),
+        _partial("ix_book_pending", "user_id", where=_PENDING),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -74,10 +85,14 @@ class Book(Base):
 
     @classmethod
     def search(cls, session: Session, query: str, *, user_id: int, limit: int) -> Sequence[Book]:
-        """Books of a user that hold all the words of `query` (the last may be a beginning), best first."""
-        ids = book_search.search(session, query, user_id=user_id, limit=limit)
-        by_id = {book.id: book for book in session.scalars(cls.of_user(user_id).where(cls.id.in_(ids)))}
-        return [by_id[book_id] for book_id in ids if book_id in by_id]
+        """Books of a user that hold all the words of `query`, best first. In names, the last may be a beginning."""
+        return cls._in_order(session, book_search.search(session, query, user_id=user_id, limit=limit), user_id=user_id)
+
+    @classmethod
+    def called(cls, session: Session, query: str, *, user_id: int, limit: int) -> Sequence[Book]:
+        """As `search`, without descriptions: books that somebody may mean by `query`."""
+        ids = book_search.search_names(session, query, user_id=user_id, limit=limit)
+        return cls._in_order(session, ids, user_id=user_id)
 
     @classmethod
     def respell(cls, session: Session, query: str, *, user_id: int) -> str | None:
@@ -87,14 +102,19 @@ class Book(Base):
     @classmethod
     def get_pending_sync(cls, session: Session, *, user_id: int, limit: int) -> Sequence[Book]:
         """Books of a user whose newest delivery is not with the relay yet, oldest first."""
-        pending = cls.of_user(user_id).where(cls.sync_status == SyncStatus.PENDING)
+        pending = cls.of_user(user_id).where(sa.text(_PENDING))
         return session.scalars(pending.order_by(cls.id).limit(limit)).all()
 
     @classmethod
     def get_popular(cls, session: Session, *, user_id: int, limit: int) -> Sequence[Book]:
         """Books of a user that were sent at all, most often first."""
-        sent = cls.of_user(user_id).where(cls.download_count > 0)
+        sent = cls.of_user(user_id).where(sa.text(_SENT))
         return session.scalars(sent.order_by(cls.download_count.desc(), cls.id.desc()).limit(limit)).all()
+
+    @classmethod
+    def _in_order(cls, session: Session, ids: Sequence[int], *, user_id: int) -> Sequence[Book]:
+        by_id = {book.id: book for book in session.scalars(cls.of_user(user_id).where(cls.id.in_(ids)))}
+        return [by_id[book_id] for book_id in ids if book_id in by_id]
 
     @classmethod
     def is_stored_for_somebody(cls, session: Session, key: str) -> bool:
@@ -103,11 +123,6 @@ class Book(Base):
         return session.scalar(sa.select(cls.id).where(needs).limit(1)) is not None
 
 
-def _make_index(_table: object, connection: sa.Connection, **_: object) -> None:
-    """With the table, wherever it is made; the migration makes it in the same words."""
-    if connection.dialect.name == "sqlite":
-        for statement in book_search.DDL:
-            connection.exec_driver_sql(statement)
-
-
-sa.event.listen(Book.__table__, "after_create", _make_index)
+# The index comes and goes with the table, wherever it is made; the migration makes it in the same words.
+sa.event.listen(Book.__table__, "after_create", lambda _table, connection, **_: book_index.create(connection))
+sa.event.listen(Book.__table__, "before_drop", lambda _table, connection, **_: book_index.drop(connection))

@@ -1,80 +1,74 @@
-"""Full text over books: SQLite's FTS5, kept by triggers; one user's books are one range of its row ids.
+"""Full text over one user's books, by SQLite's FTS5 or PostgreSQL's tsvector; the index is `core.models.book_index`.
 
-The row id is the user's id and the book's id in one number, so that “own books only” is a seek and not a filter, and
-the newest come first without sorting. Ranking is by where the words stand: in the title, then in title and authors,
-then anywhere. It needs no statistics over all documents, which is what makes bm25 slow for words that all books have.
+Ranking is by where the words stand, not by statistics: a book called exactly so, then titles with all the words, the
+shorter first, then other names (authors, series, genre, tags), then descriptions; the newest first where that is equal.
+bm25 reads every occurrence of every word before it can rank one book, which for the words that all books have is the
+time of 50 searches.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+import enum
+from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
-from rapidfuzz import process
-from rapidfuzz.distance import DamerauLevenshtein
 from sqlalchemy.orm import Session
 
-from core.models.word import LibraryWord
+from core.models.book_index import USER_BITS
+from core.models.spelling import Spelling, folded_words, words_of
 
-USER_BITS = 32  # a book's id has 32 bits of the 63, a user's 31
-MAX_WORDS = 12  # of a query: more than any title that somebody types
-PREFIX_LETTERS = 2  # a shorter last word is looked up whole: its beginnings would be half the dictionary
-SHORTEST, LONGEST = 3, 40  # letters of a word that can be misspelt
-ALIKE = 0.7  # normalised: two slips in seven letters
-GUESSES = 5
-
-_WORD = re.compile(r"[^\W_]+")
-_COLUMNS = ("{title}", "{title authors}", "{title authors about}")
-
-_TEXT = (
-    "{0}.title, (SELECT group_concat(value, ' ; ') FROM json_each({0}.authors)), "
-    "coalesce({0}.series, '') || ' ' || coalesce({0}.genre, '') || ' ' || "
-    "coalesce((SELECT group_concat(value, ' ; ') FROM json_each({0}.tags)), '') || ' ' || coalesce({0}.description, '')"
-)
-_FORGET = (
-    "INSERT INTO book_fts(book_fts, rowid, title, authors, about) "
-    f"SELECT 'delete', (old.user_id << 32) | old.id, {_TEXT.format('old')} WHERE old.removed_at IS NULL;"
-)
-_LEARN = (
-    "INSERT INTO book_fts(rowid, title, authors, about) "
-    f"SELECT (new.user_id << 32) | new.id, {_TEXT.format('new')} WHERE new.removed_at IS NULL;"
-)
-DDL = (
-    # Contentless: the text stands in the row already. Prefix indexes for the two and three letters that people type.
-    "CREATE VIRTUAL TABLE book_fts USING fts5(title, authors, about, content='', prefix='2 3', "
-    "tokenize='unicode61 remove_diacritics 2')",
-    f"CREATE TRIGGER book_fts_insert AFTER INSERT ON book BEGIN {_LEARN} END",
-    f"CREATE TRIGGER book_fts_delete AFTER DELETE ON book BEGIN {_FORGET} END",
-    # One trigger, since SQLite promises no order among several: the old words have to go before the new ones come.
-    "CREATE TRIGGER book_fts_update AFTER UPDATE OF title, authors, series, genre, tags, description, removed_at "
-    f"ON book BEGIN {_FORGET} {_LEARN} END",
-)
-"""What the migration makes on SQLite. The statements are constants: no text of a user is in them."""
-
-_QUERY = sa.text(
-    "SELECT rowid FROM book_fts WHERE book_fts MATCH :match AND rowid BETWEEN :first AND :last "
-    "ORDER BY rowid DESC LIMIT :limit"
-)
+MAX_WORDS: Final = 12  # of a query: more than any title that somebody types
+PREFIX_LETTERS: Final = 2  # a shorter last word is looked up whole: its beginnings would be half the dictionary
+RANKED: Final = 500  # matches, the newest, whose titles are read to rank them
+GUESSES: Final = 8  # nearly alike words that are looked up in the user's books
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text as the index has them: no case, no accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
+class Text(enum.StrEnum):
+    """What of a book is searched."""
+
+    NAMES = "names"
+    WORDS = "words"
+    """The names and the description."""
+
+
+# `text` is one of two constants; what a user wrote comes as a parameter only.
+_SQLITE = {
+    text: sa.text(
+        f"SELECT rowid & {(1 << USER_BITS) - 1} FROM book_fts_{text} WHERE book_fts_{text} MATCH :query "
+        f"AND rowid BETWEEN (:user_id << {USER_BITS}) AND (:user_id << {USER_BITS}) + {(1 << USER_BITS) - 1} "
+        "ORDER BY rowid DESC LIMIT :limit"
+    )
+    for text in Text
+}
+_POSTGRES = {
+    text: sa.text(
+        "SELECT book_id FROM book_fts "
+        f"WHERE user_id = :user_id AND {text} @@ to_tsquery('simple', book_fts_fold(:query)) "
+        "ORDER BY book_id DESC LIMIT :limit"
+    )
+    for text in Text
+}
+_TITLES = sa.text("SELECT id, title FROM book WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True))
 
 
 def search(session: Session, query: str, *, user_id: int, limit: int) -> list[int]:
-    """Ids of the user's books that hold all words of `query`, best first. No word of it is ever FTS5 syntax."""
-    words = words_of(query)[:MAX_WORDS]
-    found: dict[int, None] = {}
-    for columns in _COLUMNS if words else ():
-        match = f"{columns} : ({_match(words)})"
-        found |= dict.fromkeys(_ids(session, match, user_id=user_id, limit=limit))
-        if len(found) >= limit:
-            break
+    """Ids of the user's books that hold all words of `query`, best first; none for a query without words."""
+    found = dict.fromkeys(search_names(session, query, user_id=user_id, limit=limit))
+    if len(found) < limit and (words := words_of(query)[:MAX_WORDS]):
+        found |= dict.fromkeys(_ids(session, Text.WORDS, _match(session, words), user_id=user_id, limit=limit))
     return list(found)[:limit]
+
+
+def search_names(session: Session, query: str, *, user_id: int, limit: int) -> list[int]:
+    """As `search`, among what books are called by. The last word may be a beginning; whole words come first."""
+    words = words_of(query)[:MAX_WORDS]
+    if not words:
+        return []
+    found = _ranked(session, words, _match(session, words), user_id=user_id)
+    if len(found) < limit and len(words[-1]) >= PREFIX_LETTERS:
+        found += _ranked(session, words, _match(session, words, beginning="*"), user_id=user_id)
+    return list(dict.fromkeys(found))[:limit]
 
 
 def respell(session: Session, query: str, *, user_id: int) -> str | None:
@@ -89,46 +83,46 @@ def respell(session: Session, query: str, *, user_id: int) -> str | None:
     return " ".join(word for word in respelt if word is not None)
 
 
-def learn_words(session: Session, texts: Iterable[str], *, user_id: int) -> None:
-    """Remember the words of a book's title and authors."""
-    words = {word for text in texts for word in words_of(text) if SHORTEST <= len(word) <= LONGEST}
-    known = session.scalars(
-        sa.select(LibraryWord.word).where(LibraryWord.user_id == user_id, LibraryWord.word.in_(words))
-    )
-    session.add_all(LibraryWord(user_id=user_id, word=word) for word in sorted(words.difference(known)))
-
-
-def _match(words: Sequence[str]) -> str:
-    *whole, last = (f'"{word}"' for word in words)
-    return " ".join((*whole, last + "*" if len(words[-1]) >= PREFIX_LETTERS else last))
-
-
-def _ids(session: Session, match: str, *, user_id: int, limit: int) -> Iterator[int]:
-    first = user_id << USER_BITS
-    bounds = {"first": first, "last": first + (1 << USER_BITS) - 1, "limit": limit}
-    for row_id in session.execute(_QUERY, {"match": match, **bounds}).scalars():
-        yield row_id - first
-
-
 def _nearest(session: Session, word: str, *, user_id: int) -> str | None:
-    if _has(session, word, user_id=user_id) or not SHORTEST <= len(word) <= LONGEST:
+    if _has(session, word, user_id=user_id):
         return word
-    # A slip in the first letter is rare; the two starts that are looked at also cover the first two in wrong order.
-    starts = {word[0], word[1]}
-    known = sa.select(LibraryWord.word).where(
-        LibraryWord.user_id == user_id,
-        sa.or_(*(LibraryWord.word.between(start, start + "\U0010ffff") for start in sorted(starts))),
-        sa.func.length(LibraryWord.word).between(len(word) - 2, len(word) + 2),
-    )
-    guesses = process.extract(
-        word,
-        session.scalars(known).all(),
-        scorer=DamerauLevenshtein.normalized_similarity,
-        score_cutoff=ALIKE,
-        limit=GUESSES,
-    )
-    return next((guess for guess, *_ in guesses if _has(session, guess, user_id=user_id)), None)
+    guesses = Spelling.alike(session, word)[:GUESSES]
+    return next((guess for guess in guesses if _has(session, guess, user_id=user_id)), None)
 
 
 def _has(session: Session, word: str, *, user_id: int) -> bool:
-    return any(True for _ in _ids(session, f'{{title authors}} : "{word}"', user_id=user_id, limit=1))
+    return bool(_ids(session, Text.WORDS, _match(session, [word]), user_id=user_id, limit=1))
+
+
+def _match(session: Session, words: Sequence[str], *, beginning: str = "") -> str:
+    """The words as a query that asks for all of them, in the database's own syntax. They are letters and digits only,
+    and quoted, so that no word of a user's is syntax."""
+    if session.get_bind().dialect.name == "sqlite":
+        return " ".join(f'"{word}"' for word in words) + (" *" if beginning else "")
+    return " & ".join(f"'{word}'" for word in words) + (":*" if beginning else "")
+
+
+def _ids(session: Session, text: Text, match: str, *, user_id: int, limit: int) -> Sequence[int]:
+    """The newest books that match, newest first."""
+    statement = (_SQLITE if session.get_bind().dialect.name == "sqlite" else _POSTGRES)[text]
+    return session.execute(statement, {"query": match, "user_id": user_id, "limit": limit}).scalars().all()
+
+
+def _ranked(session: Session, words: Sequence[str], match: str, *, user_id: int) -> list[int]:
+    """The newest books whose names match, best first."""
+    ids = _ids(session, Text.NAMES, match, user_id=user_id, limit=RANKED)
+    if len(ids) < 2:
+        return list(ids)
+    wanted = folded_words(" ".join(words))
+    titles = session.execute(_TITLES, {"ids": ids})
+    places = {book_id: _place(folded_words(title), wanted) for book_id, title in titles}
+    return sorted(ids, key=lambda book_id: (places[book_id], -book_id))
+
+
+def _place(title: Sequence[str], wanted: Sequence[str]) -> int:
+    """0 for a title that is nothing but the words, its length where it has them all, else behind all of these."""
+    if title == wanted:
+        return 0
+    *whole, last = wanted
+    has_all = set(whole).issubset(title) and any(word.startswith(last) for word in title)
+    return len(title) if has_all else 1_000

@@ -9,14 +9,16 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from core.books.works import work_key
-from core.errors import BadRequest, Conflict, NotFound, Unavailable
+from core.errors import BadRequest, Conflict, NotFound, TooMuch, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
+from core.limits import LIBRARY_LIMITS, LibraryLimits
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book, DoomedBlob
+from core.models import Book, DoomedBlob, Spelling
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
-from core.models.book_search import learn_words
 from core.models.listing import Listing
+from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
+from core.sizes import size_in_words
 from core.values import BookMetadata, StagedBook
 from core.work import Work
 
@@ -62,12 +64,13 @@ class Stats:
 class BookManager:
     """Libraries in one transaction. Every question names its user; a book of somebody else is not found."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, limits: LibraryLimits = LIBRARY_LIMITS) -> None:
         self._work = work
         self._session = work.session
+        self._limits = limits
 
     def add(self, user_id: int, staged: StagedBook, *, changes: Mapping[str, str] | None = None) -> Added:
-        """Put a stored file into the user's library. Raises `BadRequest` for `changes` as `edit` does.
+        """Put a stored file into the user's library. Raises `BadRequest` for `changes` as `edit` does, and `TooMuch`.
 
         The same file is recognised by its SHA-256, whatever it is called; one that was removed comes back. Raises
         `Unavailable` where its blob is being deleted: store it again.
@@ -77,6 +80,7 @@ class BookManager:
         ).one_or_none()
         if book is not None:
             return self._again(book, changes or {})
+        self._check_room(user_id, staged.size_bytes)
         if DoomedBlob.is_any(self._session, [staged.storage_key, staged.cover_key or staged.storage_key]):
             raise Unavailable("the same file is just being deleted; it has to be stored anew")
         metadata = staged.metadata
@@ -129,9 +133,10 @@ class BookManager:
         return Found(Book.search(self._session, nearly, user_id=user_id, limit=FOUND), corrected_to=nearly)
 
     def resolve(self, user_id: int, words: tuple[str, ...], *, listing: Listing | None) -> Book:
-        """The book that a person means: its number in a list, `#` and its id, or words of its title and author.
+        """The book that a person means: its number in a list, its id, or words of its title and other names.
 
-        Raises `NotFound`, and `Conflict` with a numbered choice where several match.
+        Words that are nothing but digits are a title ("1984") before they are an id without its `#`. Raises `NotFound`,
+        and `Conflict` with a numbered choice where several match, or one only nearly.
         """
         text = " ".join(words).strip()
         if text.startswith("#") and text[1:].isascii() and text[1:].isdigit():
@@ -140,6 +145,9 @@ class BookManager:
             book_id = listing.item_id(int(text[:9])) if listing is not None else None
             if book_id is not None:
                 return self.get(user_id, book_id)
+            # Whole words only: a number beyond the list's end must not mean the one book whose title begins so.
+            if not any(text in folded_words(book.title) for book in self._called(user_id, text)):
+                return self.get(user_id, int(text[:18]))
         return self._named(user_id, text)
 
     def edit(self, user_id: int, book_id: int, changes: Mapping[str, str]) -> Book:
@@ -160,7 +168,7 @@ class BookManager:
         return book
 
     def undo(self, user_id: int) -> Book:
-        """Bring back what was removed last. Raises `NotFound`."""
+        """Bring back what was removed last. Raises `NotFound`, `TooMuch`."""
         book = self._session.scalars(
             sa.select(Book)
             .where(Book.user_id == user_id, Book.removed_at > self._work.now - UNDO_FOR)
@@ -184,7 +192,7 @@ class BookManager:
         per_format = sa.select(
             mine.c.format, sa.func.count(), sa.func.sum(mine.c.size_bytes), sa.func.sum(mine.c.download_count)
         )
-        rows = self._session.execute(per_format.group_by(mine.c.format)).tuples().all()
+        rows = self._session.execute(per_format.group_by(mine.c.format)).all()
         lately = sa.select(sa.func.count()).where(mine.c.added_at > self._work.now - timedelta(days=30))
         return Stats(
             books=sum(count for _, count, _, _ in rows),
@@ -209,14 +217,28 @@ class BookManager:
         if book.removed_at is not None:
             self._restore(book)
         if changes:
-            _change(book, changes)
-            self._session.flush()
+            self.edit(book.user_id, book.id, changes)
         return Added(book, is_new=False)
 
+    def _check_room(self, user_id: int, size_bytes: int) -> None:
+        mine = Book.of_user(user_id).with_only_columns(sa.func.count(), sa.func.sum(Book.size_bytes))
+        books, used_bytes = self._session.execute(mine).one()
+        if books >= self._limits.books:
+            raise TooMuch(
+                f"Your library is full: {books} books.", fix="Make room with: remove <book>", code="library.full"
+            )
+        if (used_bytes or 0) + size_bytes > self._limits.size_bytes:
+            raise TooMuch(
+                f"Your library is full: {size_in_words(used_bytes or 0)} of {size_in_words(self._limits.size_bytes)}.",
+                fix="Make room with: remove <book>",
+                code="library.full",
+            )
+
     def _learn(self, book: Book) -> None:
-        learn_words(self._session, (book.title, *book.authors), user_id=book.user_id)
+        Spelling.learn(self._session, (book.title, *book.authors, book.series or ""))
 
     def _restore(self, book: Book) -> Book:
+        self._check_room(book.user_id, book.size_bytes)
         book.removed_at = None
         self._session.flush()
         self._work.emit(BookRestored(user_id=book.user_id, book_id=book.id, title=book.title))
@@ -226,12 +248,18 @@ class BookManager:
         same = Book.of_user(book.user_id).where(Book.work_key == book.work_key, Book.sha256 != book.sha256)
         return self._session.scalars(same.limit(1)).first()
 
+    def _called(self, user_id: int, text: str) -> Sequence[Book]:
+        """Not by their descriptions: a word there says what a book is about, not which book is meant."""
+        return Book.called(self._session, text, user_id=user_id, limit=FOUND)
+
     def _named(self, user_id: int, text: str) -> Book:
-        found = self.find(user_id, text)
-        folded = text.casefold()
-        exact = [book for book in found.books if book.title.casefold() == folded]
-        books = exact or found.books
-        if len(books) == 1 and found.corrected_to is None:
+        books = self._called(user_id, text)
+        if not books and (nearly := Book.respell(self._session, text, user_id=user_id)) is not None:
+            books, is_certain = self._called(user_id, nearly), False
+        else:
+            wanted, is_certain = folded_words(text), True
+            books = [book for book in books if folded_words(book.title) == wanted] or books
+        if len(books) == 1 and is_certain:
             return books[0]
         if not books:
             raise NotFound(
@@ -265,7 +293,8 @@ def _change(book: Book, changes: Mapping[str, str]) -> None:
                 book.title = _checked("title", value, longest=LONGEST_TITLE, may_be_empty=False)
             case "author":
                 # Divided by semicolons: the comma belongs to “Herbert, Frank”.
-                book.authors = _divided(_checked("author", value, longest=LONGEST_AUTHOR, may_be_empty=False), ";")
+                named = _checked("author", value.strip("; "), longest=LONGEST_AUTHOR, may_be_empty=False)
+                book.authors = _divided(named, ";")
             case "genre":
                 book.genre = _checked("genre", value, longest=LONGEST_GENRE) or None
             case "tags":

@@ -6,12 +6,19 @@ import sqlalchemy as sa
 from alembic import op
 
 import core.db
-from core.models import book_search
+from core.models import book_index
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+PARTIAL = (
+    ("ix_book_in_library", ["user_id", "id", "size_bytes"], "removed_at IS NULL"),
+    ("ix_book_removed_at", ["removed_at"], "removed_at IS NOT NULL"),
+    ("ix_book_sent", ["user_id", "download_count"], "download_count > 0"),
+    ("ix_book_pending", ["user_id"], "sync_status = 'pending'"),
+)
 
 
 def upgrade() -> None:
@@ -110,8 +117,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_book_cover_key"), ["cover_key"], unique=False)
         batch_op.create_index(batch_op.f("ix_book_sha256"), ["sha256"], unique=False)
         batch_op.create_index(batch_op.f("ix_book_storage_key"), ["storage_key"], unique=False)
-        batch_op.create_index("ix_book_user_id_download_count", ["user_id", "download_count"], unique=False)
-        batch_op.create_index("ix_book_user_id_id", ["user_id", "id"], unique=False)
+        for name, columns, where in PARTIAL:
+            batch_op.create_index(name, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
         batch_op.create_index("ix_book_user_id_work_key", ["user_id", "work_key"], unique=False)
 
     op.create_table(
@@ -174,16 +181,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_inbound_state_received_at", ["state", "received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_inbound_user_id"), ["user_id"], unique=False)
 
-    op.create_table(
-        "library_word",
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("word", sa.String(length=40), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["user.id"], name=op.f("fk_library_word_user_id_user"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("user_id", "word", name=op.f("pk_library_word")),
-        sqlite_with_rowid=False,
-    )
     op.create_table(
         "listing",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -267,14 +264,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("outbox_id", "number", name=op.f("pk_attempt")),
     )
-    if op.get_bind().dialect.name == "sqlite":
-        for statement in book_search.DDL:
-            op.get_bind().exec_driver_sql(statement)
+    op.create_table(
+        "spelling",
+        sa.Column("key", sa.String(length=41), nullable=False),
+        sa.Column("word", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("key", "word", name=op.f("pk_spelling")),
+        sqlite_with_rowid=False,
+    )
+    book_index.create(op.get_bind())
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute("DROP TABLE book_fts")
+    book_index.drop(op.get_bind())
+    op.drop_table("spelling")
     op.drop_table("attempt")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("ix_outbox_user_id_created_at")
@@ -288,7 +290,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_listing_message_id"))
 
     op.drop_table("listing")
-    op.drop_table("library_word")
     with op.batch_alter_table("inbound", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_inbound_user_id"))
         batch_op.drop_index("ix_inbound_state_received_at")
@@ -302,8 +303,8 @@ def downgrade() -> None:
     op.drop_table("device")
     with op.batch_alter_table("book", schema=None) as batch_op:
         batch_op.drop_index("ix_book_user_id_work_key")
-        batch_op.drop_index("ix_book_user_id_id")
-        batch_op.drop_index("ix_book_user_id_download_count")
+        for name, _, _ in PARTIAL:
+            batch_op.drop_index(name)
         batch_op.drop_index(batch_op.f("ix_book_storage_key"))
         batch_op.drop_index(batch_op.f("ix_book_sha256"))
         batch_op.drop_index(batch_op.f("ix_book_cover_key"))
