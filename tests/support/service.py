@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from bot.app import App, migrate, open_app, open_database
 from bot.config import Config, ServiceSettings
 from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
+from bot.logs import LogSettings, set_up_logs
 from bot.mailbox import LoopbackMailbox, ReceivedMail
 from bot.pace import PaceSettings
 from bot.serve import running
@@ -38,6 +40,7 @@ def service_config(folder: Path, *, relay_port: int, **overrides: Any) -> Config
         relay=RelaySettings(host="127.0.0.1", port=relay_port, security=Security.PLAIN),
         pace=PaceSettings(interval_seconds={}, per_minute={}),
         health=HealthSettings(port=0),
+        log=LogSettings(level="warning"),
     )
     return replace(config, **overrides)
 
@@ -161,6 +164,7 @@ class House:
 async def open_house(folder: Path, **overrides: Any) -> AsyncIterator[House]:
     """A new service in `folder`, running; `overrides` are sections of its configuration."""
     world = LoopbackMailbox(folder / "world")
+    set_up_logs(LogSettings(level="warning", style="console"), stream=sys.stderr)
     config = service_config(folder, relay_port=await world.open(), **overrides)
     database = open_database(config)
     migrate(database)

@@ -1,0 +1,34 @@
+"""`python -m tests.corpus <kind> [folder]`: exit 0 where every expectation is met, else 1; 2 for a wrong call."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+import tests.corpus
+from tests.corpus.manifest import corpus_folder
+
+
+def main() -> int:
+    kinds = {
+        module.name: importlib.import_module(f"tests.corpus.{module.name}")
+        for module in pkgutil.iter_modules(tests.corpus.__path__)
+        if module.name in KINDS
+    }
+    if len(sys.argv) not in (2, 3) or sys.argv[1] not in kinds:
+        print(f"usage: python -m tests.corpus {{{','.join(kinds)}}} [folder]", file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[2]) if len(sys.argv) == 3 else corpus_folder()
+    if not (folder / sys.argv[1] / "MANIFEST.jsonl").exists():
+        print(f"There is no corpus at {folder}: set INKPOST_CORPUS to its folder.", file=sys.stderr)
+        return 2
+    run = kinds[sys.argv[1]].run
+    return 0 if run(folder / sys.argv[1]) else 1
+
+
+KINDS = ("mime", "epub")
+
+if __name__ == "__main__":
+    sys.exit(main())
