@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import structlog
 from interlock import CircuitBreaker, CircuitOpenError, Config, State
 from interlock.protocols import Clock, CoreEventListener
 
 from core.ports import Deferred, SendResult
+
+CircuitState = Literal["closed", "open", "half_open"]
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +53,14 @@ class _NothingLearned(BaseException):
 class RelayCircuit:
     """Closed: all mails are tried. Open: none. Half open: one."""
 
-    def __init__(self, settings: CircuitSettings, *, clock: Clock | None = None) -> None:
-        """`clock` has a `monotonic()` in seconds; the system's by default."""
+    def __init__(
+        self,
+        settings: CircuitSettings,
+        *,
+        clock: Clock | None = None,
+        on_change: Callable[[CircuitState], None] = lambda _state: None,
+    ) -> None:
+        """`clock` has a `monotonic()` in seconds; the system's by default. `on_change` hears of each new state."""
         self._breaker = CircuitBreaker(
             name="relay",
             config=Config(
@@ -64,13 +73,13 @@ class RelayCircuit:
             ),
             clock=clock,
             classifier=_PeerDown(),
-            listener=_Log(),
+            listener=_Watch(on_change),
         )
 
     @property
-    def state(self) -> State:
-        """For metrics and `/readyz`."""
-        return self._breaker.state
+    def state(self) -> CircuitState:
+        """For `/readyz`."""
+        return cast(CircuitState, self._breaker.state.value)
 
     async def run(self, send: Callable[[], Awaitable[SendResult | None]]) -> SendResult | None:
         """What `send` returns; None, and any exception of it, leaves the circuit as it was. Raises `CircuitOpen`."""
@@ -102,6 +111,12 @@ class _PeerDown:
         return isinstance(result, Deferred) and result.is_peer_down
 
 
-class _Log(CoreEventListener):
+class _Watch(CoreEventListener):
+    """interlock's listener."""
+
+    def __init__(self, on_change: Callable[[CircuitState], None]) -> None:
+        self._on_change = on_change
+
     def on_state_change(self, *, name: str, old: State, new: State) -> None:
         log.warning("relay circuit changed", old=old.value, new=new.value)
+        self._on_change(cast(CircuitState, new.value))

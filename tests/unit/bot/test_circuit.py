@@ -43,6 +43,10 @@ async def run(circuit: RelayCircuit, *results: SendResult | None) -> None:
         assert await circuit.run(send) is result
 
 
+def state_of(circuit: RelayCircuit) -> str:
+    return circuit.state
+
+
 async def seconds_to_wait(circuit: RelayCircuit) -> float:
     with pytest.raises(CircuitOpen) as caught:
         await run(circuit, TAKEN)
@@ -51,11 +55,11 @@ async def seconds_to_wait(circuit: RelayCircuit) -> float:
 
 async def test_relay_that_fails_five_times_in_a_row_is_taken_for_dead(circuit: RelayCircuit) -> None:
     await run(circuit, DOWN, DOWN, DOWN, DOWN)
-    assert circuit.state.value == "closed"
+    assert state_of(circuit) == "closed"
 
     await run(circuit, DOWN)
 
-    assert circuit.state.value == "open"
+    assert state_of(circuit) == "open"
     assert await seconds_to_wait(circuit) == 60
 
 
@@ -64,7 +68,7 @@ async def test_relay_that_answers_lives(circuit: RelayCircuit, result: SendResul
     for _ in range(5):
         await run(circuit, DOWN, DOWN, DOWN, DOWN, result)
 
-    assert circuit.state.value == "closed"
+    assert state_of(circuit) == "closed"
 
 
 async def test_large_mails_that_take_minutes_do_not_count_against_the_relay(
@@ -77,7 +81,7 @@ async def test_large_mails_that_take_minutes_do_not_count_against_the_relay(
     for _ in range(10):
         await circuit.run(slowly)
 
-    assert circuit.state.value == "closed"
+    assert state_of(circuit) == "closed"
 
 
 async def test_one_mail_probes_and_the_others_wait(circuit: RelayCircuit, clock: Seconds) -> None:
@@ -95,7 +99,7 @@ async def test_one_mail_probes_and_the_others_wait(circuit: RelayCircuit, clock:
     assert await seconds_to_wait(circuit) == WHILE_PROBED_SECONDS
     let_go.set()
     await probe
-    assert circuit.state.value == "closed"
+    assert state_of(circuit) == "closed"
     await run(circuit, TAKEN)
 
 
@@ -117,7 +121,7 @@ async def test_probe_that_is_answered_closes_the_circuit(
 
     await run(circuit, result)
 
-    assert circuit.state.value == "closed"
+    assert state_of(circuit) == "closed"
 
 
 async def test_job_without_anything_to_send_is_no_probe(circuit: RelayCircuit, clock: Seconds) -> None:
@@ -126,15 +130,15 @@ async def test_job_without_anything_to_send_is_no_probe(circuit: RelayCircuit, c
 
     await run(circuit, None, None)
 
-    assert circuit.state.value == "half_open"
+    assert state_of(circuit) == "half_open"
     await run(circuit, DOWN)
-    assert circuit.state.value == "open"
+    assert state_of(circuit) == "open"
 
 
 async def test_job_without_anything_to_send_does_not_count_as_success(circuit: RelayCircuit) -> None:
     await run(circuit, DOWN, DOWN, DOWN, DOWN, None, DOWN)
 
-    assert circuit.state.value == "open"
+    assert state_of(circuit) == "open"
 
 
 async def test_our_own_error_says_nothing_of_the_relay_and_keeps_its_cause(
@@ -150,7 +154,7 @@ async def test_our_own_error_says_nothing_of_the_relay_and_keeps_its_cause(
         await circuit.run(fail)
 
     assert isinstance(caught.value.__cause__, OSError)
-    assert circuit.state.value == "half_open"
+    assert state_of(circuit) == "half_open"
     await run(circuit, TAKEN)
 
 
@@ -169,4 +173,15 @@ async def test_cancelled_probe_gives_its_place_back(circuit: RelayCircuit, clock
         await probe
 
     await run(circuit, TAKEN)
-    assert circuit.state.value == "closed"
+    assert state_of(circuit) == "closed"
+
+
+async def test_changes_are_heard_of(clock: Seconds) -> None:
+    heard: list[str] = []
+    circuit = RelayCircuit(CircuitSettings(failures=2), clock=clock, on_change=heard.append)
+
+    await run(circuit, DOWN, DOWN)
+    clock.now = 60
+    await run(circuit, TAKEN)
+
+    assert heard == ["open", "half_open", "closed"]
