@@ -136,6 +136,7 @@ class JobEngine(Transactions):
 
     async def open(self) -> None:
         """Raises `Unavailable`, or `RuntimeError` where the tables are missing."""
+        await self.in_read(lambda session: session.scalar(sa.select(1)))  # the pool's own wait would take 30 s to fail
         with outages():
             await self.connector.open_async()
             has_tables = await self.app.check_connection_async()
@@ -182,7 +183,9 @@ class JobEngine(Transactions):
             raise
         except asyncio.CancelledError as cancelled:
             outcome = "stopped"
-            raise _why_cancelled(context, cancelled) from cancelled
+            if context.abort_reason() is AbortReason.SHUTDOWN:
+                raise
+            raise _why_cancelled(context) from cancelled
         except Unavailable as error:
             outcome = "unavailable"
             log.warning("job waits for a dependency", reason=str(error))
@@ -316,12 +319,9 @@ async def _autocommit(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.set_autocommit(True)
 
 
-def _why_cancelled(context: JobContext, cancelled: asyncio.CancelledError) -> BaseException:
-    match context.abort_reason():
-        case AbortReason.SHUTDOWN:
-            return cancelled
-        case AbortReason.USER_REQUEST:
-            return exceptions.JobAborted()
+def _why_cancelled(context: JobContext) -> Exception:
+    if context.abort_reason() is AbortReason.USER_REQUEST:
+        return exceptions.JobAborted()
     return RuntimeError("the task was cancelled from within")  # a bug: it must not run again at once, for ever
 
 

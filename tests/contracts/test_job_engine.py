@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,7 +21,8 @@ from core.db import create_engine
 from core.errors import NotFound, Unavailable
 from core.events import EventBus
 from core.jobs import Job
-from tests.contracts.engines import SETTINGS, MakeEngine, defer, rows, until, utcnow, working
+from core.work import Work
+from tests.contracts.engines import DEADLINE_SECONDS, SETTINGS, MakeEngine, defer, rows, until, utcnow, working
 
 AT_ONCE = Backoff(base_seconds=0, cap_seconds=0, attempts=3)
 
@@ -106,6 +108,23 @@ async def test_waiting_twin_is_no_error_and_keeps_nothing_else_away(engine: JobE
 
 async def test_work_in_a_thread_returns_what_it_found(engine: JobEngine) -> None:
     assert await engine.in_work(lambda work: work.session.scalar(sa.text("SELECT 7"))) == 7
+
+
+async def test_work_that_has_begun_is_committed_though_its_caller_is_cancelled(engine: JobEngine) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def act(work: Work) -> None:
+        work.defer(Job("hear", {"number": 1}))
+        begun.set()
+        go_on.wait(DEADLINE_SECONDS)
+
+    caller = asyncio.create_task(engine.in_work(act))
+    await asyncio.to_thread(begun.wait, DEADLINE_SECONDS)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    go_on.set()
+
+    await until(lambda: statuses(engine) == ["todo"])
 
 
 async def test_reading_sees_what_was_committed_and_changes_nothing(engine: JobEngine, db: sa.Engine) -> None:

@@ -151,7 +151,7 @@ async def test_lost_update_is_done_again(postgres_engine: JobEngine) -> None:
         assert session.scalar(sa.text("SELECT number FROM note")) == 11
 
 
-def test_server_that_is_away_is_an_outage(tmp_path: Path) -> None:
+async def test_server_that_is_away_is_an_outage(tmp_path: Path) -> None:
     db = create_engine(f"postgresql://inkpost@/inkpost?host={tmp_path}")
     engine = JobEngine(db, clock=utcnow, bus=EventBus(), settings=SETTINGS)
 
@@ -159,6 +159,8 @@ def test_server_that_is_away_is_an_outage(tmp_path: Path) -> None:
         work.session.scalar(COUNT)
     with pytest.raises(Unavailable), engine.read() as session:
         session.scalar(COUNT)
+    with pytest.raises(Unavailable):
+        await engine.open()
 
 
 async def test_worker_goes_on_when_the_server_ends_its_connections(
