@@ -11,7 +11,7 @@ from core.mail.charset import decode
 Field = tuple[bytes, bytes]
 """(name as written, value as written, folded)"""
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_FIELD = re.compile(rb"(?!--)([!-9;-~]+)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 _LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
 _KNOWN_FIELD = re.compile(
     rb"^(?:From|To|Cc|Subject|Date|Sender|Reply-To|Message-ID|In-Reply-To|References|MIME-Version|Content-[a-z-]+"
@@ -59,7 +59,7 @@ def split_header(block: bytes) -> Header:
             has_junk = True
             last_known = max((known.start() for known in _KNOWN_FIELD.finditer(block, position)), default=-1)
         is_stray_continuation = block[position : position + 1] in (b" ", b"\t")
-        if not is_stray_continuation and (position > last_known or block.startswith(b"--", position)):
+        if block.startswith(b"--", position) or (position > last_known and not is_stray_continuation):
             break
         line = _LINE.match(block, position)
         position = line.end() if line else len(block)

@@ -182,35 +182,21 @@ class _Walk:
         )
 
     def _read_head(self, position: int) -> _Head:
-        """The header at `position`, to its blank line, the next boundary, or the first line that is no field."""
+        """The header at `position`, to its blank line, or to the first line that is no field, such as a boundary."""
         block, blank = b"", None
         for size in (_FIRST_LOOK_BYTES, self._bounds.header_bytes):
             block = self._file.read(position, min(position + size, self._end))
             blank = _BLANK_LINE.search(block)
             if blank is not None or position + len(block) >= self._end:
                 break
-        whole = blank.start() + len(blank[1] or b"") if blank else len(block)
-        length = self._boundary_within(position, position + whole) - position
-        header = split_header(block[:length])
-        if header.length < length:
-            body_start = position + header.length
-        elif blank is not None and length == whole:
-            body_start = position + blank.end()
-        elif length < whole or position + length >= self._end:
-            body_start = position + length
-        else:
-            return _Head(block, header, None)
-        return _Head(block[:length], header, body_start)
-
-    def _boundary_within(self, start: int, end: int) -> int:
-        """Where the first boundary of an open multipart between the two places stands, else `end`."""
-        for index in range(self._next, len(self._marks)):
-            mark = self._marks[index]
-            if mark.start >= end:
-                break
-            if mark.start >= start and self._meaning(mark):
-                return mark.start
-        return end
+        block = block[: blank.start() + len(blank[1] or b"")] if blank else block
+        header = split_header(block)
+        if header.length < len(block):
+            return _Head(block, header, position + header.length)
+        if blank is not None:
+            return _Head(block, header, position + blank.end())
+        is_whole = position + len(block) >= self._end
+        return _Head(block, header, self._end if is_whole else None)
 
     def _find_boundary(self, declared: str, body_start: int) -> bytes:
         """The boundary of a multipart that begins at `body_start`, b"" if there is none to be found.

@@ -92,7 +92,7 @@ def _own_lines(lines: Sequence[str]) -> list[str]:
         width = _attribution_width(lines, index)
         if width:
             below = next((place for place in range(index + width, len(lines)) if lines[place]), None)
-            if not is_first or below is None or not lines[below].startswith(">"):
+            if below is None or not lines[below].startswith(">"):
                 break
             index = below
         elif line.startswith(">"):

@@ -92,6 +92,10 @@ def test_a_reverse_path_that_nobody_reads_gets_silence(parse: Parse, mail_from: 
     assert _reason(parse, FROM, mail_from=mail_from) is not None
 
 
+def test_a_person_who_is_postmaster_is_answered(parse: Parse) -> None:
+    assert _reason(parse, FROM, mail_from="postmaster@example.org") is None
+
+
 @pytest.mark.parametrize("header", ["Subject: list\n", "From: a@example.org, b@example.org\n", "From: Ann\n"])
 def test_a_mail_without_an_author_gets_silence(parse: Parse, header: str) -> None:
     assert (_reason(parse, header) or "").startswith("no author")
@@ -117,7 +121,7 @@ def test_an_answer_to_us_that_says_somebody_is_away_gets_silence(parse: Parse, b
     ("header", "body"),
     [
         ("Subject: help\n", "help\n"),
-        ("Auto-Submitted: no\nPrecedence: first-class\nX-Auto-Response-Suppress: None\n", "list\n"),
+        ("Auto-Submitted: (by hand) no\nPrecedence: first-class\nX-Auto-Response-Suppress: None\n", "list\n"),
         ("Subject: find out of office\n", "list\n"),
         ("Subject: Out of Africa\n", "add\n"),
         ("Subject: automatic for the people\n", "find it\n"),
@@ -125,6 +129,10 @@ def test_an_answer_to_us_that_says_somebody_is_away_gets_silence(parse: Parse, b
         ("Subject: I am on holiday\n", "I am out of the office.\n"),
         ("Subject: Re: books\nIn-Reply-To: <1@inkpost.example>\n", "find out of the office\n"),
         ("Subject: Re: x\nIn-Reply-To: <1@inkpost.example>\n", "list\n\n> I am out of the office\n"),
+        (
+            "Subject: Re: x\nIn-Reply-To: <1@inkpost.example>\nContent-Type: multipart/mixed; boundary=B\n",
+            "--B\n\nA book while I am on holiday\n--B\nContent-Type: text/plain; name=a.txt\n\nx\n--B--\n",
+        ),
         ("X-Loop: readers@example.org\nDelivered-To: ann@example.org\n", "list\n"),
         ("Reply-To: books@inkpost.example\n", "list\n"),
         ("Received: from a by b.example.org; x\n" * 60, "list\n"),

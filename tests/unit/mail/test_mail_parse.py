@@ -125,7 +125,7 @@ def test_what_is_hardly_a_mail_is_read(parse: Parse, mail: bytes) -> None:
         ("Привет, пришлите мне книгу".encode("koi8-r"), "text/plain; charset=koi8-r", "Привет, пришлите мне книгу"),
         ("Привет, пришлите мне книгу".encode("cp1251"), "text/plain", "Привет, пришлите мне книгу"),
         (b"+2AA-x", "text/plain; charset=utf-7", "\ufffdx"),
-        (b"plain", "text/plain; charset=idna", "plain"),
+        (b"list-kva", "text/plain; charset=punycode", "list-kva"),
         (b"plain", "text/plain; charset=base64", "plain"),
         (b"plain", "text/plain; charset=\"\x00'", "plain"),
         (b"\xef\xbb\xbfplain\x00\x1b", "text/plain; charset=utf-8", "plain"),
@@ -213,6 +213,7 @@ def test_text_is_cut_at_its_limit(parse: Parse) -> None:
         ("Content-Disposition: attachment; filename=..", None),
         ("Content-Disposition: attachment", None),
         ("Content-Type: text/plain; name*0=Du; name*1=ne.txt", "Dune.txt"),
+        ("Content-Type: text/plain; name*0*=''Du; name*1*=n'e'.txt", "Dun'e'.txt"),
         ('Content-Type: application/octet-stream; name="Dune.txt"', "Dune.txt"),
     ],
 )
@@ -289,28 +290,58 @@ def test_uuencoded_files_are_taken_out_of_the_text(parse: Parse) -> None:
     assert [(file.filename, file.size_bytes) for file in message.attachments] == [("Dune.txt", len(BOOK))]
 
 
+def _tnef(*attributes: bytes) -> bytes:
+    return struct.pack("<IH", 0x223E9F78, 1) + b"".join(attributes)
+
+
+def _attribute(level: int, number: int, content: bytes) -> bytes:
+    return struct.pack("<BII", level, number, len(content)) + content + struct.pack("<H", sum(content) & 0xFFFF)
+
+
+def _property(kind: int, number: int, value: bytes) -> bytes:
+    return struct.pack("<HHII", kind, number, 1, len(value)) + value + b"\x00" * (-len(value) % 4)
+
+
+def _winmail(stream: bytes) -> str:
+    return _with_part("Content-Type: application/ms-tnef; name=winmail.dat", body=base64.encodebytes(stream).decode())
+
+
 def test_files_in_winmail_dat_are_taken_out(parse: Parse) -> None:
-    def attribute(level: int, number: int, content: bytes) -> bytes:
-        return struct.pack("<BII", level, number, len(content)) + content + struct.pack("<H", sum(content) & 0xFFFF)
-
     name = "Война.txt".encode("utf-16-le") + b"\x00\x00"
-    properties = struct.pack("<IHHII", 1, 0x1F, 0x3707, 1, len(name)) + name + b"\x00" * (-len(name) % 4)
-    stream = (
-        struct.pack("<IH", 0x223E9F78, 1)
-        + attribute(1, 0x00069003, struct.pack("<I", 0xFFFFFFFF))
-        + attribute(2, 0x00069002, b"\x00" * 14)
-        + attribute(2, 0x00018010, b"WAR.TXT\x00")
-        + attribute(2, 0x0006800F, BOOK)
-        + attribute(2, 0x00069005, properties)
-        + attribute(2, 0x00069002, b"\x00" * 14)
-        + attribute(2, 0x0006800F, b"second")
-        + attribute(2, 0x00069005, struct.pack("<I", 0xFFFFFFFF))
+    properties = struct.pack("<I", 2) + struct.pack("<HHI", 3, 0x3705, 1) + _property(0x1F, 0x3707, name)
+    stream = _tnef(
+        _attribute(1, 0x00069003, struct.pack("<I", 0xFFFFFFFF)),
+        _attribute(2, 0x00069002, b"\x00" * 14),
+        _attribute(2, 0x00018010, b"WAR.TXT\x00"),
+        _attribute(2, 0x0006800F, BOOK),
+        _attribute(2, 0x00069005, properties),
+        _attribute(2, 0x00069002, b"\x00" * 14),
+        _attribute(2, 0x0006800F, b"second"),
+        _attribute(2, 0x00069005, struct.pack("<I", 0xFFFFFFFF)),
     )
-    mail = _with_part("Content-Type: application/ms-tnef; name=winmail.dat", body=base64.encodebytes(stream).decode())
 
-    files = parse(mail).attachments
+    files = parse(_winmail(stream)).attachments
 
     assert [(file.filename, file.size_bytes) for file in files] == [("Война.txt", len(BOOK)), (None, 6)]
+
+
+def test_files_of_a_message_in_winmail_dat_are_forwarded(parse: Parse) -> None:
+    inner = _tnef(_attribute(2, 0x00069002, b""), _attribute(2, 0x00018010, b"a.txt"), _attribute(2, 0x0006800F, BOOK))
+    message = bytes.fromhex("0703020000000000c000000000000046") + inner
+    stream = _tnef(
+        _attribute(2, 0x00069002, b""),
+        _attribute(2, 0x00069005, struct.pack("<I", 1) + _property(0x0D, 0x3701, message)),
+    )
+
+    files = parse(_winmail(stream)).attachments
+
+    assert [(file.filename, file.is_forwarded) for file in files] == [("a.txt", True)]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("stream", [b"", b"\x78\x9f\x3e", _tnef(), _tnef(b"\x02" * 30), b"PK\x03\x04 renamed"])
+def test_a_broken_winmail_dat_is_read(parse: Parse, stream: bytes) -> None:
+    assert len(parse(_winmail(stream)).attachments) <= 1
 
 
 # -- mails in mails
@@ -349,6 +380,14 @@ def test_a_digest_holds_forwarded_mails(parse: Parse) -> None:
     )
 
     assert (message.text, len(message.attachments)) == ("", 2)
+
+
+def test_the_header_that_a_bounce_gives_back_is_no_text(parse: Parse) -> None:
+    mail = _with_part("Content-Type: text/rfc822-headers", body="Subject: remove 1\n", encoding="7bit")
+
+    message = parse(mail)
+
+    assert (message.text, message.attachments) == ("hello", ())
 
 
 @pytest.mark.parametrize("content_type", ["message/partial; id=1; number=1", "message/external-body; access-type=URL"])
@@ -401,6 +440,13 @@ def test_bombs_are_cut_short(parse: Parse, name: str) -> None:
     message = parse(mail)
 
     assert defect is None or defect in message.defects
+
+
+def test_more_files_than_anybody_sends_are_left_out(parse: Parse) -> None:
+    parts = "--B\nContent-Disposition: attachment\n\nx\n" * 5
+    message = parse(f"{HEADER}Content-Type: multipart/mixed; boundary=B\n\n{parts}--B--\n", ParseLimits(files=3))
+
+    assert (len(message.attachments), message.defects) == (3, ("too many files",))
 
 
 @pytest.mark.timeout(10)

@@ -125,6 +125,13 @@ def test_base64_is_the_same_whatever_its_blocks(monkeypatch: pytest.MonkeyPatch)
         assert own_leaves(raw) == [("text/plain", content)]
 
 
+def test_base64_with_lines_of_all_lengths_and_a_footer_is_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.mail.transfer._LINE_BLOCK_BYTES", 6)
+    raw = b"Content-Transfer-Encoding: base64\n\nQUJDR\nEVG\n\nR0hJ\nSktM\n=\n\nMTIz\nMTIz\nMTIz\n"
+
+    assert own_leaves(raw) == [("text/plain", b"ABCDEFGHIJKL")]
+
+
 def test_boundaries_are_found_where_blocks_of_the_file_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in range(60, 110):
         monkeypatch.setattr("core.mail.marks.BLOCK_BYTES", size)
@@ -165,6 +172,30 @@ def test_lines_that_only_begin_like_a_boundary_are_text() -> None:
     raw = b"Content-Type: multipart/mixed; boundary=B\n\n--B\n\n--Bx\n--\n--B-\n ---B\n--B--\n"
 
     assert own_leaves(raw) == [("text/plain", b"--Bx\n--\n--B-\n ---B")]
+
+
+def test_a_boundary_written_twice_divides_nothing() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=B\n\n--B\n--B\n\nhello\n--B--\n"
+
+    assert own_leaves(raw) == [("text/plain", b"hello")]
+
+
+def test_a_part_without_header_and_blank_line_is_text() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=B\n\n--B\nhello\n--B\nX: y\n--B\n\nworld\n--B--\n"
+
+    assert own_leaves(raw) == [("text/plain", b"hello"), ("text/plain", b""), ("text/plain", b"world")]
+
+
+def test_a_boundary_that_looks_like_a_field_is_a_boundary() -> None:
+    raw = b'Content-Type: multipart/mixed; boundary="a:b"\n\n--a:b\nX: y\n--a:b\n\nhello\n--a:b--\n'
+
+    assert own_leaves(raw) == [("text/plain", b""), ("text/plain", b"hello")]
+
+
+def test_a_boundary_ends_a_header_without_blank_line() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=B\n \n--B\nContent-Type: text/html\n\n<p>\n--B--\n"
+
+    assert own_leaves(raw) == [("text/html", b"<p>")]
 
 
 def test_fields_behind_a_line_without_a_colon_are_read() -> None:

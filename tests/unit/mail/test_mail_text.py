@@ -142,6 +142,12 @@ def test_a_mail_that_is_all_quote_has_no_commands(quoted: str) -> None:
     assert command_lines(f"\n{quoted}\n\nremove 1\nlist\n") == []
 
 
+def test_a_command_with_an_address_is_no_part_of_the_attribution_below() -> None:
+    text = "kindle add <ann@kindle.com> 2026\nOn Sun, Nov 22, 2026 at 10:00 AM Inkpost wrote:\n> list\n"
+
+    assert command_lines(text) == ["kindle add <ann@kindle.com> 2026"]
+
+
 def test_words_below_a_quote_with_angle_brackets_are_read() -> None:
     text = "On Sun, Nov 22, 2026 at 10:00 AM Inkpost wrote:\n> remove 1\n> list\n\nfind dune\n\n> help\nmore\n"
 
