@@ -113,13 +113,15 @@ class Contents:
             raw = self._take_uuencoded(part)
         if part.place.is_forwarded:
             return
+        texts = self.htmls if part.content_type == "text/html" else self.texts
+        room = self.text_chars - sum(map(len, texts))
         text = many_lines(decode(raw, part.type_parameters.get("charset")))
-        if len(text) > self.text_chars:
+        if len(text) > room:
             self.note(f"text cut at {self.text_chars} characters")
-            text = text[: self.text_chars]
+            text = text[:room]
         if part.type_parameters.get("format", "").lower() == "flowed":
             text = unflow(text, delsp=part.type_parameters.get("delsp", ""))
-        (self.htmls if part.content_type == "text/html" else self.texts).append(text)
+        texts.append(text)
 
     def _take_uuencoded(self, part: Part) -> bytes:
         """Take the uuencoded files out of a text; what is left of it, to the size that is read of a text."""

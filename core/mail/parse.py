@@ -86,7 +86,7 @@ def _text(contents: Contents) -> str:
     plain = "\n".join(text.removesuffix("\n") for text in contents.texts)
     if plain.strip() or not contents.htmls:
         return plain
-    return "\n".join(html_text(html) for html in contents.htmls)
+    return html_text("\n".join(contents.htmls))
 
 
 def _message_ids(header: Header, name: bytes) -> tuple[str, ...]:

@@ -183,6 +183,15 @@ def test_text_is_cut_at_its_limit(parse: Parse) -> None:
     assert (len(message.text), message.defects) == (1000, ("text cut at 1000 characters",))
 
 
+def test_texts_are_cut_at_one_limit_for_all_of_them(parse: Parse) -> None:
+    parts = f"--B\n\n{'x' * 400}\n" * 5
+    mail = f"{HEADER}Content-Type: multipart/mixed; boundary=B\n\n{parts}--B--\n"
+
+    message = parse(mail, ParseLimits(text_chars=1000))
+
+    assert (len(message.text), message.defects) == (1000, ("text cut at 1000 characters",))
+
+
 # -- attachments
 
 
@@ -427,6 +436,10 @@ _BOMBS = {
     "padding": (f"{HEADER}Content-Transfer-Encoding: base64\n\n" + "=" * 600_000, None),
     "nested tags": (f"{HEADER}Content-Type: text/html\n\n" + "<div>" * 90_000, None),
     "hidden tags": (f"{HEADER}Content-Type: text/html\n\n" + "<p style='display:none'>" * 20_000, None),
+    "html parts": (
+        f"{HEADER}Content-Type: multipart/mixed; boundary=B\n\n" + "--B\nContent-Type: text/html\n\n<p>x\n" * 2000,
+        None,
+    ),
     "styles": (f"{HEADER}Content-Type: text/html\n\n" + "<style" * 80_000, None),
     "uuencode": (HEADER + "\n" + "begin 644 a\n#8V%T\n" * 5000, "too many files"),
 }
