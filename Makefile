@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check lint types format lock clean
+.PHONY: demo test check lint types format docs corpus bench-short lock clean
 
 demo: $(STAMP)
 	$(BIN)/inkpost demo $(ARGS)
@@ -13,6 +13,19 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: test lint types
+
+# Whole kinds of real and hostile input; says so and goes on where there is no corpus.
+corpus: $(STAMP)
+	for kind in mime epub; do $(BIN)/python -m tests.corpus $$kind || [ $$? = 2 ] || exit 1; done
+
+# Every benchmark in the form that takes seconds: it must run, its figures mean nothing.
+bench-short: $(STAMP)
+	$(BIN)/python -m tests.bench all --short
+
+# What is made from the code: the example configuration and the pages of the commands.
+docs: $(STAMP)
+	$(BIN)/inkpost example > config.example.toml
+	$(BIN)/inkpost manual docs/commands
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -81,6 +81,11 @@ class LoopbackMailbox:
         assert found is not None
         return found
 
+    async def wait_for_all(self, count: int, *, timeout_seconds: float = 30) -> None:
+        """Until so many mails have come, to whomever. Raises `TimeoutError`."""
+        async with asyncio.timeout(timeout_seconds), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.mails) >= count)
+
     def _path(self, rcpt_to: str) -> Path:
         name = "".join(letter if letter.isalnum() or letter in "@.-" else "_" for letter in rcpt_to)
         return self.folder / name / f"{next(self._numbers):03}.eml"

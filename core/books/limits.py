@@ -10,9 +10,10 @@ _MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class BookLimits:
-    """Absolute bounds. A ratio is none: sound books that shrink to a hundredth exist."""
+    """How much of one file is read. These are absolute: sound books that shrink to a hundredth when packed exist."""
 
     file_bytes: int = 100 * _MB
+    """Of one file."""
     entries: int = 10_000
     """Members of a ZIP."""
     unpacked_bytes: int = 400 * _MB

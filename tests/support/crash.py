@@ -71,7 +71,7 @@ async def run_kills(
     tally = Tally()
     chance = random.Random(seed)
     world = LoopbackMailbox(folder / "world")
-    relay_port, smtp_port = await world.open(), _free_port()
+    relay_port, smtp_port = await world.open(), free_port()
     config = service_config(folder, relay_port=relay_port)
     database = open_database(config)
     migrate(database)
@@ -91,7 +91,7 @@ async def run_kills(
 
     async def kill_again_and_again() -> None:
         while True:
-            child = await _start(folder, relay_port=relay_port, smtp_port=smtp_port)
+            child = await start_service(folder, relay_port=relay_port, smtp_port=smtp_port)
             try:
                 if tally.kills == kills:
                     await _drained(database, is_over=done_bringing)
@@ -144,7 +144,8 @@ async def _bring_until_taken(number: int, *, rcpt_to: str, port: int) -> None:
             return
 
 
-async def _start(folder: Path, *, relay_port: int, smtp_port: int) -> asyncio.subprocess.Process:
+async def start_service(folder: Path, *, relay_port: int, smtp_port: int) -> asyncio.subprocess.Process:
+    """The service as a process of its own, on its way up."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.crash_child", str(folder), str(relay_port), str(smtp_port)
     )
@@ -192,7 +193,8 @@ def _was_known(session: Session, message_id: str) -> bool:
     return "delivered" in list(results)[:-1]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -156,7 +156,7 @@ class House:
     async def settle(self, *, timeout_seconds: float = ANSWER_SECONDS) -> None:
         """Wait until no job is left: whatever was to be done is done."""
         async with asyncio.timeout(timeout_seconds):
-            while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - jobs tell nobody of their end
+            while await asyncio.to_thread(self.app.engine.count_jobs):
                 await asyncio.sleep(0.02)
 
 

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bot.config import Config, ConfigMistakes, example_toml, load_config
+from bot.handbook import manual_pages
+from handlers._registry import build_grammar, load_handlers
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_example_names_every_key_with_its_default() -> None:
-    assert (ROOT / "config.example.toml").read_text("utf-8") == example_toml(), "run `make config.example.toml`"
+    assert (ROOT / "config.example.toml").read_text("utf-8") == example_toml(), "run `make docs`"
+
+
+def test_every_key_has_its_line_of_prose() -> None:
+    lines = example_toml().splitlines()
+    keys = [(before, line) for before, line in pairwise(lines) if re.match(r"(# )?\w+ =", line)]
+    assert len(keys) > 50
+    assert [line for before, line in keys if not before.startswith("# ")] == []
+
+
+def test_pages_of_the_commands_are_what_the_grammar_says() -> None:
+    pages = manual_pages(build_grammar(load_handlers()))
+    assert {path.name: path.read_text("utf-8") for path in (ROOT / "docs" / "commands").iterdir()} == pages, "make docs"
 
 
 def test_example_is_the_default_configuration() -> None:

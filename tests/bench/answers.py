@@ -1,0 +1,246 @@
+"""Through the whole service, in a process of its own: mail in to answer out, books added, memory.
+
+Every mail comes over SMTP and every answer leaves over SMTP, to a mailbox in this process. Memory is the proportional
+set size of the service and all its workers together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import random
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from email import policy
+from email.message import EmailMessage
+from email.utils import make_msgid
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from bot.app import migrate, open_database, open_jobs
+from bot.mailbox import LoopbackMailbox
+from core.services.accounts import Accounts
+from tests.factories.books import make_epub, make_picture
+from tests.support.crash import free_port, start_service
+from tests.support.service import DOMAIN, service_config
+from tests.support.smtp_client import RawClient, connected
+
+READERS = 16  # each one's mails are done in order and one at a time, and so are the answers to each
+START_SECONDS = 60.0
+BOOK_BYTES = 1_000_000
+LARGE_BYTES = 50_000_000
+LARGE_MAILS = 20
+CONNECTIONS = 4
+
+
+@dataclass
+class Outside:
+    """The service in its process, and the world that writes to it."""
+
+    world: LoopbackMailbox
+    port: int
+    pid: int
+    secrets: list[str]
+    """Of the readers, in order."""
+    answered: int = 0
+
+    async def bring(self, client: RawClient, mail: bytes, *, reader: int = 0) -> None:
+        """A whole mail by a client that costs next to nothing: it is the service that is measured."""
+        await client.send(
+            f"MAIL FROM:<{_address(reader)}>\r\nRCPT TO:<books+{self.secrets[reader]}@{DOMAIN}>\r\nDATA\r\n".encode()
+        )
+        replies = [await client.reply() for _ in range(3)]
+        assert replies[-1].startswith("354"), replies
+        await client.send(mail)
+        await client.send(b".\r\n")
+        async with asyncio.timeout(600):
+            reply = await client.reader.readline()
+        assert reply.startswith(b"250"), reply
+
+    async def answers(self, count: int) -> None:
+        """Wait for so many more answers."""
+        self.answered += count
+        await self.world.wait_for_all(self.answered, timeout_seconds=600)
+
+    def mail(self, subject: str, *attachment: bytes) -> bytes:
+        """As it goes over the wire, dots stuffed."""
+        mail = EmailMessage()
+        mail["From"], mail["Subject"], mail["Message-ID"] = _address(0), subject, make_msgid()
+        mail.set_content("")
+        for content in attachment:
+            mail.add_attachment(content, maintype="application", subtype="octet-stream", filename="book.epub")
+        wire = mail.as_bytes(policy=policy.SMTP)
+        return re.sub(rb"^\.", b"..", wire, flags=re.MULTILINE)
+
+    def memory_bytes(self) -> int:
+        """Of the service and its children; shared pages count once."""
+        return sum(_pss_bytes(pid) for pid in _tree(self.pid))
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench answers", description=__doc__)
+    parser.add_argument("--mails", type=int, default=500)
+    parser.add_argument("--books", type=int, default=300)
+    parser.add_argument("--short", action="store_true", help="a few of each, to see that it runs")
+    options = parser.parse_args(argv)
+    mails, books, large = (20, 8, 2) if options.short else (options.mails, options.books, LARGE_MAILS)
+    table = Table("what", "figure", box=None)
+    with Progress(console=Console(stderr=True)) as bar:
+        for name, value in asyncio.run(_measure(mails, books, large, bar)):
+            table.add_row(name, value)
+    Console().print(table)
+    return 0
+
+
+async def _measure(mails: int, books: int, large: int, bar: Progress) -> list[tuple[str, str]]:
+    async with _service() as outside:
+        figures = [("memory, idle after the start", f"{outside.memory_bytes() / 1e6:.0f} MB")]
+        times = await _latency(outside, mails, bar)
+        figures += [
+            (f"mail in to answer out, p50 of {mails}", f"{times[len(times) // 2] * 1000:.1f} ms"),
+            (f"mail in to answer out, p99 of {mails}", f"{times[int(len(times) * 0.99)] * 1000:.1f} ms"),
+        ]
+        seconds = await _books(outside, books, bar)
+        figures.append((f"books of 1 MB added a second, of {books}", f"{books / seconds:.1f}"))
+        figures.append(("memory after that", f"{outside.memory_bytes() / 1e6:.0f} MB"))
+        seconds, peak = await _large(outside, large, bar)
+        figures.append((f"{large} mails of 50 MB at once: taken a second", f"{large / seconds:.1f}"))
+        figures.append((f"{large} mails of 50 MB at once: peak memory, to the last answer", f"{peak / 1e6:.0f} MB"))
+        return figures
+
+
+async def _latency(outside: Outside, count: int, bar: Progress) -> list[float]:
+    task = bar.add_task("answers", total=count)
+    times = []
+    async with _client(outside) as client:
+        for _ in range(count):
+            mail = outside.mail("list")
+            started = time.perf_counter()
+            await outside.bring(client, mail)
+            await outside.answers(1)
+            times.append(time.perf_counter() - started)
+            bar.advance(task)
+    return sorted(times)
+
+
+async def _books(outside: Outside, count: int, bar: Progress) -> float:
+    """Seconds from the first byte to the last answer."""
+    chance = random.Random(1)
+    task = bar.add_task("books", total=count)
+    cover = make_picture(width=600, height=800)
+    books = [
+        make_epub(title=f"Book {number}", cover=cover, text=chance.randbytes(BOOK_BYTES * 9 // 10).hex())
+        for number in range(count)
+    ]
+    mails = iter([(number, outside.mail("", book)) for number, book in enumerate(books)])
+
+    async def bring() -> None:
+        async with _client(outside) as client:
+            for number, mail in mails:
+                await outside.bring(client, mail, reader=number % READERS)
+                bar.advance(task)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(bring() for _ in range(CONNECTIONS)))
+    await outside.answers(count)
+    return time.perf_counter() - started
+
+
+async def _large(outside: Outside, count: int, bar: Progress) -> tuple[float, int]:
+    """Seconds until all are taken, and the peak of memory until all are answered."""
+    task = bar.add_task("large mails", total=count)
+    content = random.Random(2).randbytes(LARGE_BYTES)
+    body = outside.mail("add", content)
+    peak = 0
+    is_over = asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal peak
+        while not is_over.is_set():
+            peak = max(peak, await asyncio.to_thread(outside.memory_bytes))
+            await asyncio.sleep(0.05)
+
+    async def bring(number: int) -> None:
+        async with _client(outside) as client:
+            await outside.bring(
+                client, body.replace(b"Message-ID: <", b"Message-ID: <%d." % number, 1), reader=number % READERS
+            )
+            bar.advance(task)
+
+    watcher = asyncio.create_task(watch())
+    started = time.perf_counter()
+    await asyncio.gather(*(bring(number) for number in range(count)))
+    seconds = time.perf_counter() - started
+    await outside.answers(count)
+    is_over.set()
+    await watcher
+    return seconds, peak
+
+
+@contextlib.asynccontextmanager
+async def _service() -> AsyncIterator[Outside]:
+    with tempfile.TemporaryDirectory(prefix="inkpost-bench-") as place:
+        folder = Path(place)
+        world = LoopbackMailbox(folder / "world")
+        relay_port, port = await world.open(), free_port()
+        config = service_config(folder, relay_port=relay_port)
+        database = open_database(config)
+        migrate(database)
+        with open_jobs(config, database).work() as work:
+            secrets = [Accounts(work).add_user(_address(reader))[1] for reader in range(READERS)]
+        database.dispose()
+        child = await start_service(folder, relay_port=relay_port, smtp_port=port)
+        try:
+            await _until(lambda: _listens(port))
+            yield Outside(world, port, child.pid, secrets)
+        finally:
+            child.terminate()
+            await child.wait()
+            await world.close()
+
+
+@contextlib.asynccontextmanager
+async def _client(outside: Outside) -> AsyncIterator[RawClient]:
+    async with connected(outside.port) as client:
+        await client.greet()
+        yield client
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+def _address(reader: int) -> str:
+    return f"reader{reader}@reader.test"
+
+
+def _listens(port: int) -> bool:
+    """Whether some socket of the machine listens on the port (state 0A in the kernel's table)."""
+    lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    except OSError:
+        return []
+    return [pid, *(below for child in children for below in _tree(int(child)))]
+
+
+def _pss_bytes(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+    except OSError:  # it ended while we looked
+        return 0
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
