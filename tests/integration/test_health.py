@@ -100,7 +100,7 @@ async def test_what_was_counted_is_shown() -> None:
     metrics.mail_refused("5.1.1")
     metrics.mail_processed("answered")
     metrics.mail_processed("answered")
-    metrics.job_finished("deliver", result="postponed", seconds=0.2)
+    metrics.job_finished("deliver", "postponed", 0.2)
     metrics.delivery_tried(Delivered("250 ok"))
     metrics.delivery_tried(Deferred("451 later"))
     metrics.circuit_changed("relay", "open")
