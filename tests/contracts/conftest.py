@@ -11,7 +11,15 @@ import pytest
 
 from bot.storage.local import LocalStore
 from core.ports import BlobStore
-from tests.contracts.engines import app, db, engine, engine_url, make_engine, patient_engine  # noqa: F401 - fixtures
+from tests.contracts.engines import (  # noqa: F401 - fixtures
+    app,
+    db,
+    engine,
+    engine_url,
+    make_engine,
+    patient_engine,
+    plain_tracebacks,
+)
 from tests.support.durable_store import DurableStore
 from tests.support.gcs_server import find_gcs_server, gcs_client, running_gcs_server
 from tests.support.memory_store import MemoryStore

@@ -174,9 +174,9 @@ async def test_released_lock_wakes_the_worker(patient_engine: JobEngine) -> None
 async def test_no_commit_is_overheard_while_the_worker_is_busy_fetching(patient_engine: JobEngine) -> None:
     heard = listen(patient_engine)
     async with working(patient_engine):
-        for number in range(200):
+        for number in range(60):
             await patient_engine.in_work(defer(Job("hear", {"number": number})))
-        await until(lambda: len(heard) == 200)
+        await until(lambda: len(heard) == 60)
 
 
 # Again
@@ -347,7 +347,7 @@ async def test_jobs_are_counted_with_the_age_of_the_oldest(engine: JobEngine) ->
     assert abs(send.due_at - before - timedelta(seconds=600)) < timedelta(seconds=5)
 
 
-async def test_ends_of_tasks_are_observed(db: sa.Engine) -> None:
+async def test_ends_of_tasks_are_observed(db: sa.Engine, plain_tracebacks: None) -> None:
     seen = []
     engine = JobEngine(
         db,
