@@ -1,0 +1,86 @@
+"""Rate limits at the edge: what one client address may do, before anything is known of who is writing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from limits import RateLimitItem, parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from core.mail.authenticity import is_listed
+
+_IPV6_SITE_BITS = 64  # RFC 6177: no site has less, so whoever has one address has all of these
+_KNOWN_CLIENTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """What one client address may do. Rates are written as `100 per minute; 1000 per hour`, "" is no limit."""
+
+    connections: str = "300 per minute"
+    """Connections that one client address may open."""
+    recipients: str = "600 per minute; 6000 per hour"
+    """Recipients that one client address may name, whether they exist or not."""
+    failed_logins: str = "10 per 10 minutes"
+    """Wrong passwords from one client address; after them its logins wait, right or wrong."""
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    """Networks to which these rates do not apply: this machine, and the mail servers that hand mail on to us."""
+
+    def __post_init__(self) -> None:
+        for rate in (self.connections, self.recipients, self.failed_logins):
+            _parse(rate)
+
+
+class EdgeGuard:
+    """Counts in memory, each process for itself; a window begins with a client's first hit. Safe from any thread.
+
+    An IPv6 client counts as its /64. A client without an address (a Unix socket) is never refused.
+    """
+
+    def __init__(self, settings: EdgeSettings) -> None:
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._connections = _parse(settings.connections)
+        self._recipients = _parse(settings.recipients)
+        self._failed_logins = _parse(settings.failed_logins)
+        self._key_of = functools.lru_cache(_KNOWN_CLIENTS)(
+            functools.partial(_client_key, trusted=settings.trusted_networks)
+        )
+
+    def may_connect(self, ip: str | None) -> bool:
+        """Count a connection."""
+        return self._hit(self._connections, "connect", ip)
+
+    def may_name_recipient(self, ip: str | None) -> bool:
+        """Count a recipient."""
+        return self._hit(self._recipients, "rcpt", ip)
+
+    def may_log_in(self, ip: str | None) -> bool:
+        """Whether a password from here is looked at; counts nothing."""
+        key = self._key_of(ip)
+        return key is None or all(self._limiter.test(rate, "login", key) for rate in self._failed_logins)
+
+    def note_failed_login(self, ip: str | None) -> None:
+        self._hit(self._failed_logins, "login", ip)
+
+    def _hit(self, rates: Iterable[RateLimitItem], what: str, ip: str | None) -> bool:
+        key = self._key_of(ip)
+        return key is None or all(self._limiter.hit(rate, what, key) for rate in rates)
+
+
+def _parse(rates: str) -> tuple[RateLimitItem, ...]:
+    """Raises ValueError for what is no rate."""
+    return tuple(parse_many(rates)) if rates.strip() else ()
+
+
+def _client_key(ip: str | None, *, trusted: Iterable[IPv4Network | IPv6Network]) -> str | None:
+    """What a client is counted under, or None for one that is not counted."""
+    if ip is None or is_listed(ip, trusted):
+        return None
+    address = ip_address(ip.partition("%")[0])  # a link-local address names its interface
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, _IPV6_SITE_BITS), strict=False))
+    return str(address)

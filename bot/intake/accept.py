@@ -1,0 +1,225 @@
+"""The one door: a mail is a committed row and a committed job before its peer is told that it was taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core.errors import Unavailable
+from core.jobs import process_mail
+from core.models import Inbound
+from core.ports import BlobStore
+from core.references import new_reference
+from core.staging import BlobKind, blob_key
+from core.values import Envelope, Peer
+from core.work import Work
+
+MAX_BATCH = 128  # rows a commit; a mail in the row below 256 KiB, so at most 32 MiB a transaction
+MEDIA_TYPE = "message/rfc822"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMail:
+    """A mail as an intake has it: what the peer sent, byte for byte, and what is known of how it came."""
+
+    intake: str
+    """`smtp`, `lmtp`, `imap`, `cli`."""
+    peer: Peer
+    envelope: Envelope
+    content: bytes | Path
+    """The octets, or a spool file, which belongs to the acceptor from the call on: it deletes it."""
+    size_bytes: int
+    sha256: str
+    """Lower-case hex of the content."""
+    dedupe_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A mail is on disk, and its job with it. `reference` is the first one where the mail had come before."""
+
+    reference: str
+    is_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A mail that waits for its commit. `raw_key` is where its content stands if that is not in the row."""
+
+    mail: ReceivedMail
+    raw_key: str | None
+    receipt: asyncio.Future[Receipt]
+
+
+class Acceptor:
+    """Takes mails from every intake and commits them, those that come together in one transaction.
+
+    While one commit is on its way to the disk the next batch gathers, so a lone mail waits for nothing and a crowd
+    shares its waits. One thread writes it all: the database has one writer anyway. Belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        open_work: Callable[[], AbstractContextManager[Work]],
+        blobs: BlobStore,
+        *,
+        make_reference: Callable[[], str] = new_reference,
+    ) -> None:
+        self._open_work = open_work
+        self._blobs = blobs
+        self._make_reference = make_reference
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept")
+        self._gathering: list[_Entry] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._storing: set[asyncio.Task[Receipt]] = set()
+        self._is_closed = False
+
+    async def accept(self, mail: ReceivedMail) -> Receipt:
+        """Commit the mail. Raises `Unavailable` if it could not be; then nothing is promised, and it may come again.
+
+        To cancel the call does not cancel the commit: the peer may have hung up, but the mail is here.
+        """
+        if self._is_closed:
+            raise Unavailable("the service is going down")
+        if isinstance(mail.content, bytes):
+            return await asyncio.shield(self._enter(mail, raw_key=None))
+        task = asyncio.create_task(self._accept_file(mail, mail.content))
+        self._storing.add(task)
+        task.add_done_callback(self._stored)
+        return await asyncio.shield(task)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a mail is on its way to the disk."""
+        return bool(self._storing) or self._committing is not None
+
+    async def close(self) -> None:
+        """Finish what was handed in; what comes later is `Unavailable`."""
+        self._is_closed = True
+        while self.is_busy:
+            await asyncio.wait([*self._storing, *filter(None, [self._committing])])
+        self._writer.shutdown()
+
+    async def _accept_file(self, mail: ReceivedMail, path: Path) -> Receipt:
+        key = blob_key(BlobKind.MAIL, mail.sha256, extension="eml")
+        try:
+            await asyncio.to_thread(self._store, path, key=key)
+        except Unavailable:
+            raise
+        except Exception as error:  # the end of a job: whatever broke, the peer is told to come again
+            log.exception("mail_not_stored", sha256=mail.sha256)
+            raise Unavailable("the mail could not be stored") from error
+        return await self._enter(mail, raw_key=key)
+
+    def _store(self, path: Path, *, key: str) -> None:
+        try:
+            self._blobs.put_file(key, path, media_type=MEDIA_TYPE)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _stored(self, task: asyncio.Task[Receipt]) -> None:
+        self._storing.discard(task)
+        _note_if_nobody_asks(task)
+
+    def _enter(self, mail: ReceivedMail, *, raw_key: str | None) -> asyncio.Future[Receipt]:
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        receipt.add_done_callback(_note_if_nobody_asks)
+        self._gathering.append(_Entry(mail, raw_key, receipt))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_what_gathers())
+        return receipt
+
+    async def _commit_what_gathers(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._gathering:
+                batch, self._gathering = self._gathering[:MAX_BATCH], self._gathering[MAX_BATCH:]
+                outcomes = await loop.run_in_executor(self._writer, self._commit_or_split, batch)
+                for entry, outcome in zip(batch, outcomes, strict=True):
+                    if isinstance(outcome, Receipt):
+                        entry.receipt.set_result(outcome)
+                    else:
+                        entry.receipt.set_exception(outcome)
+        finally:
+            self._committing = None
+
+    def _commit_or_split(self, batch: Sequence[_Entry]) -> Sequence[Receipt | Unavailable]:
+        """One outcome for each entry. A batch that fails is tried mail by mail: one must not fail the others."""
+        try:
+            return self._commit(batch)
+        except Unavailable as error:  # the database is away, for one mail as for all
+            return [_unavailable(error) for _ in batch]
+        except Exception as error:  # the end of a job: whatever broke, the peer is told to come again
+            if len(batch) == 1:
+                log.exception("mail_not_committed", sha256=batch[0].mail.sha256)
+                return [_unavailable(error)]
+        return [outcome for entry in batch for outcome in self._commit_or_split([entry])]
+
+    def _commit(self, batch: Sequence[_Entry]) -> list[Receipt]:
+        references = [self._make_reference() for _ in batch]
+        with self._open_work() as work:
+            connection = work.session.connection()
+            insert = _INSERTS[connection.dialect.name]
+            rows = [_row(entry, reference, work) for entry, reference in zip(batch, references, strict=True)]
+            connection.execute(insert, rows)
+            keys = [row["dedupe_key"] for row in rows]
+            stands = {row.dedupe_key: row for row in connection.execute(_STANDING, {"keys": keys})}
+            receipts = []
+            for row, reference in zip(rows, references, strict=True):
+                standing = stands[row["dedupe_key"]]
+                receipts.append(Receipt(standing.reference, is_duplicate=standing.reference != reference))
+                if standing.reference == reference:
+                    work.defer(process_mail(standing.id, order_key=row["mail_from"].lower() or row["dedupe_key"]))
+        return receipts
+
+
+_TABLE = Inbound.metadata.tables[Inbound.__tablename__]
+_INSERTS = {
+    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(index_elements=["dedupe_key"]),
+    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["dedupe_key"]),
+}
+_STANDING = sa.select(_TABLE.c.id, _TABLE.c.reference, _TABLE.c.dedupe_key).where(
+    _TABLE.c.dedupe_key.in_(sa.bindparam("keys", expanding=True))
+)
+
+
+def _row(entry: _Entry, reference: str, work: Work) -> dict[str, Any]:
+    mail = entry.mail
+    return {
+        "reference": reference,
+        "dedupe_key": mail.dedupe_key,
+        "intake": mail.intake,
+        "peer_ip": mail.peer.ip,
+        "helo": mail.peer.helo,
+        "auth_user": mail.peer.auth_user,
+        "tls": mail.peer.tls,
+        "mail_from": mail.envelope.mail_from,
+        "rcpt_tos": list(mail.envelope.rcpt_tos),
+        "size_bytes": mail.size_bytes,
+        "raw": mail.content if isinstance(mail.content, bytes) else None,
+        "raw_key": entry.raw_key,
+        "received_at": work.now,
+    }
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    failure = Unavailable(f"the mail could not be committed: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def _note_if_nobody_asks(receipt: asyncio.Future[Receipt]) -> None:
+    """Take the failure off a mail whose peer hung up; the commit has logged it, and the peer sends the mail again."""
+    if not receipt.cancelled():
+        receipt.exception()

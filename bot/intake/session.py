@@ -1,0 +1,248 @@
+"""SMTP as we speak it (RFC 5321): what each command does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from ssl import SSLContext
+
+import structlog
+
+from bot.guards import EdgeGuard
+from bot.intake.accept import Receipt, ReceivedMail
+from bot.intake.connection import Goodbye, LineConnection, OpenConnections
+from bot.intake.data import receive_data
+from bot.intake.login import MECHANISMS, UnknownMechanism, ask_credentials
+from bot.intake.policy import (
+    MAX_ADDRESS_CHARS,
+    MAX_DOMAIN_CHARS,
+    ForwardPath,
+    Refusal,
+    ReversePath,
+    judge_recipient,
+    judge_sender,
+    masked,
+)
+from bot.intake.spool import MailSpool, SpoolFolder
+from core.mail.authenticity import OurAddresses, is_listed
+from core.values import Envelope, Peer
+
+LOGIN_TRIES = 3  # RFC 4954 4: after some failures a server should close the connection
+EXTENSIONS = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES")
+
+Verify = Callable[[str, str], Awaitable[bool]]
+"""Whether a login and its password belong together. May raise `Unavailable`."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpService:
+    """What all connections of a listener share."""
+
+    hostname: str
+    ours: OurAddresses
+    accept: Callable[[ReceivedMail], Awaitable[Receipt]]
+    spool: SpoolFolder
+    guard: EdgeGuard
+    connections: OpenConnections
+    verify: Verify | None
+    """None: AUTH is not offered."""
+    tls_context: SSLContext | None
+    max_message_bytes: int
+    max_recipients: int
+    plaintext_login_networks: tuple[IPv4Network | IPv6Network, ...]
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """RFC 5321 3.3: a sender, then recipients, then the mail."""
+
+    sender: ReversePath | None = None
+    rcpt_tos: list[str] = field(default_factory=list)
+
+
+class SmtpConnection(LineConnection):
+    """A client's conversation with us; made by the listener's protocol factory."""
+
+    def __init__(self, service: SmtpService, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(service.connections, hostname=service.hostname, tls_context=service.tls_context, loop=loop)
+        self._service = service
+        self._helo = ""
+        self._is_extended = False
+        self._auth_user: str | None = None
+        self._login_tries_left = LOGIN_TRIES
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called a second time when STARTTLS has succeeded: all that was said before is forgotten (RFC 3207 4.2)."""
+        self._helo = ""
+        self._auth_user = None
+        super().connection_made(transport)
+
+    def _may_connect(self) -> bool:
+        return self._service.guard.may_connect(self.ip)
+
+    def _set_post_data_state(self) -> None:
+        self._transaction = _Transaction()
+
+    # The commands, by aiosmtpd's names.
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        if await self._is_greeted(hostname):
+            self._is_extended = False
+            await self.push(f"250 {self.hostname}")
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        if await self._is_greeted(hostname):
+            self._is_extended = True
+            await self.push("\r\n".join(f"250-{offer}" for offer in self._offers()) + "\r\n250 HELP")
+
+    def _offers(self) -> Iterator[str]:
+        yield self.hostname
+        yield f"SIZE {self._service.max_message_bytes}"
+        yield from EXTENSIONS
+        if self.tls_context is not None and not self.is_tls:
+            yield "STARTTLS"
+        if self._may_log_in():
+            yield f"AUTH {' '.join(MECHANISMS)}"
+
+    async def _is_greeted(self, hostname: str) -> bool:
+        if not hostname or len(hostname) > MAX_DOMAIN_CHARS:
+            await self.push("501 5.5.4 a host name belongs here")
+            return False
+        self._set_post_data_state()
+        self._helo = hostname
+        return True
+
+    async def smtp_HELP(self, arg: str) -> None:  # noqa: N802
+        await self.push("214 2.0.0 a mail with the word help says what this service does")
+
+    async def smtp_VRFY(self, arg: str) -> None:  # noqa: N802
+        await self.push("252 2.5.0 send the mail, and see")  # RFC 5321 3.5.3: without telling who is here
+
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802
+        raise Goodbye("221 2.0.0 goodbye")
+
+    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
+        if self.is_tls:  # aiosmtpd would begin a second TLS inside of the first
+            await self.push("503 5.5.1 TLS is in use")
+        else:
+            await super().smtp_STARTTLS(arg)
+
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
+        if (refusal := self._login_refusal()) is not None:
+            await self.push(refusal)
+            return
+        try:
+            login, password = await ask_credentials(arg, self._ask)
+        except UnknownMechanism:
+            await self.push("504 5.5.4 the mechanism was not offered")
+        except ValueError:
+            await self.push("501 5.5.2 AUTH was broken off, or was not understood")
+        else:
+            await self._log_in(login, password)
+
+    async def _ask(self, challenge: str) -> str:
+        await self.push(f"334 {challenge}")
+        return (await self._line()).decode("ascii")
+
+    def _may_log_in(self) -> bool:
+        networks = self._service.plaintext_login_networks
+        return self._service.verify is not None and (self.is_tls or is_listed(self.ip, networks))
+
+    def _login_refusal(self) -> str | None:
+        if self._service.verify is None:
+            return "502 5.5.1 AUTH is not offered"
+        if not self._may_log_in():
+            return "538 5.7.11 AUTH needs TLS"
+        if not self._is_extended or self._auth_user is not None or self._transaction.sender is not None:
+            return "503 5.5.1 AUTH belongs after EHLO and before MAIL, once"  # RFC 4954 4
+        if not self._service.guard.may_log_in(self.ip):
+            return "454 4.7.0 too many failed logins, try again later"
+        return None
+
+    async def _log_in(self, login: str, password: str) -> None:
+        assert self._service.verify is not None
+        with self._our_turn():
+            is_right = len(login) <= MAX_ADDRESS_CHARS and await self._service.verify(login, password)
+        if is_right:
+            self._auth_user = login
+            await self.push("235 2.7.0 logged in")
+            return
+        log.warning("login_refused", ip=self.ip)
+        self._service.guard.note_failed_login(self.ip)
+        self._login_tries_left -= 1
+        if not self._login_tries_left:
+            raise Goodbye("421 4.7.0 too many failed logins")
+        await self.push("535 5.7.8 login or password is wrong")
+
+    async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
+        if not self._helo or self._transaction.sender is not None:
+            await self.push("503 5.5.1 MAIL belongs after HELO, and once to a mail")
+            return
+        limit = self._service.max_message_bytes
+        match judge_sender(arg, is_extended=self._is_extended, max_message_bytes=limit):
+            case Refusal(reply):
+                await self.push(reply)
+            case ReversePath() as sender:
+                self._transaction.sender = sender
+                await self.push("250 2.1.0 OK")
+
+    async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802
+        sender, rcpt_tos = self._transaction.sender, self._transaction.rcpt_tos
+        if sender is None:
+            await self.push("503 5.5.1 RCPT belongs after MAIL")
+        elif len(rcpt_tos) >= self._service.max_recipients:
+            await self.push("452 4.5.3 too many recipients, bring the rest in another mail")
+        elif not self._service.guard.may_name_recipient(self.ip):
+            await self.push("451 4.7.1 too much mail from your address, try again later")
+        else:
+            match judge_recipient(arg, self._service.ours, is_utf8=sender.is_utf8):
+                case Refusal(reply):
+                    log.info(
+                        "recipient_refused", ip=self.ip, mail_from=sender.address, rcpt_to=masked(arg), reply=reply
+                    )
+                    await self.push(reply)
+                case ForwardPath(address):
+                    rcpt_tos += [] if address in rcpt_tos else [address]
+                    await self.push("250 2.1.5 OK")
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        if arg or not self._transaction.rcpt_tos:
+            await self.push("503 5.5.1 DATA belongs after RCPT, alone on its line")
+            return
+        await self.push("354 end the mail with <CR><LF>.<CR><LF>")
+        spool = self._service.spool.new()
+        self._is_receiving = True
+        try:
+            reply = await self._take_mail(spool)
+        finally:
+            self._is_receiving = False
+            spool.discard()
+            self._set_post_data_state()
+        await self.push(reply)
+
+    async def _take_mail(self, spool: MailSpool) -> str:
+        refusal = await receive_data(self._reader, spool, max_bytes=self._service.max_message_bytes)
+        if refusal is not None:
+            return refusal.reply
+        assert self._transaction.sender is not None
+        envelope = Envelope(self._transaction.sender.address, tuple(self._transaction.rcpt_tos))
+        peer = Peer(self.ip, helo=self._helo, auth_user=self._auth_user, tls=self.is_tls)
+        with self._our_turn():
+            mail = await spool.finish(envelope)
+            receipt = await self._service.accept(
+                ReceivedMail("smtp", peer, envelope, mail.content, mail.size_bytes, mail.sha256, mail.dedupe_key)
+            )
+        self._note_progress()
+        log.info(
+            "mail_accepted",
+            reference=receipt.reference,
+            ip=self.ip,
+            mail_from=envelope.mail_from,
+            size_bytes=mail.size_bytes,
+            is_duplicate=receipt.is_duplicate,
+        )
+        return f"250 2.0.0 queued as {receipt.reference}"

@@ -1,0 +1,135 @@
+"""A whole intake in a folder, all of it real: database, job tables, blobs, spool, acceptor and SMTP listener."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, undefer
+
+from bot.guards import EdgeGuard, EdgeSettings
+from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.session import Verify
+from bot.intake.smtp import SmtpListener, SmtpSettings
+from bot.intake.spool import SpoolFolder
+from bot.jobs import JobEngine, JobSettings, create_schema
+from bot.storage.local import LocalStore
+from core.db import Base, create_engine
+from core.events import EventBus
+from core.mail.authenticity import OurAddresses
+from core.models import Inbound
+from tests.support.smtp_client import RawClient, connected
+
+OURS = OurAddresses(domains=frozenset({"books.example"}), local_parts=frozenset({"books", "bot"}))
+
+
+Accept = Callable[[Acceptor, ReceivedMail], Awaitable[Receipt]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    engine: JobEngine
+    blobs: LocalStore
+    spool: SpoolFolder
+    acceptor: Acceptor
+    listener: SmtpListener
+
+    @property
+    def port(self) -> int:
+        return self.listener.addresses[0][1]
+
+    def mails(self) -> list[Inbound]:
+        """Every accepted mail with its content, oldest first."""
+        with Session(self.engine.db, expire_on_commit=False) as session:
+            return list(session.scalars(sa.select(Inbound).order_by(Inbound.id).options(undefer(Inbound.raw))))
+
+    def content(self, mail: Inbound) -> bytes:
+        if mail.raw_key is None:
+            return mail.raw or b""
+        with self.blobs.open(mail.raw_key) as blob:
+            return blob.read()
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """(task, inbound id) of every waiting job, oldest first."""
+        return [(job.task, int(job.args["inbound_id"])) for job in self.engine.list_jobs()]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for it, ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        db = create_engine(f"sqlite:///{file}")
+        Base.metadata.create_all(db)
+        with db.begin() as connection:
+            create_schema(connection)
+        db.dispose()
+        return file.read_bytes()
+
+
+def make_engine(folder: Path) -> JobEngine:
+    """On an empty database with all tables, a file in the folder."""
+    file = folder / "inkpost.db"
+    file.write_bytes(_empty_database())
+    db = create_engine(f"sqlite:///{file}")
+    return JobEngine(db, clock=lambda: datetime.now(UTC), bus=EventBus(), settings=JobSettings())
+
+
+@asynccontextmanager
+async def running_intake(
+    folder: Path,
+    *,
+    settings: SmtpSettings = SmtpSettings(port=0),  # noqa: B008 - frozen
+    edge: EdgeSettings = EdgeSettings(),  # noqa: B008 - frozen
+    verify: Verify | None = None,
+    accept: Accept = Acceptor.accept,
+) -> AsyncIterator[Intake]:
+    """An intake on a free port of the loopback. `accept` may put a fault between listener and acceptor."""
+    engine = make_engine(folder)
+    blobs = LocalStore(folder / "blobs")
+    spool = SpoolFolder(folder / "spool")
+    spool.prepare()
+    acceptor = Acceptor(engine.work, blobs)
+    listener = SmtpListener(
+        settings,
+        hostname="mx.books.example",
+        ours=OURS,
+        accept=partial(accept, acceptor),
+        spool=spool,
+        guard=EdgeGuard(edge),
+        verify=verify,
+    )
+    await listener.start()
+    try:
+        yield Intake(engine, blobs, spool, acceptor, listener)
+    finally:
+        await listener.close()
+        await acceptor.close()
+        spool.close()
+        engine.db.dispose()
+
+
+@asynccontextmanager
+async def talking_to(
+    folder: Path,
+    *,
+    settings: SmtpSettings = SmtpSettings(port=0),  # noqa: B008 - frozen
+    accept: Accept = Acceptor.accept,
+) -> AsyncIterator[tuple[Intake, RawClient]]:
+    """An intake, and a client that has heard its banner."""
+    async with running_intake(folder, settings=settings, accept=accept) as intake, connected(intake.port) as client:
+        yield intake, client
