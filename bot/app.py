@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -136,7 +137,7 @@ async def open_app(config: Config) -> AsyncIterator[App]:
         spool.prepare()
         stack.callback(spool.close)
 
-        circuit = RelayCircuit(config.circuit)
+        circuit = RelayCircuit(config.circuit, on_change=partial(metrics.circuit_changed, "relay"))
         deliverer = Deliverer(
             database=engine,
             open_blob=blobs.open,
