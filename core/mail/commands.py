@@ -164,9 +164,8 @@ def _with_files(found: list[Found], attachments: Sequence[Attachment], grammar: 
     if not books and (commands or not files):
         return found  # with no command a file that is no book is answered, too: it was meant to be one
     keep = Command(keeper.name, line=keeper.name)
-    misread = [each for each in found if isinstance(each, NotUnderstood) and each.reason is Misreading.UNSURE]
     if not commands:
-        return [keep, *misread]
+        return [keep]  # what else is said is a title or a greeting, however like a command it looks
     # Whatever is removed is looked up before the new book can be mistaken for it.
     return [*found, keep] if any(spec.is_destructive for spec in commands) else [keep, *found]
 
