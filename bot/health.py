@@ -104,6 +104,7 @@ class Metrics:
         self._processed.labels(outcome).inc()
 
     def job_finished(self, task: str, outcome: str, seconds: float) -> None:
+        """As the job engine tells it: its `observe`."""
         self._jobs.labels(task, outcome).observe(seconds)
 
     def delivery_tried(self, result: SendResult) -> None:
