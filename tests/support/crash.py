@@ -147,7 +147,13 @@ async def _bring_until_taken(number: int, *, rcpt_to: str, port: int) -> None:
 async def start_service(folder: Path, *, relay_port: int, smtp_port: int) -> asyncio.subprocess.Process:
     """The service as a process of its own, on its way up."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.crash_child", str(folder), str(relay_port), str(smtp_port)
+        # Not -m: the sandbox's workers would import that module, and all of the service with it, into each of them.
+        sys.executable,
+        "-c",
+        "from tests.support.crash_child import run; run()",
+        str(folder),
+        str(relay_port),
+        str(smtp_port),
     )
 
 

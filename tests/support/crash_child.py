@@ -19,6 +19,7 @@ async def main(folder: Path, *, relay_port: int, smtp_port: int) -> None:
         await serve(app)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Serve until SIGTERM, or whatever comes first."""
     set_up_logs(LogSettings(level="warning", style="console"), stream=sys.stderr)
     asyncio.run(main(Path(sys.argv[1]), relay_port=int(sys.argv[2]), smtp_port=int(sys.argv[3])))
