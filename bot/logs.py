@@ -56,7 +56,6 @@ def set_up_logs(settings: LogSettings, *, stream: TextIO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendering: list[Processor] = [
-        structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,  # plain text: the richer ones print local variables, so secrets and mails
         redact,
         _console_renderer(stream) if is_console else structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
