@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--mails", type=int, default=None, help="default: twelve for each kill")
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--short", action="store_true", help="three kills")
     options = parser.parse_args(argv)
+    if options.short:
+        options.kills = 3
     mails = options.mails or 12 * options.kills
     with Progress(console=Console(stderr=True)) as bar, tempfile.TemporaryDirectory(prefix="inkpost-crash-") as folder:
         kills, brought = bar.add_task("kills", total=options.kills), bar.add_task("mails", total=mails)
@@ -32,7 +34,3 @@ def main(argv: Sequence[str]) -> int:
         tally = asyncio.run(run_kills(Path(folder), mails=mails, kills=options.kills, seed=options.seed, progress=show))
     print(f"TOTAL {tally}")
     return 0 if tally.is_good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

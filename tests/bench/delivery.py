@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -162,16 +162,16 @@ async def whole_job(port: int, folder: Path, *, mails: int) -> None:
     ledger.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench delivery", description=__doc__)
     parser.add_argument("--mails", type=int, default=2000)
-    arguments = parser.parse_args()
+    parser.add_argument("--short", action="store_true", help="a few mails, to see that it runs")
+    arguments = parser.parse_args(argv)
+    if arguments.short:
+        arguments.mails = 40
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with relay() as port, tempfile.TemporaryDirectory() as folder:
         asyncio.run(large(port, Path(folder)))
         asyncio.run(small(port, mails=arguments.mails))
         asyncio.run(whole_job(port, Path(folder), mails=arguments.mails // 2))
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +63,7 @@ async def _latencies(engine: JobEngine, ends: dict[int, float], *, per_second: f
     return sorted(1000 * (ends[chain] - starts[chain]) for chain in range(CHAINS))
 
 
-async def main(url: str) -> None:
+async def measure(url: str) -> None:
     engine = _engine(url)
     done: list[int] = []
     ends: dict[int, float] = {}
@@ -95,6 +95,11 @@ async def main(url: str) -> None:
     engine.db.dispose()
 
 
-if __name__ == "__main__":
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench jobs", description=__doc__)
+    parser.add_argument("--database", default="", help="a PostgreSQL URL; a SQLite file of its own where not given")
+    parser.add_argument("--short", action="store_true", help="nothing shorter is to be had: it takes seconds")
+    options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{Path(folder) / 'jobs.db'}"))
+        asyncio.run(measure(options.database or f"sqlite:///{Path(folder) / 'jobs.db'}"))
+    return 0
