@@ -6,9 +6,9 @@ import re
 from pathlib import Path, PurePosixPath
 
 from core.books.limits import DEFAULT_LIMITS, BookLimits
-from core.books.refusals import damaged, too_many
+from core.books.refusals import too_many
 from core.books.text import clean_line
-from core.books.zips import ZIP_ERRORS, Members, is_own_fault, open_members
+from core.books.zips import Members, open_members
 from core.errors import RefusedFile
 
 _COMPANION_SUFFIXES = re.compile(
@@ -24,14 +24,9 @@ def unpack_archive(
 
     Not opened yet: `open_book` judges each. Raises `DamagedFile` or `RefusedFile` for the archive as a whole.
     """
-    try:
-        with open_members(path, limits, kind="ZIP") as members:
-            chosen = _chosen(members.names, filename=filename, limits=limits)
-            return [_unpack(members, name, work_dir / f"{number:04}") for number, name in enumerate(chosen, start=1)]
-    except ZIP_ERRORS as error:
-        if is_own_fault(error):
-            raise
-        raise damaged("ZIP", "a part of it cannot be unpacked") from error
+    with open_members(path, limits, kind="ZIP") as members:
+        chosen = _chosen(members.names, filename=filename, limits=limits)
+        return [_unpack(members, name, work_dir / f"{number:04}") for number, name in enumerate(chosen, start=1)]
 
 
 def _chosen(names: list[str], *, filename: str, limits: BookLimits) -> list[str]:

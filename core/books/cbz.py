@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from core.books.claims import Claims
+from core.books.claims import Claims, split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
@@ -22,8 +22,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
             raise damaged("comic", "there is no page in it")
         claims = _read_info(members)
         claims.page_count = len(pages)
-        if members.size(pages[0]) <= limits.picture_bytes:
-            claims.cover = members.read(pages[0], limit_bytes=limits.picture_bytes)
+        claims.cover = members.read_if_sound(pages[0])
         return claims
 
 
@@ -38,10 +37,10 @@ def _read_info(members: Members) -> Claims:
     series, number = text_of(find(info, "Series")), text_of(find(info, "Number"))
     return Claims(
         title=text_of(find(info, "Title")) or f"{series} {number}".strip(),
-        authors=text_of(find(info, "Writer")).split(","),
+        authors=split_keywords(text_of(find(info, "Writer"))),
         languages=[text_of(find(info, "LanguageISO"))],
         series=series,
         series_index=number,
-        tags=text_of(find(info, "Genre")).split(","),
+        tags=split_keywords(text_of(find(info, "Genre"))),
         description=text_of(find(info, "Summary")),
     )

@@ -23,6 +23,10 @@ DESCRIPTION_LENGTH = 4000
 MAX_AUTHORS = 20
 MAX_TAGS = 30
 MAX_IDENTIFIERS = 10
+MAX_CLAIMED = 200
+"""Of each kind, looked at to find as many that are good."""
+FIELD_LENGTH = 5000
+"""Of a field that holds several things, before it is split."""
 
 
 @dataclass(slots=True)
@@ -55,15 +59,15 @@ _NO_WORDS = frozenset({"", "unknown", "unspecified", "none", "n/a", "-"})
 def metadata(claims: Claims, *, filename: str) -> BookMetadata:
     """Cleaned, within the library's lengths; the title falls back to `filename`."""
     title = clean_line(claims.title, max_length=TITLE_LENGTH)
-    tags = _distinct(clean_line(tag, max_length=GENRE_LENGTH) for tag in claims.tags)[:MAX_TAGS]
+    tags = _distinct(clean_line(tag, max_length=GENRE_LENGTH) for tag in claims.tags[:MAX_CLAIMED])[:MAX_TAGS]
     description = plain_text(claims.description, max_length=DESCRIPTION_LENGTH)
     genre = clean_line(claims.genre, max_length=GENRE_LENGTH) or next(iter(tags), None)
     series = clean_line(claims.series, max_length=SERIES_LENGTH) or None
     return BookMetadata(
         title=title_from(filename) if title.casefold() in _NO_TITLES else title,
-        authors=_authors(claims.authors),
-        language=next(filter(None, map(language_tag, claims.languages)), None),
-        identifiers=_distinct(filter(None, map(_identifier, claims.identifiers)))[:MAX_IDENTIFIERS],
+        authors=_authors(claims.authors[:MAX_CLAIMED]),
+        language=next(filter(None, map(language_tag, claims.languages[:MAX_CLAIMED])), None),
+        identifiers=_distinct(filter(None, map(_identifier, claims.identifiers[:MAX_CLAIMED])))[:MAX_IDENTIFIERS],
         series=series,
         series_index=_number(claims.series_index) if series else None,
         genre=genre,
@@ -82,7 +86,12 @@ def title_from(filename: str) -> str:
 
 def split_authors(written: str) -> list[str]:
     """Several people in one field, as Calibre and Word write them: "A & B", "A; B"."""
-    return [name for name in re.split(r"\s+&\s+|;", written) if name.strip()]
+    return [name for name in re.split(r"\s+&\s+|;", written[:FIELD_LENGTH]) if name.strip()]
+
+
+def split_keywords(written: str) -> list[str]:
+    """Keywords as people type them into one field."""
+    return re.split(r"[,;\n]", written[:FIELD_LENGTH])
 
 
 def _authors(written: Iterable[str]) -> tuple[str, ...]:

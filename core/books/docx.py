@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from core.books.claims import Claims, split_authors
+from core.books.claims import Claims, split_authors, split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
@@ -18,7 +17,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         if not any(name.startswith("word/document") for name in members.names):
             raise damaged("DOCX", "its text is missing")
         claims = _read_properties(members)
-        claims.cover = read_thumbnail(members, "docProps/thumbnail.jpeg", limits=limits)
+        claims.cover = read_thumbnail(members, "docProps/thumbnail.jpeg")
         return claims
 
 
@@ -36,14 +35,7 @@ def _read_properties(members: Members) -> Claims:
     )
 
 
-def split_keywords(written: str) -> list[str]:
-    """Keywords as people type them into one field."""
-    return re.split(r"[,;\n]", written)
-
-
-def read_thumbnail(members: Members, name: str, *, limits: BookLimits) -> bytes | None:
+def read_thumbnail(members: Members, name: str) -> bytes | None:
     """The picture of the first page that office programs can leave in a document."""
     found = members.find(name)
-    if found is None or members.size(found) > limits.picture_bytes:
-        return None
-    return members.read(found, limit_bytes=limits.picture_bytes)
+    return members.read_if_sound(found) if found else None

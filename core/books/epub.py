@@ -6,11 +6,12 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from lxml import etree
 
-from core.books.claims import Claims
+from core.books.claims import FIELD_LENGTH, MAX_CLAIMED, Claims
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, protected
 from core.books.xml import attribute, children, find, local_name, parse_xml, text_of
@@ -53,7 +54,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         _refuse_drm(members)
         package = _open_package(members)
         claims = _read_metadata(package.root)
-        claims.cover = _read_cover(members, package, limits=limits)
+        claims.cover = _read_cover(members, package)
         return claims
 
 
@@ -129,7 +130,7 @@ def _read_metadata(root: etree._Element) -> Claims:
     # EPUB 2 let the Dublin Core stand in an element of its own, so that it is looked for at any depth.
     elements = [element for element in metadata.iter() if element is not metadata]
     refinements = _refinements(elements)
-    subjects = _texts(elements, "subject")
+    subjects = _texts(elements, "subject")[:MAX_CLAIMED]
     series, index = _series(elements, refinements)
     return Claims(
         title=_title(elements, refinements),
@@ -138,7 +139,7 @@ def _read_metadata(root: etree._Element) -> Claims:
         identifiers=[(attribute(element, "scheme"), text_of(element)) for element in _named(elements, "identifier")],
         series=series,
         series_index=index,
-        tags=[tag for subject in subjects for tag in re.split(r"\s*;\s*|\s--\s", subject)],
+        tags=[tag for subject in subjects for tag in re.split(r";|\s--\s", subject[:FIELD_LENGTH])],
         description=next(iter(_texts(elements, "description")), ""),
     )
 
@@ -192,45 +193,42 @@ def _series(elements: list[etree._Element], refinements: _Refinements) -> tuple[
 # -- cover
 
 
-def _read_cover(members: Members, package: _Package, *, limits: BookLimits) -> bytes | None:
-    for name in _cover_names(members, package):
-        if name is not None and members.size(name) <= limits.picture_bytes:
-            return members.read(name, limit_bytes=limits.picture_bytes)
+_MAX_CANDIDATES = 10
+_PAGE_SUFFIXES = (".xhtml", ".html", ".htm", ".xml", ".svg")
+_PAGE_BYTES = 256 * 1024
+"""A page that shows a cover is far smaller, and a first chapter need not be unpacked to find that it is none."""
+
+
+def _read_cover(members: Members, package: _Package) -> bytes | None:
+    candidates = filter(None, _cover_candidates(members, package))
+    for name in islice(candidates, _MAX_CANDIDATES):
+        picture = _picture_of_page(members, name) if name.lower().endswith(_PAGE_SUFFIXES) else name
+        content = members.read_if_sound(picture) if picture else None
+        if content:
+            return content
     return None
 
 
-def _cover_names(members: Members, package: _Package) -> Iterator[str | None]:
-    """Members that may be the cover, the most trustworthy first."""
-    pictures = {
-        key: item
-        for key, item in package.items.items()
-        if item.media_type.startswith("image/") and item.media_type != "image/svg+xml"
-    }
+def _cover_candidates(members: Members, package: _Package) -> Iterator[str | None]:
+    """Pictures, and pages that show one; the most trustworthy first."""
+    pictures = {key: item for key, item in package.items.items() if item.media_type.startswith("image/")}
     yield from (item.name for item in pictures.values() if "cover-image" in item.properties)
     for meta in _named(package.root.iter(), "meta"):
         if attribute(meta, "name") == "cover":
             content = attribute(meta, "content").strip()
             # An id by convention, but some tools write the file there.
-            yield pictures[content].name if content in pictures else members.find(content, base=package.folder)
-    pages = [
-        members.find(attribute(reference, "href"), base=package.folder)
-        for reference in _named(package.root.iter(), "reference")
-        if attribute(reference, "type").casefold() == "cover"
-    ]
-    for page in [*pages, *(item.name for item in package.spine[:1])]:
-        yield _picture_of_page(members, page) if page else None
+            item = package.items.get(content)
+            yield item.name if item else members.find(content, base=package.folder)
+    for reference in _named(package.root.iter(), "reference"):
+        if attribute(reference, "type").casefold() == "cover":
+            yield members.find(attribute(reference, "href"), base=package.folder)
+    yield from (item.name for item in package.spine[:1])
     yield from (item.name for key, item in pictures.items() if "cover" in f"{key} {item.name}".casefold())
 
 
 def _picture_of_page(members: Members, page: str) -> str | None:
-    """The first picture that a page shows; guides sometimes point at the picture itself."""
-    if page.lower().endswith((".jpg", ".jpeg", ".png", ".gif", ".webp")):
-        return page
-    if members.size(page) > _PAGE_BYTES:
+    """The first picture that a page shows."""
+    if not members.is_within(page, _PAGE_BYTES):
         return None
-    match = _PICTURE_REFERENCE.search(members.read(page))
+    match = _PICTURE_REFERENCE.search(members.read_if_sound(page) or b"")
     return members.find(match[1].decode("utf-8", "replace"), base=posixpath.dirname(page)) if match else None
-
-
-_PAGE_BYTES = 256 * 1024
-"""A page that shows a cover is far smaller, and a first chapter need not be unpacked to find that it is none."""

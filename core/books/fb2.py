@@ -82,11 +82,13 @@ def _cover(title_info: etree._Element, data: bytes, *, limits: BookLimits) -> by
     key = attribute(image, "href").strip().removeprefix("#") if image is not None else ""
     if not key:
         return None
-    for tag in re.finditer(rb"<(?:[\w.-]{1,20}:)?binary\b([^<>]{1,500})>([^<]*)<", data):
-        named = re.search(rb"\bid\s*=\s*[\"']([^\"']*)[\"']", tag[1])
-        if named and named[1].decode("utf-8", "replace") == key and len(tag[2]) < limits.picture_bytes * 4 // 3:
-            return _decoded(tag[2])
-    return None
+    binary = re.search(
+        rb"<(?:[\w.-]{1,20}:)?binary\b[^<>]{0,400}?\bid\s{0,9}=\s{0,9}[\"']"
+        + re.escape(key.encode())
+        + rb"[\"'][^<>]{0,400}>([^<]*)<",
+        data,
+    )
+    return _decoded(binary[1]) if binary and len(binary[1]) < limits.picture_bytes * 4 // 3 else None
 
 
 def _decoded(encoded: bytes) -> bytes | None:

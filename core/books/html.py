@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from core.books.claims import Claims, split_authors
-from core.books.docx import split_keywords
+from core.books.claims import Claims, split_authors, split_keywords
 from core.books.limits import BookLimits
 from core.books.text import decode_text
 from core.books.xml import attribute, local_name, text_of

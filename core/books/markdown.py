@@ -13,7 +13,7 @@ from core.books.txt import HEAD_BYTES
 _FRONT_MATTER = re.compile(r"\A(?:---|\+\+\+)[ \t]*\n(.*?)\n(?:---|\.\.\.|\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FIELD = re.compile(r"^([A-Za-z]+)[ \t]*[:=][ \t]*(.*)$")
 _LIST_ITEM = re.compile(r"^[ \t]*-[ \t]+(.+)$")
-_ATX_HEADING = re.compile(r"^ {0,3}#[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
+_ATX_HEADING = re.compile(r"^ {0,3}#[ \t]+(.+)$", re.MULTILINE)
 _SETEXT_HEADING = re.compile(r"^ {0,3}(\S.{0,300})\n {0,3}={3,}[ \t]*$", re.MULTILINE)
 
 
@@ -59,4 +59,5 @@ def _unquoted(value: str) -> str:
 def _heading(text: str) -> str:
     found = [match for match in (_ATX_HEADING.search(text), _SETEXT_HEADING.search(text)) if match]
     first = min(found, key=lambda match: match.start(), default=None)
-    return re.sub(r"[*_`]{1,3}(.+?)[*_`]{1,3}", r"\1", first[1]) if first else ""
+    title = first[1][:1000].rstrip("# \t") if first else ""
+    return re.sub(r"[*_`]{1,3}(.+?)[*_`]{1,3}", r"\1", title)

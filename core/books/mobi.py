@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from core.books.claims import Claims, split_authors
+from core.books.claims import Claims, split_authors, split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, protected
 
@@ -89,7 +89,7 @@ def _read_header(header: bytes, database: _PalmDatabase, *, limits: BookLimits) 
         authors=[name for written in texts(_AUTHOR) for name in split_authors(written)],
         languages=[*texts(_LANGUAGE), _LANGUAGES.get(locale & 0xFF, "")],
         identifiers=[("isbn", value) for value in texts(_ISBN)] + [("asin", value) for value in texts(_ASIN)],
-        tags=[tag for written in texts(_SUBJECT) for tag in written.split(";")],
+        tags=[tag for written in texts(_SUBJECT) for tag in split_keywords(written)],
         description=next(iter(texts(_DESCRIPTION)), ""),
         cover=_read_cover(exth, database, first_image=first_image, limits=limits),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.books.claims import Claims, split_authors
-from core.books.docx import read_thumbnail, split_keywords
+from core.books.claims import Claims, split_authors, split_keywords
+from core.books.docx import read_thumbnail
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, locked
 from core.books.xml import attribute, children, find, parse_xml, text_of
@@ -21,7 +21,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         if members.find("content.xml") is None:
             raise damaged("ODT", "its text is missing")
         claims = _read_meta(members)
-        claims.cover = read_thumbnail(members, "Thumbnails/thumbnail.png", limits=limits)
+        claims.cover = read_thumbnail(members, "Thumbnails/thumbnail.png")
         return claims
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pypdfium2
 
-from core.books.claims import Claims, split_authors
+from core.books.claims import Claims, split_authors, split_keywords
 from core.books.cover import MAX_SIZE
-from core.books.docx import split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, locked, protected
 from core.errors import RefusedFile

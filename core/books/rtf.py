@@ -6,8 +6,7 @@ import codecs
 import re
 from pathlib import Path
 
-from core.books.claims import Claims, split_authors
-from core.books.docx import split_keywords
+from core.books.claims import Claims, split_authors, split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged
 

@@ -11,7 +11,7 @@ _KEPT_FORMAT_CHARACTERS = "\u200c\u200d"
 """ZWNJ and ZWJ belong to the spelling of Persian and of Indic scripts; all other format characters go, bidi first."""
 
 _SPACES = re.compile(r"\s+")
-_BREAKS = re.compile(r"<(?:/(?:p|div|li|h[1-6]|tr|blockquote|ul|ol)|br\s*/?|p|div|li)(?:\s[^<>]*)?>", re.IGNORECASE)
+_BREAKS = re.compile(r"</?(?:p|div|li|h[1-6]|tr|blockquote|ul|ol|br)\b[^<>]*>", re.IGNORECASE)
 _TAGS = re.compile(r"<[^<>]*>")
 
 

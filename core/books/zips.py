@@ -19,11 +19,13 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from urllib.parse import unquote
 
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, hostile, locked, too_large, too_many
+from core.books.text import clean_line
+from core.errors import BotError
 
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 """Of the central directory, which `zipfile` reads and parses whole: 10,000 entries of 400 bytes, and an entry is 46
@@ -82,12 +84,14 @@ def is_symlink(info: zipfile.ZipInfo) -> bool:
 class Members:
     """The members of an archive that was checked, read into memory by their names.
 
-    Raises `RefusedFile` for an archive that is locked, or built to harm whoever unpacks it.
+    `kind` is the word for it in refusals ("EPUB"). Raises `RefusedFile` for an archive that is locked, or built to harm
+    whoever unpacks it, and `DamagedFile` for a member that cannot be unpacked.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, limits: BookLimits) -> None:
+    def __init__(self, archive: zipfile.ZipFile, limits: BookLimits, *, kind: str) -> None:
         self._archive = archive
         self._limits = limits
+        self._kind = kind
         self._infos = _checked(archive.infolist(), limits)
 
     @cached_property
@@ -113,24 +117,41 @@ class Members:
                 return self._folded[name.casefold()]
         return None
 
-    def size(self, name: str) -> int:
-        """Unpacked, in bytes, as declared."""
-        return self._infos[name].file_size
+    def is_within(self, name: str, size_bytes: int) -> bool:
+        """Whether the member has at most `size_bytes` when it is unpacked, as declared."""
+        return self._infos[name].file_size <= size_bytes
 
     def read(self, name: str, *, limit_bytes: int | None = None) -> bytes:
         """Content of a member, at most `limit_bytes` (default: of a document), counted while it is unpacked."""
         limit = self._limits.document_bytes if limit_bytes is None else limit_bytes
-        with self._archive.open(self._infos[name]) as member:
+        with self._open(name) as member:
             data = member.read(limit + 1)
         if len(data) > limit:
             raise too_large("A part of the file", limit_bytes=limit)
         return data
 
-    def copy(self, name: str, target: BinaryIO) -> int:
-        """Unpack a member into `target`; its size in bytes, never more than the directory says."""
-        with self._archive.open(self._infos[name]) as member:
+    def read_if_sound(self, name: str) -> bytes | None:
+        """Content of a picture, None if it is too large or damaged: without its cover a book is still a book."""
+        try:
+            return self.read(name, limit_bytes=self._limits.picture_bytes)
+        except BotError:
+            return None
+
+    def copy(self, name: str, target: BinaryIO) -> None:
+        """Unpack a member into `target`, never more than the directory says."""
+        with self._open(name) as member:
             shutil.copyfileobj(member, target)
-        return target.tell()
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[IO[bytes]]:
+        try:
+            with self._archive.open(self._infos[name]) as member:
+                yield member
+        except ZIP_ERRORS as error:
+            if is_own_fault(error):
+                raise
+            shown = clean_line(posixpath.basename(name), max_length=60)
+            raise damaged(self._kind, f"a part of it, “{shown}”, cannot be unpacked") from error
 
 
 @contextmanager
@@ -145,7 +166,7 @@ def open_members(path: Path, limits: BookLimits, *, kind: str) -> Iterator[Membe
             raise damaged(
                 kind, "the list of its parts, which stands at its end, cannot be read", code="file.cut-short"
             ) from error
-        yield Members(archive, limits)
+        yield Members(archive, limits, kind=kind)
 
 
 def _checked(infos: list[zipfile.ZipInfo], limits: BookLimits) -> dict[str, zipfile.ZipInfo]:

@@ -178,6 +178,9 @@ def complaints(outcome: Outcome, *, expected: str) -> list[str]:
     found = [*outcome.offences]
     if outcome.broken:
         return [*found, f"no clear outcome: {outcome.broken.strip().splitlines()[-1]}"]
+    if outcome.code == "file.unreadable":
+        # The catch-all's: true of the file, perhaps, but of our making.
+        found.append(f"a parser raised what nobody foresaw: {outcome.text}")
     if outcome.code:
         found += [f"not one clear line: {line!r}" for line in (outcome.text, outcome.fix) if not _is_clear(line)]
     code = next((code for start, code in _MUST_REFUSE.items() if expected.startswith(start)), "")

@@ -82,7 +82,7 @@ def states(engine: JobEngine) -> set[OutboxState]:
 
 async def until_settled(engine: JobEngine) -> None:
     async with asyncio.timeout(30):
-        while states(engine) - {OutboxState.ACCEPTED, OutboxState.FAILED}:  # noqa: ASYNC110 - rows of another thread
+        while states(engine) - {OutboxState.ACCEPTED, OutboxState.FAILED}:
             await asyncio.sleep(0.02)
 
 
