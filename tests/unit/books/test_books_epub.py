@@ -187,6 +187,22 @@ def test_picture_that_cannot_be_read_is_no_cover(open_bytes: OpenBytes) -> None:
     assert open_bytes(make_epub(cover=b"\xff\xd8\xff no picture")).cover_path is None
 
 
+def test_damaged_cover_is_no_reason_to_refuse(open_bytes: OpenBytes) -> None:
+    cover = make_picture(width=300, height=300, kind="PNG")
+    content = bytearray(make_epub(cover=cover))
+    content[content.index(b"cover.jpg") + 40] ^= 0xFF
+
+    assert open_bytes(bytes(content)).cover_path is None
+
+
+def test_picture_of_more_pixels_than_the_limit_is_no_cover(
+    open_bytes: OpenBytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.books.cover.MAX_PIXELS", 100)
+
+    assert open_bytes(make_epub(cover=make_picture(width=11, height=10))).cover_path is None
+
+
 # -- broken and hostile ones
 
 SENTENCES = {
@@ -314,3 +330,17 @@ def test_entities_that_grow_without_end_are_refused(open_bytes: OpenBytes) -> No
 
     with pytest.raises(RefusedFile, match="grow without end"):
         open_bytes(epub_with_entity(document_type))
+
+
+@pytest.mark.parametrize("markup", ["<meta/>", "&#160;"])
+def test_lists_longer_than_any_book_needs_are_refused(open_bytes: OpenBytes, markup: str) -> None:
+    with pytest.raises(RefusedFile, match="more entries than any book needs"):
+        open_bytes(make_epub(metadata=markup * 100_001))
+
+
+def test_part_that_cannot_be_unpacked_is_named(open_bytes: OpenBytes) -> None:
+    content = bytearray(make_epub())
+    content[content.index(b"OEBPS/content.opf") + 40] ^= 0xFF
+
+    with pytest.raises(DamagedFile, match=r"a part of it, “content\.opf”, cannot be unpacked"):
+        open_bytes(bytes(content))
