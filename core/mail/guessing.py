@@ -53,8 +53,9 @@ def guess(word: str, grammar: Grammar, *, shortest: int = SHORTEST) -> list[Gues
 def _is_slip(written: str, known: str) -> bool:
     if written.startswith(known) or written[0] not in known[:2] or known[0] not in written[:2]:
         return False
+    is_other_letter = len(known) >= LONG and written[-1] == known[-1]  # at the end it is an inflection: "sender"
     is_swapped = sorted(written) == sorted(known)
-    return is_swapped or len(known) >= LONG or _is_within(written, known) or _is_within(known, written)
+    return is_swapped or is_other_letter or _is_within(written, known) or _is_within(known, written)
 
 
 def _is_within(shorter: str, longer: str) -> bool:

@@ -225,7 +225,7 @@ def _turned_round(text: str, line: str, grammar: Grammar) -> Reading:
     for spec in grammar.specs.values():
         command = _command(spec, text, line, word=spec.name)
         starts_with_it = command.undivided[:1] and fold(command.undivided[0]) in spec.prepositions
-        if starts_with_it and command.phrases and command.words:
+        if starts_with_it and command.words and any(command.phrases.values()):
             return command
     return None
 

@@ -31,8 +31,6 @@ CHUNK_BYTES = 64 * 1024
 NAME_LENGTH = 100
 
 _LINES: Final = struct.Struct("76s" * LINES_IN_CHUNK)
-_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE_BYTES + 2))
 
 # Fields of ids and URIs, which break when they are folded anywhere but at blanks.
 _IDENTIFIERS = frozenset(
@@ -140,9 +138,10 @@ class OutgoingMail:
 
     def __post_init__(self) -> None:
         # A bare CR or LF is how one mail is smuggled inside another, past servers that read line ends differently.
-        if _BARE_LINE_END.search(self.head) or not self.head.endswith(b"\r\n"):
+        line_ends = {self.head.count(end) for end in (b"\r", b"\n", b"\r\n")}
+        if len(line_ends) > 1 or not self.head.endswith(b"\r\n"):
             raise ValueError("a message has CRLF line ends only")
-        if _LONG_LINE.search(self.head):
+        if max(map(len, self.head.split(b"\r\n"))) > MAX_LINE_BYTES:
             raise ValueError(f"a message has lines of at most {MAX_LINE_BYTES} bytes")
         if not self.head.isascii() and (self.mail_from + self.rcpt_to).isascii():
             raise ValueError("a message has 7-bit characters only, unless its addresses need SMTPUTF8")
