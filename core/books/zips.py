@@ -81,6 +81,10 @@ def is_symlink(info: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(info.external_attr >> 16)
 
 
+_CHUNK_BYTES = 256 * 1024
+"""Of a member at once: `zipfile` asks the file for as much as it is asked for, and the file is capped."""
+
+
 class Members:
     """The members of an archive that was checked, read into memory by their names.
 
@@ -124,11 +128,13 @@ class Members:
     def read(self, name: str, *, limit_bytes: int | None = None) -> bytes:
         """Content of a member, at most `limit_bytes` (default: of a document), counted while it is unpacked."""
         limit = self._limits.document_bytes if limit_bytes is None else limit_bytes
+        content = bytearray()
         with self._open(name) as member:
-            data = member.read(limit + 1)
-        if len(data) > limit:
-            raise too_large("A part of the file", limit_bytes=limit)
-        return data
+            while chunk := member.read(_CHUNK_BYTES):
+                content += chunk
+                if len(content) > limit:
+                    raise too_large("A part of the file", limit_bytes=limit)
+        return bytes(content)
 
     def read_if_sound(self, name: str) -> bytes | None:
         """Content of a picture, None if it is too large or damaged: without its cover a book is still a book."""
@@ -140,7 +146,7 @@ class Members:
     def copy(self, name: str, target: BinaryIO) -> None:
         """Unpack a member into `target`, never more than the directory says."""
         with self._open(name) as member:
-            shutil.copyfileobj(member, target)
+            shutil.copyfileobj(member, target, _CHUNK_BYTES)
 
     @contextmanager
     def _open(self, name: str) -> Iterator[IO[bytes]]:

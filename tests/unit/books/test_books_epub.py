@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import random
 import zipfile
 
 import pytest
@@ -187,6 +188,13 @@ def test_picture_that_cannot_be_read_is_no_cover(open_bytes: OpenBytes) -> None:
     assert open_bytes(make_epub(cover=b"\xff\xd8\xff no picture")).cover_path is None
 
 
+def test_cover_of_many_megabytes_is_read(open_bytes: OpenBytes) -> None:
+    # Noise of five megabytes behind the picture, which no packer makes smaller.
+    heavy = make_picture() + random.Random(0).randbytes(5 * 1024 * 1024)
+
+    assert open_bytes(make_epub(cover=heavy)).cover_path is not None
+
+
 def test_damaged_cover_is_no_reason_to_refuse(open_bytes: OpenBytes) -> None:
     cover = make_picture(width=300, height=300, kind="PNG")
     content = bytearray(make_epub(cover=cover))
@@ -246,6 +254,17 @@ def test_names_that_no_honest_file_has_are_refused(open_bytes: OpenBytes, name: 
         open_bytes(content)
 
     assert refusal.value.code == "file.hostile"
+
+
+def test_locked_archive_is_refused(open_bytes: OpenBytes) -> None:
+    content = bytearray(make_epub())
+    # General purpose bit 0 in the first record of the directory (APPNOTE 4.3.12: 8 bytes in).
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+
+    with pytest.raises(RefusedFile) as refusal:
+        open_bytes(bytes(content))
+
+    assert refusal.value.code == "file.password"
 
 
 def test_symbolic_link_is_refused(open_bytes: OpenBytes) -> None:

@@ -27,6 +27,12 @@ def test_long_line_is_cut_with_an_ellipsis() -> None:
     assert clean_line("word " * 200, max_length=20) == "word word word word…"
 
 
+def test_long_claims_are_cut_to_the_lengths_of_the_library() -> None:
+    found = metadata(Claims(title="t" * 999, authors=["a" * 999], genre="g" * 999, tags=["k" * 999]), filename="x")
+
+    assert (len(found.title), len(found.authors[0]), len(found.genre or ""), len(found.tags[0])) == (500, 200, 100, 100)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.text(), st.text(), st.lists(st.text()), st.text(max_size=5))
 def test_metadata_is_always_within_its_lengths(title: str, filename: str, texts: list[str], number: str) -> None:

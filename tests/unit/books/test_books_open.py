@@ -117,7 +117,7 @@ def test_books_of_a_zip_are_unpacked_each_in_its_own_folder(place: Path) -> None
 
 
 def test_what_lies_beside_books_is_passed_over(place: Path) -> None:
-    members = {"Dune.epub": b"x", "cover.jpg": b"", "metadata.opf": b"", "__MACOSX/._Dune.epub": b"", ".DS_Store": b""}
+    members = {"Dune.epub": b"x", "cover.jpg": b"", "metadata.opf": b"", "__MACOSX/Dune.epub": b"", ".DS_Store": b""}
 
     assert [name for name, _ in unpack(make_zip(members), place)] == ["Dune.epub"]
 
