@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import undefer
 
 from bot.guards import EdgeGuard, EdgeSettings
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
@@ -35,20 +35,15 @@ Accept = Callable[[Acceptor, ReceivedMail], Awaitable[Receipt]]
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class Ledger:
+    """What was accepted, as it stands in the database."""
+
     engine: JobEngine
     blobs: LocalStore
-    spool: SpoolFolder
-    acceptor: Acceptor
-    listener: SmtpListener
-
-    @property
-    def port(self) -> int:
-        return self.listener.addresses[0][1]
 
     def mails(self) -> list[Inbound]:
         """Every accepted mail with its content, oldest first."""
-        with Session(self.engine.db, expire_on_commit=False) as session:
+        with self.engine.read() as session:
             return list(session.scalars(sa.select(Inbound).order_by(Inbound.id).options(undefer(Inbound.raw))))
 
     def content(self, mail: Inbound) -> bytes:
@@ -60,6 +55,17 @@ class Intake:
     def jobs(self) -> list[tuple[str, int]]:
         """(task, inbound id) of every waiting job, oldest first."""
         return [(job.task, int(job.args["inbound_id"])) for job in self.engine.list_jobs()]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake(Ledger):
+    spool: SpoolFolder
+    acceptor: Acceptor
+    listener: SmtpListener
+
+    @property
+    def port(self) -> int:
+        return self.listener.addresses[0][1]
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -69,11 +69,11 @@ class RawClient:
         await self.send(content + b".\r\n")
         return await self.reply()
 
-    async def start_tls(self, context: ssl.SSLContext, *, before: bytes = b"") -> str:
-        """STARTTLS with `before` in the same segment behind it; the reply to STARTTLS."""
-        await self.send(b"STARTTLS\r\n" + before)
+    async def start_tls(self, trust: ssl.SSLContext, *, behind: bytes = b"") -> str:
+        """STARTTLS with `behind` in the same segment; the reply to STARTTLS."""
+        await self.send(b"STARTTLS\r\n" + behind)
         reply = await self.reply()
-        await self.writer.start_tls(context, server_hostname="mx.books.example")
+        await self.writer.start_tls(trust, server_hostname="mx.books.example")
         return reply
 
 
