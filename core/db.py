@@ -63,12 +63,17 @@ def create_engine(url: str | URL) -> sa.Engine:
 
     pysqlite's own transaction handling lets a released SAVEPOINT outlive the outer rollback, so it is switched off
     (isolation_level None) and BEGIN is emitted here: IMMEDIATE for writers (a transaction that reads first and then
-    writes would die at once with "database is locked"), plain for connections marked `read_only`.
+    writes would die at once with "database is locked"), plain for connections marked `read_only`. An error's text
+    leaves out the values of its statement: they are people's mails and secrets, and errors are logged.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
+    engine = sa.create_engine(
+        parsed,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        hide_parameters=True,
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
