@@ -142,8 +142,9 @@ async def test_bad_mail_does_not_fail_its_neighbours(door: Door) -> None:
 
 
 async def test_error_of_the_database_does_not_tell_what_the_mail_says(door: Door) -> None:
+    bad = mail(1, b"my diary", intake=None)
     with capture_logs(), pytest.raises(Unavailable) as failure:
-        await door.acceptor.accept(mail(1, b"my diary", intake=None))
+        await door.acceptor.accept(bad)
     told = "".join(traceback.format_exception(failure.value))
     assert "INSERT INTO inbound" in told
     assert "diary" not in told
