@@ -90,6 +90,10 @@ def identify(path: Path, *, filename: str | None = None) -> Identified:
         if sample.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
             file.seek(_ole_directory_offset(sample))
             return Identified(None, False, _ole_name(file.read(4096)))
+        if sample[60:68] == b"BOOKMOBI":
+            # Record 0 begins at the offset that stands at 78, behind the index of all records.
+            file.seek(struct.unpack_from(">L", sample.ljust(82, b"\x00"), 78)[0])
+            return _book(BookFormat.AZW3 if _mobi_version(file.read(40)) >= 8 else BookFormat.MOBI)
     if sample.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _identify_zip(path, sample=sample, suffix=suffix)
     return _identify_plain(sample, suffix=suffix)
@@ -100,28 +104,26 @@ def _book(book_format: BookFormat) -> Identified:
 
 
 def _identify_plain(sample: bytes, *, suffix: str) -> Identified:
-    if sample[60:68] == b"BOOKMOBI":
-        return _book(BookFormat.AZW3 if _mobi_version(sample) >= 8 else BookFormat.MOBI)
+    text = sample_text(sample)
     if sample.startswith(b"BM") and sample[6:10] == b"\x00\x00\x00\x00":
         return Identified(None, False, "a picture (BMP)")
     for offset, magic, what in SIGNATURES:
-        if sample.startswith(magic, offset):
+        # "OTTO" begins fonts, and stories of a man of that name.
+        may_be_text = text is not None and magic.isascii() and magic.decode().isprintable()
+        if sample.startswith(magic, offset) and not may_be_text:
             return Identified(None, False, what)
     if _PDF_HEADER.search(sample[:_PDF_HEADER_WITHIN]):
         return _book(BookFormat.PDF)
     if sample.startswith(b"{\\rtf"):
         return _book(BookFormat.RTF)
-    text = sample_text(sample)
     if text is None:
         return Identified(None, False, "a file of an unknown kind")
     return _identify_text(text, suffix=suffix)
 
 
-def _mobi_version(sample: bytes) -> int:
-    """`file version` of the MOBI header, 8 for KF8 (AZW3). Record 0 begins at the offset that stands at 78."""
-    start = struct.unpack_from(">L", sample.ljust(82, b"\x00"), 78)[0]
-    header = sample[start : start + 40].ljust(40, b"\x00")
-    return int(struct.unpack_from(">L", header, 36)[0]) if header[16:20] == b"MOBI" else 0
+def _mobi_version(record: bytes) -> int:
+    """`file version` of the MOBI header at 16, 8 for KF8 (AZW3); 0 if there is none."""
+    return int(struct.unpack_from(">L", record, 36)[0]) if record[16:20] == b"MOBI" and len(record) >= 40 else 0
 
 
 # -- texts

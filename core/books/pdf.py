@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def _repaired(path: Path) -> bytes:
     """The PDF with a new cross-reference table. For reading only: the original stays what it is."""
     import pikepdf  # 20 MB, wanted for broken files only
 
+    # It logs what is wrong with a file as errors with tracebacks; that is nothing an operator has to see.
+    logging.getLogger("pikepdf").setLevel(logging.CRITICAL + 1)
     try:
         with pikepdf.open(path) as pdf:
             buffer = io.BytesIO()

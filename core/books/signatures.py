@@ -50,12 +50,12 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"CONT\x02\x00", "a Kindle book of the KFX kind"),
     (60, b"TEXtREAd", "a PalmDOC book"),
     (0, b"SQLite format 3\x00", "a database"),
-    (0, b"%!PS", "a PostScript document"),
     (0, b"\x78\x9f\x3e\x22", "an Outlook envelope (winmail.dat)"),
 )
-"""(offset, bytes, what it is): things that no library holds, and that are named in a refusal."""
+"""(offset, bytes, what it is). Letters alone mean nothing in a file that is a text otherwise."""
 
 TEXT_SIGNATURES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"%!PS"), "a PostScript document"),
     (re.compile(r"BEGIN:VCARD\b"), "a contact card"),
     (re.compile(r"BEGIN:VCALENDAR\b"), "a calendar entry"),
     (re.compile(r"-----BEGIN PGP "), "a PGP key or signature"),

@@ -21,12 +21,12 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def palm(version: int) -> bytes:
-    """A PalmDB header with one record, whose MOBI header says `version`."""
-    header = b"Title".ljust(60, b"\0") + b"BOOKMOBI" + b"\0" * 8 + struct.pack(">HLL", 1, 88, 0)
-    return (
-        header.ljust(88, b"\0") + b"\0" * 16 + b"MOBI" + struct.pack(">LLLLL", 232, 2, 65001, 0, version) + b"\0" * 200
-    )
+def palm(version: int, *, records: int = 1) -> bytes:
+    """A PalmDB whose first record has a MOBI header that says `version`."""
+    first = 78 + 8 * records + 2
+    header = b"Title".ljust(60, b"\0") + b"BOOKMOBI" + b"\0" * 8 + struct.pack(">HLL", records, first, 0)
+    mobi = b"MOBI" + struct.pack(">LLLLL", 232, 2, 65001, 0, version)
+    return header.ljust(first, b"\0") + b"\0" * 16 + mobi + b"\0" * 200
 
 
 BOOKS = {
@@ -54,6 +54,8 @@ BOOKS = {
     "txt in utf-16 without a mark": (("Call me Ishmael. " * 9).encode("utf-16-le"), BookFormat.TXT),
     "txt in big-endian utf-16": (("Call me Ishmael. " * 9).encode("utf-16-be"), BookFormat.TXT),
     "txt that cites a pdf header": (b"A file begins with %PDF-1.4, they say.\n", BookFormat.TXT),
+    "txt that begins like a font": (b"OTTO war ein Mann.\n", BookFormat.TXT),
+    "azw3 of a thousand records": (palm(8, records=1500), BookFormat.AZW3),
     "html": (b"<!DOCTYPE html><html><body>x</body></html>", BookFormat.HTML),
     "html fragment": (b"<h1>One</h1><p>text</p>", BookFormat.HTML),
     "xhtml": (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>', BookFormat.HTML),
@@ -72,6 +74,8 @@ OTHERS = {
     "an OpenDocument file that is not a text": zipped(
         {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b""}
     ),
+    "a PostScript document": b"%!PS-Adobe-3.0\n",
+    "a font": b"OTTO\x00\x0b\x00\x80" + bytes(range(256)),
     "a contact card": b"BEGIN:VCARD\r\nVERSION:3.0\r\n",
     "an empty file": b"",
     "a file of an unknown kind": bytes(range(256)) * 8,
