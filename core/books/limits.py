@@ -19,7 +19,7 @@ class BookLimits:
     unpacked_bytes: int = 400 * _MB
     """Of all members of a ZIP together."""
     document_bytes: int = 8 * _MB
-    """Of one XML document that is read as a tree, which takes up to 30 times that (see `core.books.xml`)."""
+    """Of one XML document in a book, such as the list of its parts."""
     picture_bytes: int = 30 * _MB
     """Of one encoded picture."""
     archive_books: int = 100
