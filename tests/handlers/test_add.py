@@ -1,0 +1,58 @@
+"""`add`: what a reader gets for it."""
+
+from __future__ import annotations
+
+from core.values import RefusedAttachment
+from tests.factories.rows import make_staged_book
+from tests.support.reader import Reader, problem, title, titles
+
+LOCKED = RefusedAttachment("locked.epub", "file.encrypted", "It is encrypted.", "Mail me one without DRM.")
+
+
+def test_attached_book_goes_into_the_library(ada: Reader) -> None:
+    answer = ada.run("add", [make_staged_book(title="Dune")])
+
+    assert titles(answer) == ["Dune"] == titles(ada.run("list"))
+
+
+def test_same_file_again_is_recognised(ada: Reader) -> None:
+    book = make_staged_book(title="Dune")
+    ada.run("add", [book])
+
+    assert title(ada.run("add", [book])) == "You have it already: Dune"
+
+
+def test_what_is_written_wins_over_what_the_file_says(ada: Reader) -> None:
+    answer = ada.run("add title=Emma author=Jane Austen", [make_staged_book(title="scan0001")])
+
+    assert titles(answer) == ["Emma"]
+
+
+def test_one_title_for_two_books_is_refused(ada: Reader) -> None:
+    outcome = ada.run("add title=Emma", [make_staged_book(title="A"), make_staged_book(title="B")])
+
+    assert problem(outcome).code == "request.bad"
+    assert titles(ada.run("list")) == []
+
+
+def test_refused_file_does_not_hinder_the_others(ada: Reader) -> None:
+    answer = ada.run("add", [make_staged_book(title="Dune"), LOCKED])
+
+    assert title(answer) == "1 book added, 1 not taken"
+
+
+def test_only_a_refused_file_is_a_problem_that_names_it(ada: Reader) -> None:
+    assert "locked.epub" in problem(ada.run("add", [LOCKED])).text
+
+
+def test_no_book_is_said(ada: Reader) -> None:
+    assert problem(ada.run("add")).code == "add.no-book"
+
+
+def test_autosend_without_a_device_adds_the_book_and_says_why_it_stays(ada: Reader) -> None:
+    ada.user.autosend = True
+
+    answer = ada.run("add", [make_staged_book(title="Dune")])
+
+    assert "was not sent on" in str(answer.blocks)
+    assert titles(ada.run("list")) == ["Dune"]

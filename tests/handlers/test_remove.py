@@ -1,0 +1,29 @@
+"""`remove`: what a reader gets for it."""
+
+from __future__ import annotations
+
+from tests.factories.rows import make_book, make_user
+from tests.support.reader import Reader, problem, titles
+
+
+def test_removed_book_is_listed_no_more(ada: Reader) -> None:
+    make_book(ada.session, ada.user)
+
+    ada.run("remove dune")
+
+    assert titles(ada.run("list")) == []
+
+
+def test_book_of_somebody_else_stays(ada: Reader) -> None:
+    book = make_book(ada.session, make_user(ada.session))
+
+    assert problem(ada.run(f"remove #{book.id}")).code == "book.not-found"
+    assert book.removed_at is None
+
+
+def test_several_matches_remove_nothing(ada: Reader) -> None:
+    for title in ("Dune Messiah", "Children of Dune"):
+        make_book(ada.session, ada.user, title=title)
+
+    assert problem(ada.run("remove dune")).code == "book.ambiguous"
+    assert len(titles(ada.run("list"))) == 2

@@ -1,0 +1,22 @@
+"""`settings`: what a reader gets for it."""
+
+from __future__ import annotations
+
+from tests.support.reader import Reader, facts, problem
+
+
+def test_time_zone_is_set_whatever_its_case(ada: Reader) -> None:
+    assert facts(ada.run("settings timezone=europe/berlin"))["Time zone"].startswith("Europe/Berlin, where it is 07:00")
+
+
+def test_setting_may_be_said_in_words(ada: Reader) -> None:
+    assert facts(ada.run("set autosend to on"))["Autosend"] == "on"
+
+
+def test_unknown_zone_is_refused_with_a_hint(ada: Reader) -> None:
+    assert "Europe/Berlin" in problem(ada.run("settings timezone=Berlin")).fix
+
+
+def test_one_bad_setting_undoes_the_others(ada: Reader) -> None:
+    assert problem(ada.run("settings name=Countess autosend=maybe")).code == "request.bad"
+    assert facts(ada.run("settings"))["Name"] == "Ada"

@@ -1,0 +1,102 @@
+"""A reader at a small library: what they write is read by the real grammar and run by the real handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from core.events import EventBus
+from core.mail.answer import Answer, Columns, Facts, Items, Problem, Result, Steps
+from core.mail.commands import read_commands
+from core.mail.grammar import Grammar
+from core.mail.outgoing import Identity
+from core.models import User
+from core.values import RefusedAttachment, StagedBook, Trust
+from core.work import Work
+from handlers._dispatch import Mail, dispatch
+from handlers._registry import Handler
+from tests.factories.rows import NOW, make_listing
+from tests.support.command_mails import mail
+
+IDENTITY = Identity(address="books@inkpost.example", name="Inkpost")
+
+
+@dataclass
+class Reader:
+    """Somebody who writes one mail after the other, in one transaction that is never committed."""
+
+    session: Session
+    user: User
+    grammar: Grammar
+    handlers: Mapping[str, Handler]
+    bus: EventBus
+    now: datetime = NOW
+    works: list[Work] = field(default_factory=list)
+
+    def results(
+        self,
+        *lines: str,
+        attachments: Sequence[StagedBook | RefusedAttachment] = (),
+        trust: Trust = Trust.CHANGE,
+    ) -> tuple[Result, ...]:
+        """What comes of a mail with these lines, the first of which is the subject."""
+        subject, *body = lines
+        files = tuple(one.filename for one in attachments)
+        found = read_commands(mail(subject, "\n".join(body), files=files), self.grammar)
+        self.works.append(Work(self.session, self.now, self.bus))
+        letter = Mail(
+            user=self.user,
+            trust=trust,
+            attachments=tuple(attachments),
+            replied_to=(),
+            reference=f"MAIL-{len(self.works)}",
+            identity=IDENTITY,
+        )
+        return dispatch(self.works[-1], letter, commands=found, handlers=self.handlers, grammar=self.grammar)
+
+    def run(self, line: str, attachments: Sequence[StagedBook | RefusedAttachment] = ()) -> Answer | Problem:
+        """What comes of the one command of a mail; a list that it shows is kept, as the answer's mail would do."""
+        (result,) = self.results(line, attachments=attachments)
+        for block in result.outcome.blocks:
+            if isinstance(block, Items) and block.item_ids:
+                make_listing(self.session, self.user, block.item_ids, kind=block.kind, created_at=self.now)
+        return result.outcome
+
+    def waits(self, **period: float) -> None:
+        self.now += timedelta(**period)
+
+    @property
+    def jobs(self) -> list[str]:
+        """The tasks that the mails so far deferred."""
+        return [job.task for work in self.works for job in work.jobs]
+
+
+def title(outcome: Answer | Problem) -> str:
+    assert isinstance(outcome, Answer), outcome
+    return outcome.title
+
+
+def titles(outcome: Answer | Problem) -> list[str]:
+    """The titles of what an answer numbers, in order."""
+    return [one.title for block in outcome.blocks if isinstance(block, Items) for one in block.items]
+
+
+def facts(outcome: Answer | Problem) -> dict[str, str]:
+    return {one.label: str(one.value) for block in outcome.blocks if isinstance(block, Facts) for one in block.facts}
+
+
+def steps(outcome: Answer | Problem) -> list[str]:
+    """The commands that an answer offers."""
+    return [one.command for block in outcome.blocks if isinstance(block, Steps) for one in block.steps]
+
+
+def table(outcome: Answer | Problem) -> list[tuple[str, ...]]:
+    return [row for block in outcome.blocks if isinstance(block, Columns) for row in block.rows]
+
+
+def problem(outcome: Answer | Problem) -> Problem:
+    assert isinstance(outcome, Problem), outcome
+    return outcome
