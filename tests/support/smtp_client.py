@@ -20,7 +20,7 @@ class RawClient:
         self.writer = writer
         self.banner = ""
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, octets: bytes | memoryview) -> None:
         self.writer.write(octets)
         await self.writer.drain()
 
