@@ -14,7 +14,7 @@ from bot.cli.service import service_commands
 from bot.cli.shared import fail
 from bot.cli.user import user
 from bot.config import ConfigMistakes
-from core.errors import BotError, Unavailable
+from core.errors import BotError, InkpostError, Unavailable
 
 app = cyclopts.App(
     name="inkpost",
@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         fail(error.text, *([error.fix] if error.fix else []))
     except Unavailable as error:
         fail(f"Not now: {error}")
+    except InkpostError as error:
+        fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)  # 128 + SIGINT, as shells say it
     sys.exit(0)

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bot.app import check_schema, open_database, open_jobs
 from bot.config import Config, load_config
@@ -40,7 +41,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))  # a subject is no markup
     console.print(table)
     if pages > 1:
         console.print(f"Page {page} of {pages}." + (f" Next: --page {page + 1}" if page < pages else ""))
