@@ -15,8 +15,8 @@ SPEC = CommandSpec(
     summary="Change what is said of a book",
     usage=("edit <book> title=… author=… genre=… tags=… series=… language=…",),
     details=(
-        "Title 1 to 500 characters, author 1 to 200, genre at most 100. Several authors are divided by semicolons, tags "
-        "by commas; an empty value (genre=) takes away what was there. The file that you mailed is never changed."
+        "Title 1 to 500 characters, author 1 to 200, genre at most 100. Several authors are divided by semicolons, "
+        "tags by commas; an empty value (genre=) takes away what was there. The file that you mailed is never changed."
     ),
     aliases=("change", "correct", "update", "ändere", "bearbeite", "cambia", "editar"),
     keys=("title", "author", "genre", "tags", "series", "language"),
