@@ -284,7 +284,8 @@ def test_large_attachments_are_decoded_in_blocks(parse: Parse) -> None:
 def test_a_picture_in_the_text_is_told_from_a_file(parse: Parse) -> None:
     message = parse(
         f"{HEADER}Content-Type: multipart/related; boundary=B\n\n--B\nContent-Type: text/html\n\n<img src=cid:1>\n"
-        "--B\nContent-Type: image/gif; name=a.gif\nContent-ID: <1>\nContent-Transfer-Encoding: base64\n\nR0lGODlhAQABAAAAACwAAAAAAQABAAACADs=\n"
+        "--B\nContent-Type: image/gif; name=a.gif\nContent-ID: <1>\n"
+        "Content-Transfer-Encoding: base64\n\nR0lGODlhAQABAAAAACwAAAAAAQABAAACADs=\n"
         f"--B\nContent-Type: text/plain; name=b.txt\nContent-Disposition: inline\n\n{BOOK.decode()}\n--B--\n"
     )
 
