@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from core.mail.message import ParsedMessage
+from core.news.values import Fetched, NotModified, Validators
 from core.values import Envelope, Peer, SenderVerdict
 
 
@@ -140,3 +141,25 @@ class Authenticator(Protocol):
     """Says who wrote a mail. Never raises for what a mail holds; `Unavailable` if it cannot know now."""
 
     async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer) -> SenderVerdict: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What one fetch may take."""
+
+    body_bytes: int
+    """Of the decompressed body."""
+    seconds: float = 30.0
+    """From the first name that is looked up to the last byte, over all redirects."""
+    media_types: tuple[str, ...] = ()
+    """Prefixes of the media types that are of use (`image/`); () takes all."""
+
+
+class Fetcher(Protocol):
+    """Fetches what a user named. Every address that it connects to is a public one, redirects included."""
+
+    async def fetch(
+        self, url: str, *, limits: FetchLimits, validators: Validators | None = None
+    ) -> Fetched | NotModified:
+        """GET. Raises `FetchFailed` for all that the URL, the host or the network does."""
+        ...
