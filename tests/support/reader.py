@@ -62,7 +62,10 @@ class Reader:
         (result,) = self.results(line, attachments=attachments)
         for block in result.outcome.blocks:
             if isinstance(block, Items) and block.item_ids:
-                make_listing(self.session, self.user, block.item_ids, kind=block.kind, created_at=self.now)
+                first = block.items[0].number
+                make_listing(
+                    self.session, self.user, block.item_ids, kind=block.kind, first_number=first, created_at=self.now
+                )
         return result.outcome
 
     def waits(self, **period: float) -> None:
