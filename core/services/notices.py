@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.message import EmailMessage
+
+import sqlalchemy as sa
 
 from core.events import DeliveryFailed, EventBus
-from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, to_address, to_bytes
-from core.mail.status import clean_reply, explain
-from core.models import Book, OutboxMail, User
+from core.mail.answer import Fact, Facts, Problem, Step, Steps
+from core.mail.authenticity import OurAddresses
+from core.mail.compose import AnswerContext, compose_notice
+from core.mail.outgoing import Identity
+from core.mail.status import explain
+from core.models import Book, Inbound, OutboxMail, User
 from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
@@ -34,38 +38,43 @@ class FailureNotices:
         if user.address == mail.rcpt_to.lower() or user.state is not UserState.ACTIVE:
             return
         book = work.session.get(Book, mail.book_id) if mail.book_id is not None else None
-        notice = self._compose(
-            work, user, failed=mail, title=book.title if book is not None else mail.subject, reason=event.reason
+        notice = compose_notice(
+            _told(mail, book, reason=event.reason), context=self._context(work, user, inbound_id=mail.inbound_id)
         )
         Outbox(work).enqueue(
             notice, cause=f"failed:{mail.id}", kind=OutboxKind.NOTICE, user_id=user.id, inbound_id=mail.inbound_id
         )
 
-    def _compose(self, work: Work, user: User, *, failed: OutboxMail, title: str, reason: str) -> OutgoingMail:
-        reference = new_reference()
-        message = EmailMessage(policy=BOT_POLICY)
-        message["From"] = self.identity.from_header
-        message["To"] = to_address(user.address, name=clean_reply(user.name))
-        message["Subject"] = subject = f"Could not be sent: {clean_reply(title)}"
-        message["Date"] = work.now
-        message["Message-ID"] = message_id = self.identity.message_id(reference)
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834 5.1: so that no robot answers it
-        message["MIME-Version"] = "1.0"
-        message.set_content(
-            f"“{title}” could not be sent to {failed.rcpt_to}: {explain(reason)}.\n"
-            "\n"
-            f"What the mail server said: {reason}\n"
-            "\n"
-            "The book is still in your library. Write “kindle list” to see your devices and their addresses,\n"
-            "and “send” with the title of the book to try again.\n"
-            "\n"
-            f"Reference {failed.reference}\n"
+    def _context(self, work: Work, user: User, *, inbound_id: int | None) -> AnswerContext:
+        """The notice hangs below the answer to the mail that asked for the delivery, and taps go where that mail went:
+        we keep no secret of a user, but the address that they wrote to holds it."""
+        inbound = work.session.get(Inbound, inbound_id) if inbound_id is not None else None
+        mine = sa.select(OutboxMail.message_id).where(
+            OutboxMail.inbound_id == inbound_id, OutboxMail.kind == OutboxKind.ANSWER
         )
-        return OutgoingMail(
-            reference=reference,
-            message_id=message_id,
-            mail_from="",  # RFC 3834 3.3, RFC 5321 4.5.5: should the notice fail as well, nobody is told of that
-            rcpt_to=user.address,
-            subject=subject,
-            head=to_bytes(message),
+        local_part, _, domain = self.identity.address.lower().rpartition("@")
+        ours = OurAddresses(domains=frozenset({domain}), local_parts=frozenset({local_part}))
+        return AnswerContext(
+            identity=self.identity,
+            reference=new_reference(),
+            now=work.now,
+            user_address=user.address,
+            user_name=user.name,
+            timezone=user.timezone,
+            reply_address=ours.reply_address(inbound.rcpt_tos if inbound else (), default=self.identity.address),
+            original_message_id=work.session.scalars(mine).first() if inbound is not None else None,
         )
+
+
+def _told(failed: OutboxMail, book: Book | None, *, reason: str) -> Problem:
+    title = book.title if book is not None else failed.subject
+    again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
+    return Problem(
+        "delivery.failed",
+        f"“{title}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
+        fix="The book is still in your library. Look at the address of your device before you try again.",
+        blocks=(
+            Facts((Fact("The mail server said", reason), Fact("Reference", failed.reference))),
+            Steps((Step("My devices", "kindle list"), *again)),
+        ),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from core.ports import Deferred, Delivered, Refused, SendResult
 from core.services.notices import FailureNotices
 from core.services.outbox import Outbox, QueueDepth, describe, is_current
 from core.services.retries import DAY
+from tests.factories.rows import make_inbound
 from tests.support.outgoing import (
     IDENTITY,
     KINDLE,
@@ -285,15 +287,41 @@ def test_refused_delivery_is_told_to_its_user_in_plain_words(ledger: Ledger, rea
     )
     with ledger.read() as session:
         notice = session.scalars(select(OutboxMail).where(OutboxMail.kind == OutboxKind.NOTICE)).one()
-        message = message_from_bytes(notice.head, policy=policy.default)
+        message = message_from_bytes(notice.head, _class=EmailMessage, policy=policy.default)
     assert (notice.rcpt_to, notice.mail_from, notice.cause) == (READER, "", f"failed:{outbox_id}")
-    assert message["Subject"] == "Could not be sent: Dune"
+    assert "“Dune” could not be sent" in message["Subject"]
     assert message["Auto-Submitted"] == "auto-generated"
-    text = message.get_content()
+    text = text_of(message)
     assert "“Dune” could not be sent to reader_1@kindle.com: the address does not exist" in text
     assert "550 5.1.1 no such user" in text
     assert failed.reference in text
     assert book_row(ledger, reader).sync_status is SyncStatus.FAILED
+
+
+def text_of(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_notice_hangs_in_its_thread_and_taps_go_to_the_secret_address(ledger: Ledger, reader: Reader) -> None:
+    with ledger.work() as work:
+        inbound = make_inbound(work.session, rcpt_tos=["else@inkpost.example", "Books+s3cret@inkpost.example"])
+        answer = Outbox(work).enqueue(plain_mail(), cause="answer", kind=OutboxKind.ANSWER, inbound_id=inbound.id)
+        delivery = Outbox(work).enqueue(
+            book_mail(), cause="delivery", kind=OutboxKind.DELIVERY, user_id=reader.user_id, book_id=reader.book_id,
+            inbound_id=inbound.id,
+        )  # fmt: skip
+
+    attempt(ledger, delivery.id, NEVER)
+
+    with ledger.read() as session:
+        head = session.scalars(select(OutboxMail.head).where(OutboxMail.kind == OutboxKind.NOTICE)).one()
+    message = message_from_bytes(head, _class=EmailMessage, policy=policy.default)
+    html = message.get_body(("html",))
+    assert message["In-Reply-To"] == answer.message_id
+    assert html is not None
+    assert f"mailto:Books%2Bs3cret@inkpost.example?subject=send%20%23{reader.book_id}" in html.get_content()
 
 
 def notices(ledger: Ledger) -> int:
