@@ -12,7 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.transactions import Transactions
 from core.errors import Unavailable
-from core.models import DoomedBlob
+from core.models import Book, DoomedBlob
 from core.ports import BlobStore
 from core.services.book_manager import BookManager
 from core.services.inbox import Inbox
@@ -44,7 +44,7 @@ class Upkeep:
         )
 
     def start(self) -> None:
-        """Do the first round soon, and go on. Needs a running loop."""
+        """Do a round at each interval, the first after one. Needs a running loop."""
         self._scheduler.add_job(self.round, IntervalTrigger(seconds=ROUND_SECONDS, timezone=UTC), name="upkeep")
         self._scheduler.start()
 
@@ -53,14 +53,26 @@ class Upkeep:
             self._scheduler.shutdown(wait=False)
 
     async def round(self) -> None:
-        """Forget what is due. Rows first: a blob without a row is waste, a row without a blob would be a loss."""
+        """Delete the blobs that an earlier round doomed, then forget what is due.
+
+        Rows first: a blob without a row is waste, a row without a blob would be a loss. And a round between the two:
+        whoever stored the same bytes just before they were doomed has had the time to commit the row that needs them.
+        """
         try:
-            await self._database.in_work(self._forget)
-            keys = await self._database.in_read(DoomedBlob.all_keys)
+            keys = await self._database.in_work(self._doomed)
             await asyncio.to_thread(self._delete, keys)
             await self._database.in_work(lambda work: DoomedBlob.forget(work.session, keys))
+            await self._database.in_work(self._forget)
         except Unavailable as error:
             log.warning("upkeep waits for the next round", reason=str(error))
+
+    def _doomed(self, work: Work) -> list[str]:
+        """The blobs to delete. One that a row needs again, since the same bytes came again, is spared."""
+        keys = DoomedBlob.all_keys(work.session)
+        needed = Inbox(work).needed_texts(keys)
+        needed |= {key for key in keys if Book.is_stored_for_somebody(work.session, key)}
+        DoomedBlob.forget(work.session, needed)
+        return [key for key in keys if key not in needed]
 
     def _forget(self, work: Work) -> None:
         BookManager(work).purge()

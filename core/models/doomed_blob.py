@@ -23,11 +23,15 @@ class DoomedBlob(Base):
 
     @classmethod
     def doom(cls, session: Session, keys: Iterable[str]) -> None:
-        session.add_all(cls(key=key) for key in keys)
+        """Each once, whoever dooms it again before it is gone."""
+        wanted = set(keys)
+        wanted -= set(session.scalars(sa.select(cls.key).where(cls.key.in_(wanted))))
+        session.add_all(cls(key=key) for key in sorted(wanted))
 
     @classmethod
-    def all_keys(cls, session: Session) -> list[str]:
-        return list(session.scalars(sa.select(cls.key).order_by(cls.key)))
+    def all_keys(cls, session: Session, *, limit: int = 1000) -> list[str]:
+        """The first of them by key: so many as one round of deleting may hold in hand."""
+        return list(session.scalars(sa.select(cls.key).order_by(cls.key).limit(limit)))
 
     @classmethod
     def forget(cls, session: Session, keys: Iterable[str]) -> None:

@@ -13,11 +13,12 @@ from core.errors import BadRequest, Conflict, NotFound, TooMuch, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
 from core.limits import LIBRARY_LIMITS, LibraryLimits
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book, DoomedBlob, Spelling
+from core.models import Book, DoomedBlob, OutboxMail, Spelling
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.listing import Listing
 from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
+from core.services.outbox import OPEN_STATES
 from core.sizes import size_in_words
 from core.values import BookMetadata, StagedBook
 from core.work import Work
@@ -203,8 +204,13 @@ class BookManager:
         )
 
     def purge(self) -> None:
-        """Delete the rows of books that can no longer be brought back; blobs that no row needs now are doomed."""
-        gone = self._session.scalars(sa.select(Book).where(Book.removed_at <= self._work.now - UNDO_FOR)).all()
+        """Delete the rows of books that can no longer be brought back; blobs that no row needs now are doomed.
+
+        A book that is still on its way to a device stays until it is there, or has failed: a mail waits for days.
+        """
+        on_its_way = sa.exists().where(OutboxMail.book_id == Book.id, OutboxMail.state.in_(OPEN_STATES))
+        due = sa.select(Book).where(Book.removed_at <= self._work.now - UNDO_FOR, ~on_its_way)
+        gone = self._session.scalars(due).all()
         keys = {key for book in gone for key in (book.storage_key, book.cover_key) if key is not None}
         for book in gone:
             self._session.delete(book)

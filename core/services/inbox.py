@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from core.models import DoomedBlob, Inbound
 from core.models.inbound import InboundState
 from core.pages import Page, fetch_page
 from core.references import parse_reference
+from core.staging import BlobKind
 from core.work import Work
 
 
@@ -41,10 +43,13 @@ class Inbox:
         mail.processed_at = self._work.now
 
     def count_failure(self, inbound_id: int, *, reason: str, limit: int) -> int:
-        """One more failed attempt at processing, 1-based; at `limit` the mail is set aside for the operator."""
+        """How often processing has failed with this time, 1-based; at `limit` the mail is set aside for the operator.
+
+        0 if the mail is no longer to be processed: it was done or dropped meanwhile, and nothing is counted.
+        """
         mail = self.take(inbound_id)
         if mail is None:
-            return limit
+            return 0
         mail.attempts += 1
         mail.reason = reason[:500]
         if mail.attempts >= limit:
@@ -69,6 +74,11 @@ class Inbox:
         mail = self.find(reference)
         if mail.state is InboundState.DONE:
             raise Conflict(f"{mail.reference} is done ({mail.outcome}): its commands would run twice.")
+        if mail.state is InboundState.ACCEPTED:
+            raise Conflict(
+                f"{mail.reference} waits for its turn already.",
+                fix="If its job is gone, drop the mail and then retry it.",
+            )
         if mail.raw_key is None and not self._has_raw(mail.id):
             raise Conflict(f"{mail.reference} is too old: its text was not kept.")
         mail.state = InboundState.ACCEPTED
@@ -104,8 +114,14 @@ class Inbox:
         for mail in old:
             mail.raw = mail.raw_key = None
         self._session.flush()
-        needed = sa.select(Inbound.raw_key).where(Inbound.raw_key.in_(keys))
-        DoomedBlob.doom(self._session, sorted(set(keys).difference(self._session.scalars(needed))))
+        DoomedBlob.doom(self._session, set(keys) - self.needed_texts(keys))
+
+    def needed_texts(self, keys: Iterable[str]) -> set[str]:
+        """Those of these blobs that hold the raw text of a mail that is kept."""
+        if not (wanted := {key for key in keys if key.startswith(f"{BlobKind.MAIL}/")}):
+            return set()
+        needed = self._session.scalars(sa.select(Inbound.raw_key).where(Inbound.raw_key.in_(wanted)))
+        return {key for key in needed if key is not None}
 
     def _has_raw(self, inbound_id: int) -> bool:
         return bool(self._session.scalar(sa.select(Inbound.raw.is_not(None)).where(Inbound.id == inbound_id)))
