@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,9 +115,8 @@ class MailProcessor:
     def _write_raw(self, accepted: _Accepted, path: Path) -> None:
         if accepted.raw_key is None:
             path.write_bytes(accepted.raw or b"")
-            return
-        with self.blobs.open(accepted.raw_key) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        else:
+            self.blobs.get_file(accepted.raw_key, path)
 
     def _answer(
         self,

@@ -56,6 +56,13 @@ class BlobStore(Protocol):
         """The blob for reading, from its start, seekable. Raises `BlobNotFound`."""
         ...
 
+    def get_file(self, key: str, path: Path) -> None:
+        """The blob as a file at `path`, where none may be. It may be the blob itself by a hard link: never write to it.
+
+        Its name is the caller's to delete. Raises `BlobNotFound`.
+        """
+        ...
+
     def stat(self, key: str) -> BlobStat | None: ...
 
     def delete(self, key: str) -> None:

@@ -40,8 +40,8 @@ class ReceivedMail:
     content: bytes | Path
     """The octets, or a spool file, which belongs to the acceptor from the call on: it deletes it."""
     size_bytes: int
-    sha256: str
-    """Lower-case hex of the content."""
+    content_hash: str
+    """Lower-case hex, 64 digits: the same octets have the same, others another."""
     dedupe_key: str
 
 
@@ -112,13 +112,13 @@ class Acceptor:
         self._writer.shutdown()
 
     async def _accept_file(self, mail: ReceivedMail, path: Path) -> Receipt:
-        key = blob_key(BlobKind.MAIL, mail.sha256, extension="eml")
+        key = blob_key(BlobKind.MAIL, mail.content_hash, extension="eml")
         try:
             await asyncio.to_thread(self._store, path, key=key)
         except Unavailable:
             raise
         except Exception as error:  # the end of a job: whatever broke, the peer is told to come again
-            log.exception("mail_not_stored", sha256=mail.sha256)
+            log.exception("mail_not_stored", content_hash=mail.content_hash)
             raise Unavailable("the mail could not be stored") from error
         return await self._enter(mail, raw_key=key)
 
@@ -162,7 +162,7 @@ class Acceptor:
             return [_unavailable(error) for _ in batch]
         except Exception as error:  # the end of a job: whatever broke, the peer is told to come again
             if len(batch) == 1:
-                log.exception("mail_not_committed", sha256=batch[0].mail.sha256)
+                log.exception("mail_not_committed", content_hash=batch[0].mail.content_hash)
                 return [_unavailable(error)]
         return [outcome for entry in batch for outcome in self._commit_or_split([entry])]
 

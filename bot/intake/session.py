@@ -234,7 +234,7 @@ class SmtpConnection(LineConnection):
         with self._our_turn():
             mail = await spool.finish(envelope)
             receipt = await self._service.accept(
-                ReceivedMail("smtp", peer, envelope, mail.content, mail.size_bytes, mail.sha256, mail.dedupe_key)
+                ReceivedMail("smtp", peer, envelope, mail.content, mail.size_bytes, mail.content_hash, mail.dedupe_key)
             )
         self._note_progress()
         log.info(

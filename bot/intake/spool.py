@@ -26,16 +26,17 @@ _FILE_PREFIX, _FILE_SUFFIX = "mail-", ".eml"
 
 
 class MailDigest:
-    """The SHA-256 of a whole mail, and the key by which the same mail is known when it comes again."""
+    """The hash of a whole mail, and the key by which the same mail is known when it comes again.
+
+    Header and body are hashed apart and each once: of a large mail, hashing is the dearest part of taking it.
+    """
 
     def __init__(self) -> None:
-        self._whole = hashlib.sha256()
         self._body = hashlib.sha256()
         self._header: bytes | None = None  # None while its end has not come
         self._waiting = b""
 
     def update(self, piece: bytes) -> None:
-        self._whole.update(piece)
         if self._header is not None:
             self._body.update(piece)
             return
@@ -52,9 +53,10 @@ class MailDigest:
         self._waiting = b""
 
     @property
-    def sha256(self) -> str:
-        """Lower-case hex, of every octet so far."""
-        return self._whole.hexdigest()
+    def content_hash(self) -> str:
+        """Lower-case hex of every octet so far: SHA-256 over the SHA-256 of the header and that of the body."""
+        header = hashlib.sha256(self._waiting if self._header is None else self._header)
+        return hashlib.sha256(header.digest() + self._body.digest()).hexdigest()
 
     def dedupe_key(self, envelope: Envelope) -> str:
         """Lower-case hex: the same for a mail that comes again, also by another way; different for different mails.
@@ -67,7 +69,7 @@ class MailDigest:
         if any(field.lower().startswith(_DATED_OR_NAMED) for field in fields):
             content = self._body.digest() + b"".join(fields)
         else:
-            content = self._whole.digest() + envelope.mail_from.encode("utf-8", "surrogateescape")
+            content = self.content_hash.encode() + envelope.mail_from.encode("utf-8", "surrogateescape")
         rcpt_tos = "\n".join(sorted({rcpt_to.lower() for rcpt_to in envelope.rcpt_tos}))
         return hashlib.sha256(content + b"\0" + rcpt_tos.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -78,7 +80,8 @@ class SpooledMail:
 
     content: bytes | Path
     size_bytes: int
-    sha256: str
+    content_hash: str
+    """See `MailDigest`."""
     dedupe_key: str
 
 
@@ -155,7 +158,7 @@ class MailSpool:
             self._spool.disk.submit(self._delete)
 
     def _spooled(self, content: bytes | Path, envelope: Envelope) -> SpooledMail:
-        return SpooledMail(content, self.size_bytes, self._digest.sha256, self._digest.dedupe_key(envelope))
+        return SpooledMail(content, self.size_bytes, self._digest.content_hash, self._digest.dedupe_key(envelope))
 
     def _append(self, pieces: list[bytes]) -> None:
         if self._file is None:

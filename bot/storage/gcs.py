@@ -91,15 +91,26 @@ class GcsStore:
     def open(self, key: str) -> Iterator[BinaryIO]:
         # To a file first: only a whole download has its checksum compared, and a reader must not see a damaged byte.
         with tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES) as file:
-            with _unavailable_on_google_error(key):
-                try:
-                    self._bucket.blob(self._name(key)).download_to_file(
-                        file, checksum="crc32c", timeout=REQUEST_TIMEOUT_SECONDS, retry=self._retry
-                    )
-                except NotFound:
-                    raise BlobNotFound(key) from None
+            self._download(key, cast(BinaryIO, file))
             file.seek(0)
             yield cast(BinaryIO, file)
+
+    def get_file(self, key: str, path: Path) -> None:
+        try:
+            with path.open("xb") as file:
+                self._download(key, file)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def _download(self, key: str, file: BinaryIO) -> None:
+        with _unavailable_on_google_error(key):
+            try:
+                self._bucket.blob(self._name(key)).download_to_file(
+                    file, checksum="crc32c", timeout=REQUEST_TIMEOUT_SECONDS, retry=self._retry
+                )
+            except NotFound:
+                raise BlobNotFound(key) from None
 
     def stat(self, key: str) -> BlobStat | None:
         with _unavailable_on_google_error(key):

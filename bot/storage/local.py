@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from core.ports import BlobCorrupt, BlobNotFound, BlobStat
 COPY_BYTES = 1 << 20  # measured: 64 KiB to 4 MiB make no difference, the disk does
 UNFINISHED = ".unfinished"  # no key may start with a dot, so no blob can stand in there
 UNFINISHED_KEPT_SECONDS = 24 * 3600.0  # no put lasts a day: what is older was left by a crash
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK)  # another file system, or one without hard links
 _NO_BLOB = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # the latter two: part of a key, or too much
 
 
@@ -76,6 +78,20 @@ class LocalStore:
                 raise BlobNotFound(key) from None
         with file:
             yield file
+
+    def get_file(self, key: str, path: Path) -> None:
+        source = self._path(key)
+        with _unavailable_on_os_error(key):
+            try:
+                os.link(source, path)
+            except _NO_BLOB:
+                self._check_root()
+                raise BlobNotFound(key) from None
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+                with self.open(key) as blob, path.open("xb") as file:
+                    shutil.copyfileobj(blob, file, COPY_BYTES)
 
     def stat(self, key: str) -> BlobStat | None:
         path = self._path(key)

@@ -9,7 +9,7 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import jobs
@@ -81,21 +81,21 @@ class Outbox:
         So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending.
         """
         file = mail.attachment
-        row = OutboxMail(
-            cause=cause, reference=mail.reference, kind=kind, user_id=user_id, inbound_id=inbound_id, book_id=book_id,
-            device_id=device_id, mail_from=mail.mail_from, rcpt_to=mail.rcpt_to, message_id=mail.message_id,
-            subject=mail.subject[:500], head=mail.head, attachment_key=file.key if file else None,
-            attachment_name=file.filename if file else None, attachment_type=file.media_type if file else None,
-            size_bytes=mail.size_bytes, created_at=self._work.now, state=OutboxState.QUEUED,
-        )  # fmt: skip
-        try:
-            with self._session.begin_nested():
-                self._session.add(row)
-        except IntegrityError:
-            same_cause = sa.select(OutboxMail).where(OutboxMail.cause == cause)
-            if (earlier := self._session.scalars(same_cause).one_or_none()) is None:
-                raise  # another mail has this reference or Message-ID: a bug
-            return earlier
+        insert = sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        statement = insert(OutboxMail).on_conflict_do_nothing(index_elements=["cause"]).returning(OutboxMail)
+        row = self._session.scalars(
+            statement,
+            {
+                "cause": cause, "reference": mail.reference, "kind": kind, "user_id": user_id, "inbound_id": inbound_id,
+                "book_id": book_id, "device_id": device_id, "mail_from": mail.mail_from, "rcpt_to": mail.rcpt_to,
+                "message_id": mail.message_id, "subject": mail.subject[:500], "head": mail.head,
+                "attachment_key": file.key if file else None, "attachment_name": file.filename if file else None,
+                "attachment_type": file.media_type if file else None, "size_bytes": mail.size_bytes,
+                "created_at": self._work.now, "state": OutboxState.QUEUED,
+            },
+        ).one_or_none()  # fmt: skip
+        if row is None:
+            return self._session.scalars(sa.select(OutboxMail).where(OutboxMail.cause == cause)).one()
         self._work.defer(jobs.deliver(row.id, rcpt_to=row.rcpt_to))
         self._refresh_book(row)
         return row

@@ -141,6 +141,23 @@ def test_file_whose_content_is_there_already_creates_nothing(store: BlobStore, t
     assert store.put_file(KEY, path, media_type="application/epub+zip") is False
 
 
+def test_blob_becomes_a_file_that_may_be_deleted(store: BlobStore, tmp_path: Path) -> None:
+    put(store)
+
+    store.get_file(KEY, tmp_path / "book.epub")
+
+    assert (tmp_path / "book.epub").read_bytes() == CONTENT
+    (tmp_path / "book.epub").unlink()
+    assert read(store) == CONTENT
+
+
+def test_file_of_an_absent_blob_is_told_and_not_made(store: BlobStore, tmp_path: Path) -> None:
+    with pytest.raises(BlobNotFound):
+        store.get_file(KEY, tmp_path / "book.epub")
+
+    assert not (tmp_path / "book.epub").exists()
+
+
 def test_blob_can_be_read_from_any_place(store: BlobStore) -> None:
     put(store)
 

@@ -71,7 +71,7 @@ def mail(number: int, content: bytes | Path = b"Subject: x\r\n\r\nhi\r\n", **cha
         envelope=Envelope("Ann@Example.org", ("books+S3cret@books.example",)),
         content=content,
         size_bytes=len(raw),
-        sha256=hashlib.sha256(raw).hexdigest(),
+        content_hash=hashlib.sha256(raw).hexdigest(),
         dedupe_key=f"{number:064d}",
     )
     return replace(received, **changes)  # type: ignore[arg-type] # fields by name
@@ -183,7 +183,7 @@ async def test_large_mail_is_a_blob_and_its_spool_file_goes(door: Door) -> None:
     await door.acceptor.accept(received)
     (row,) = door.ledger.mails()
     assert row.raw is None
-    assert row.raw_key == f"mails/{received.sha256[:2]}/{received.sha256}.eml"
+    assert row.raw_key == f"mails/{received.content_hash[:2]}/{received.content_hash}.eml"
     assert door.ledger.content(row) == b"large 1" * 1000
     assert list(door.folder.glob("mail-*")) == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import time
 import tracemalloc
@@ -13,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.intake.smtp import SmtpSettings
+from bot.intake.spool import MailDigest
 from tests.support.intake import Intake, running_intake, until
 from tests.support.smtp_client import connected
 
@@ -58,7 +58,9 @@ async def test_large_blob_stands_under_its_hash(tmp_path: Path) -> None:
     async with running_intake(tmp_path) as intake:
         await sent(intake, content)
         (mail,) = intake.mails()
-        digest = hashlib.sha256(content).hexdigest()
+        whole = MailDigest()
+        whole.update(content)
+        digest = whole.content_hash
         assert mail.raw_key == f"mails/{digest[:2]}/{digest}.eml"
 
 

@@ -47,6 +47,10 @@ class MemoryStore:
             raise BlobNotFound(key) from None
         yield io.BytesIO(content)
 
+    def get_file(self, key: str, path: Path) -> None:
+        with self.open(key) as source, path.open("xb") as file:
+            file.write(source.read())
+
     def stat(self, key: str) -> BlobStat | None:
         content = self._blobs.get(check_key(key))
         return None if content is None else BlobStat(key, len(content))

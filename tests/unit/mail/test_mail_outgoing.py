@@ -309,3 +309,10 @@ def test_text_with_any_line_ends_has_crlf_on_the_wire() -> None:
 
     assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
     assert max(map(len, raw.split(b"\r\n"))) <= 78
+
+
+@given(text=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(str.strip).filter(bool))
+def test_short_field_is_what_the_library_makes_of_it(text: str) -> None:
+    value = policy.SMTP.header_factory("Subject", text)
+
+    assert BOT_POLICY.fold_binary("Subject", value) == policy.SMTP.fold_binary("Subject", value)
