@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from typing import NoReturn
 
 import cyclopts
+import sqlalchemy as sa
 
 from bot.cli.inbox import inbox
 from bot.cli.jobs import jobs
@@ -14,12 +16,14 @@ from bot.cli.service import service_commands
 from bot.cli.shared import fail
 from bot.cli.user import user
 from bot.config import ConfigMistakes
+from bot.transactions import outages
 from core.errors import BotError, InkpostError, Unavailable
 
 app = cyclopts.App(
     name="inkpost",
     help="A library and a morning paper that people use by e-mail.",
     help_format="plaintext",
+    version=lambda: importlib.metadata.version("inkpost"),
 )
 for noun in (user, inbox, outbox, jobs):
     app.command(noun)
@@ -30,7 +34,8 @@ for verb in service_commands:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run what was asked for; exit 0, or 1 with a sentence on stderr."""
     try:
-        app(arguments)
+        with outages():
+            app(arguments)
     except ConfigMistakes as error:
         fail("The configuration has mistakes:", *(f"  {mistake}" for mistake in error.mistakes))
     except BotError as error:
@@ -38,6 +43,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Unavailable as error:
         fail(f"Not now: {error}")
     except InkpostError as error:
+        fail(str(error))
+    except sa.exc.ArgumentError as error:
+        fail(f"database_url: {error}")
+    except OSError as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)  # 128 + SIGINT, as shells say it

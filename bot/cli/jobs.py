@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import cyclopts
 
 from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
@@ -11,8 +13,18 @@ from core.pages import PER_PAGE
 jobs = cyclopts.App(name="jobs", help="The job engine's queue. Mails themselves stand in `inbox` and `outbox`.")
 
 
+class JobStatus(enum.StrEnum):
+    """What Procrastinate calls the states of a job that is not done; one that succeeded is deleted."""
+
+    TODO = "todo"
+    DOING = "doing"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ABORTED = "aborted"
+
+
 @jobs.command(name="list")
-def list_(*, status: str | None = None, page: Page = 1, config: ConfigPath = None) -> None:
+def list_(*, status: JobStatus | None = None, page: Page = 1, config: ConfigPath = None) -> None:
     """Oldest first.
 
     Parameters

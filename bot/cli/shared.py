@@ -36,10 +36,10 @@ def configuration(path: Path | None) -> Config:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, page: int, pages: int) -> None:
-    """A table with its page two named."""
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    """A table with its page two named. The first column names the row, for other commands: it is never folded."""
+    table = Table(title=Text(title), title_justify="left", box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))  # a subject is no markup
     console.print(table)

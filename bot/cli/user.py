@@ -30,7 +30,7 @@ def add(address: str, *, name: str = "", timezone: str = "UTC", config: ConfigPa
     settings = configuration(config)
     with engine_of(settings).work() as work:
         added, secret = Accounts(work).add_user(address, name=name, timezone=timezone)
-    console.print(f"Added {added.address}.")
+    console.print(f"Added {added.address}.", markup=False)
     _print_secret(settings, secret)
 
 
@@ -74,7 +74,7 @@ def secret(
         found = accounts.find(address)
         if revoke:
             accounts.revoke_secret(found.id)
-            console.print(f"{found.address} has no secret any more.")
+            console.print(f"{found.address} has no secret any more.", markup=False)
             return
         made = accounts.rotate_secret(found.id)
     _print_secret(settings, made)
@@ -87,7 +87,7 @@ def suspend(address: str, *, config: ConfigPath = None) -> None:
         accounts = Accounts(work)
         found = accounts.find(address)
         accounts.suspend(found.id)
-    console.print(f"{found.address} is suspended.")
+    console.print(f"{found.address} is suspended.", markup=False)
 
 
 @user.command
@@ -97,10 +97,10 @@ def resume(address: str, *, config: ConfigPath = None) -> None:
         accounts = Accounts(work)
         found = accounts.find(address)
         accounts.resume(found.id)
-    console.print(f"{found.address} is active again.")
+    console.print(f"{found.address} is active again.", markup=False)
 
 
 def _print_secret(settings: Config, secret_: str) -> None:
     service = settings.service
     console.print("Their secret address, which is told only now (it is also their SMTP password, behind the +):")
-    console.print(f"  {service.mailbox}+{secret_}@{service.domain}", soft_wrap=True)
+    console.print(f"  {service.mailbox}+{secret_}@{service.domain}", markup=False, soft_wrap=True)
