@@ -24,6 +24,7 @@ from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from bot.authenticate import TrustSettings
 from bot.circuit import CircuitSettings
+from bot.fetch import FetchSettings
 from bot.guards import EdgeSettings
 from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
@@ -102,6 +103,7 @@ class Config:
     pace: PaceSettings = field(default_factory=PaceSettings)
     books: BookLimits = field(default_factory=BookLimits)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     health: HealthSettings = field(default_factory=HealthSettings)

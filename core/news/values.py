@@ -63,7 +63,8 @@ class FetchFailed(InkpostError):
         self.text = text
         self.code = code
         """`fetch.dns`, `fetch.connect`, `fetch.tls`, `fetch.timeout`, `fetch.too-large`, `fetch.forbidden-address`,
-        `fetch.bad-url`, `fetch.redirects`, `fetch.http` (see `status`), `fetch.resting` (the host's circuit is open)"""
+        `fetch.bad-url`, `fetch.redirects`, `fetch.media-type`, `fetch.http` (see `status`), `fetch.resting` (the host's
+        circuit is open)"""
         self.status = status
         self.retry_after_seconds = retry_after_seconds
         """What the host's Retry-After asked for, or when its circuit lets one through again."""

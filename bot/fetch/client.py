@@ -1,0 +1,221 @@
+"""GET over HTTP (RFC 9110) by aiohttp: conditional, decompressed, bounded in time and memory, polite to every host."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from bot.fetch import failures
+from bot.fetch.guard import FetchSettings, Guard, GuardedResolver, SystemResolver
+from bot.fetch.memory import MemoryBudget
+from core.news.values import Fetched, FetchFailed, NotModified, Validators
+from core.ports import FetchLimits
+
+MOST_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PERMANENT_REDIRECTS = frozenset({301, 308})
+# Long enough for the pictures of one page, which come from one host one after the other; at 200 hosts a second it is
+# 400 open sockets, below the usual limit of 1,024 files.
+KEPT_OPEN_SECONDS = 2.0
+SMALL_BODY_BYTES = 256 * 1024  # most feeds are smaller; times `in_flight` it is 25 MB that need no budget
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far a fetch has come."""
+
+    at: URL
+    asked: URL
+    kept: URL
+    """Where permanent redirects alone have led."""
+    seconds_left: float
+    is_permanent: bool = True
+    redirects: int = 0
+
+    def go(self, status: int, target: URL) -> None:
+        is_downgrade = self.at.scheme == "https" and target.scheme == "http"
+        self.is_permanent = self.is_permanent and status in PERMANENT_REDIRECTS and not is_downgrade
+        if self.is_permanent:
+            self.kept = target
+        self.at = target
+        self.redirects += 1
+
+    @property
+    def moved_to(self) -> str | None:
+        return None if self.kept == self.asked else str(self.kept)
+
+
+class HttpFetcher:
+    """See `Fetcher`. Belongs to the event loop that it is first used in; connections are made then, not before.
+
+    A host is asked one thing at a time. The seconds of the limits do not run while a fetch waits for its turn.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        resolver: AbstractResolver | None = None,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`resolver` looks names up and `tls` says whom to trust, both instead of the system."""
+        self._settings = settings
+        self._guard = Guard(settings)
+        self._resolver = resolver
+        self._tls = tls
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._in_flight = asyncio.Semaphore(settings.in_flight)
+        self._memory = MemoryBudget(settings.memory_mib * 1024 * 1024)
+        self._hosts: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def fetch(
+        self, url: str, *, limits: FetchLimits, validators: Validators | None = None
+    ) -> Fetched | NotModified:
+        asked = self._guard.checked(url)
+        way = _Way(at=asked, asked=asked, kept=asked, seconds_left=limits.seconds)
+        conditions = _conditions(validators)
+        while (answer := await self._ask(way, limits, conditions)) is None:
+            if way.redirects > MOST_REDIRECTS:
+                raise failures.redirected_too_often(asked, MOST_REDIRECTS)
+        return answer
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _ask(self, way: _Way, limits: FetchLimits, conditions: dict[str, str]) -> Fetched | NotModified | None:
+        """One request. None: `way` leads on to another place."""
+        host, session, loop = way.at, self._opened(), asyncio.get_running_loop()
+        async with self._hosts.setdefault(way.at.raw_host or "", asyncio.Lock()), self._in_flight:
+            started = loop.time()
+            try:
+                async with (
+                    asyncio.timeout(way.seconds_left) as deadline,
+                    session.get(way.at, headers=conditions, allow_redirects=False) as response,
+                ):
+                    return await self._judge(response, way, limits, conditions, deadline)
+            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                connect_seconds = self._settings.connect_seconds
+                raise failures.from_error(error, host, limits=limits, connect_seconds=connect_seconds) from error
+            finally:
+                way.seconds_left -= loop.time() - started
+
+    async def _judge(
+        self,
+        response: aiohttp.ClientResponse,
+        way: _Way,
+        limits: FetchLimits,
+        conditions: dict[str, str],
+        deadline: asyncio.Timeout,
+    ) -> Fetched | NotModified | None:
+        status, headers = response.status, response.headers
+        if status == 200:
+            media_type = headers.get("Content-Type", "").strip().lower()
+            if media_type and not media_type.startswith(limits.media_types or ""):
+                raise failures.wrong_type(way.at, response.content_type)
+            body = await self._read(response, way.at, limits, deadline)
+            return Fetched(url=str(way.at), moved_to=way.moved_to, headers=_plain(headers), body=body)
+        if status == 304 and conditions:
+            return NotModified(url=str(way.at), moved_to=way.moved_to, headers=_plain(headers))
+        if status in REDIRECTS and "Location" in headers:
+            way.go(status, self._redirected(way.at, headers["Location"]))
+            return None
+        retry_after = headers.get("Retry-After", "").strip()
+        raise failures.from_status(way.at, status, retry_after=retry_after, now=self._clock())
+
+    def _redirected(self, at: URL, location: str) -> URL:
+        try:
+            return self._guard.checked(location, base=at)
+        except FetchFailed as why:
+            raise failures.redirected_astray(at, why) from why
+
+    async def _read(
+        self, response: aiohttp.ClientResponse, url: URL, limits: FetchLimits, deadline: asyncio.Timeout
+    ) -> bytes:
+        """The decompressed body. A small one is read at once; a larger one when there is memory for it."""
+        promised = response.content_length or 0
+        if promised > limits.body_bytes:
+            raise failures.too_large(url, limits)
+        pieces: list[bytes] = []
+        size = await _fill(response.content, pieces, most=min(SMALL_BODY_BYTES, limits.body_bytes))
+        if SMALL_BODY_BYTES < size <= limits.body_bytes:
+            is_exact = promised > 0 and "Content-Encoding" not in response.headers
+            async with self._room(promised if is_exact else limits.body_bytes, deadline):
+                size += await _fill(response.content, pieces, most=limits.body_bytes - size)
+        if size > limits.body_bytes:
+            raise failures.too_large(url, limits)
+        return b"".join(pieces)
+
+    @asynccontextmanager
+    async def _room(self, wanted_bytes: int, deadline: asyncio.Timeout) -> AsyncIterator[None]:
+        """Memory from the budget; the deadline stands still until there is some."""
+        loop = asyncio.get_running_loop()
+        left = (deadline.when() or loop.time()) - loop.time()
+        deadline.reschedule(None)
+        async with self._memory.held(wanted_bytes):
+            deadline.reschedule(loop.time() + left)
+            yield
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                resolver=GuardedResolver(self._resolver or SystemResolver(), self._guard),
+                socket_factory=self._guard.open_socket,
+                ssl=self._tls or True,
+                limit=0,  # ours is `in_flight`
+                keepalive_timeout=KEPT_OPEN_SECONDS,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._settings.connect_seconds),
+                headers={"User-Agent": _user_agent(self._settings.contact_url)},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,  # a proxy would make the connection, and nobody would see where to
+            )
+        return self._session
+
+
+async def _fill(content: aiohttp.StreamReader, pieces: list[bytes], *, most: int) -> int:
+    """Read to the end, or until there is more than `most`; how much it was. A piece is at most some 128 KiB."""
+    size = 0
+    while size <= most and (piece := await content.readany()):
+        pieces.append(piece)
+        size += len(piece)
+    return size
+
+
+def _conditions(validators: Validators | None) -> dict[str, str]:
+    if validators is None:
+        return {}
+    fields = {"If-None-Match": validators.etag, "If-Modified-Since": validators.last_modified}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _plain(headers: Mapping[str, str]) -> dict[str, str]:
+    """Names in lower case; bytes that are no UTF-8 become U+FFFD, for no database takes what aiohttp makes of them."""
+    return {
+        name.lower(): value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for name, value in headers.items()
+    }
+
+
+def _user_agent(contact_url: str) -> str:
+    name = f"Inkpost/{importlib.metadata.version('inkpost')}"
+    return f"{name} (+{contact_url})" if contact_url else name

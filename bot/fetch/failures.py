@@ -1,0 +1,106 @@
+"""What went wrong with a fetch, in a sentence for the reader of a mail."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from yarl import URL
+
+from bot.fetch.guard import ForbiddenAddress, forbidden
+from core.news.values import FetchFailed
+from core.ports import FetchLimits
+from core.sizes import size_in_words
+
+LONGEST_WAIT_SECONDS = 86_400.0  # no feed is left alone for longer than a day
+
+_BY_STATUS = {
+    401: "{host} wants a password for this page.",
+    402: "{host} wants to be paid for this page.",
+    403: "{host} does not let us read this page.",
+    404: "There is no such page at {host}.",
+    410: "The page is gone from {host} for good.",
+    429: "{host} asked us to come back later.",
+    451: "{host} may not show this page for legal reasons.",
+    503: "{host} is busy or being repaired; it asked us to come back later.",
+}
+
+
+def from_status(url: URL, status: int, *, retry_after: str, now: datetime) -> FetchFailed:
+    """For an answer that is neither a page nor a redirect. `retry_after` is the header's value or ""."""
+    text = (
+        "{host} has trouble of its own (error {status})." if status >= 500 else "{host} answered with error {status}."
+    )
+    return FetchFailed(
+        _BY_STATUS.get(status, text).format(host=_host(url), status=status),
+        code="fetch.http",
+        status=status,
+        retry_after_seconds=_wait(retry_after, now) if status in (429, 503) else None,
+        is_host_down=status >= 500,
+    )
+
+
+def from_error(error: Exception, url: URL, *, limits: FetchLimits, connect_seconds: float) -> FetchFailed:
+    """For what asyncio and aiohttp raise."""
+    if any(isinstance(cause, ForbiddenAddress) for cause in _causes(error)):
+        return forbidden(url)
+    host = _host(url)
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            code, text = "fetch.connect", f"{host} could not be reached within {connect_seconds:g} seconds."
+        case TimeoutError():
+            code, text = "fetch.timeout", f"The server of {host} did not answer within {limits.seconds:g} seconds."
+        case aiohttp.ClientConnectorDNSError():
+            code, text = "fetch.dns", f"The name {host} was not found."
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            code, text = "fetch.tls", f"No secure connection to {host} was possible; its certificate may have expired."
+        case aiohttp.ClientConnectorError():
+            code, text = "fetch.connect", f"The server of {host} could not be reached."
+        case aiohttp.ClientConnectionError() | OSError():
+            code, text = "fetch.connect", f"The server of {host} broke the connection off."
+        case _:
+            code, text = "fetch.connect", f"The server of {host} sent something that cannot be read."
+    return FetchFailed(text, code=code, is_host_down=True)
+
+
+def too_large(url: URL, limits: FetchLimits) -> FetchFailed:
+    text = f"What {_host(url)} sends is larger than {size_in_words(limits.body_bytes)}."
+    return FetchFailed(text, code="fetch.too-large")
+
+
+def wrong_type(url: URL, media_type: str) -> FetchFailed:
+    return FetchFailed(f"{_host(url)} sent something else than we can use ({media_type}).", code="fetch.media-type")
+
+
+def redirected_astray(url: URL, why: FetchFailed) -> FetchFailed:
+    """`url` redirects to where we do not go."""
+    return FetchFailed(f"{_host(url)} led us to an address that we do not visit: {why.text}", code=why.code)
+
+
+def redirected_too_often(url: URL, times: int) -> FetchFailed:
+    return FetchFailed(f"{_host(url)} redirected us more than {times} times.", code="fetch.redirects")
+
+
+def _host(url: URL) -> str:
+    return url.host or str(url)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _wait(retry_after: str, now: datetime) -> float | None:
+    """Seconds, from RFC 9110 10.2.3: a number of seconds or a date. None where it is neither."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after[:9]), LONGEST_WAIT_SECONDS)
+    try:
+        then = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return min(max((then - now).total_seconds(), 0.0), LONGEST_WAIT_SECONDS)
