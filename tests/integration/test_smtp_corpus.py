@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.corpus.manifest import corpus_folder
-from tests.corpus.smtp_cases import FOLDERS, cases, run_case
+from tests.corpus.smtp import FOLDERS, cases, run_case
 
 CASES = cases(corpus_folder(), *FOLDERS)
 

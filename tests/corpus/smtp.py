@@ -1,4 +1,4 @@
-"""The corpus' SMTP conversations against our listener: protocol cases, end-of-data smuggling, STARTTLS injection.
+"""Kind `smtp`: conversations with our listener. Protocol cases, end-of-data smuggling, STARTTLS injection.
 
 The server is a whole intake on a fresh folder for each case, so that what was stored by a case can be counted.
 """
@@ -9,15 +9,21 @@ import asyncio
 import json
 import re
 import ssl
+import sys
 import tempfile
 from base64 import b64decode
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from bot.intake.smtp import SmtpSettings
+from bot.logs import LogSettings, set_up_logs
 from tests.support.certificates import make_certificate
 from tests.support.intake import Intake, running_intake, until
 from tests.support.smtp_client import RawClient, connected
@@ -187,12 +193,22 @@ _SPECIAL: dict[str, Play] = {
 }
 
 
-def run(corpus: Path) -> bool:
-    """Every case, a line each that did not go as it should, and one of totals. True where all did."""
-    outcomes = [run_case(file) for file in cases(corpus, *FOLDERS)]
-    for outcome in outcomes:
-        if outcome.problem or outcome.skipped:
-            print(f"{outcome.case}: {outcome.problem or 'skipped, ' + outcome.skipped}")
-    failed, skipped = sum(bool(one.problem) for one in outcomes), sum(bool(one.skipped) for one in outcomes)
-    print(f"{len(outcomes)} cases: {len(outcomes) - failed - skipped} as wanted, {failed} not, {skipped} skipped")
-    return not failed
+def run(folder: Path) -> bool:
+    """A table of all cases, a line each that did not go as it should, and one of totals. True where all did."""
+    set_up_logs(LogSettings(level="warning", style="console"), stream=sys.stderr)
+    table = Table("folder", "cases", "as wanted", "not", "skipped", box=None)
+    totals: Counter[str] = Counter()
+    for name in FOLDERS:
+        outcomes = [run_case(file) for file in cases(folder.parent, name)]
+        found = Counter("not" if one.problem else "skipped" if one.skipped else "as wanted" for one in outcomes)
+        table.add_row(name, *(str(number) for number in (len(outcomes), *(found[key] for key in _RESULTS))))
+        totals += found
+        for outcome in outcomes:
+            if outcome.problem or outcome.skipped:
+                print(f"{outcome.case}: {outcome.problem or 'skipped, ' + outcome.skipped}")
+    Console().print(table)
+    print(f"{totals.total()} cases: " + ", ".join(f"{totals[key]} {key}" for key in _RESULTS))
+    return totals.total() > 0 and not totals["not"]
+
+
+_RESULTS = ("as wanted", "not", "skipped")
