@@ -7,7 +7,7 @@ over), RFC 5321 6.3 (loops), and the fields that responders and lists have set w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from core.mail.authenticity import OurAddresses
 from core.mail.message import ParsedMessage
@@ -16,6 +16,9 @@ from core.mail.text import own_text
 
 LOOP_FIELD = "X-Inkpost-Loop"
 """Stands in all that we send. Another Inkpost's is as good a reason for silence as our own."""
+
+DELIVERED_TO = ("Delivered-To", "X-Delivered-To")
+"""What a server writes into a mail as it delivers it. Over SMTP and LMTP it names us only if the mail was here before."""
 
 MAX_RECEIVED = 99  # RFC 5321 6.3: a threshold of at least 100 Received fields
 MAX_OWN_RECEIVED = 3  # a server with a filter behind it makes two or three of one name; more is a circle
@@ -48,17 +51,19 @@ _RECEIVED_BY = re.compile(r"\bby\s+([\w.-]+)", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s<>,;:()\"]+@[\w.-]+")
 
 
-def silence_reason(message: ParsedMessage, *, mail_from: str, ours: OurAddresses) -> str | None:
+def silence_reason(
+    message: ParsedMessage, *, mail_from: str, ours: OurAddresses, delivered_to: Sequence[str] = DELIVERED_TO
+) -> str | None:
     """Why a mail gets no answer and is obeyed in nothing, in a phrase for the operator; None if it may be answered.
 
-    `mail_from` is the reverse-path, "" for the null one. The rules are for mail that came to us by SMTP or LMTP: one
-    that lies in a mailbox has a Delivered-To of ours without going in circles.
+    `mail_from` is the reverse-path, "" for the null one. `delivered_to` names the fields in which an address of ours
+    means a loop: `()` for mail that was fetched from a mailbox, where the delivery that they tell of is the one to us.
     """
     checks: tuple[Callable[[], str | None], ...] = (
         lambda: _nobody_waits(message, mail_from),
         lambda: _says_automatic(message),
         lambda: _from_a_robot(message, mail_from),
-        lambda: _goes_in_circles(message, mail_from, ours),
+        lambda: _goes_in_circles(message, mail_from, ours, ("X-Loop", *delivered_to)),
         lambda: _sounds_automatic(message, ours),
     )
     return next((reason for check in checks if (reason := check())), None)
@@ -97,13 +102,15 @@ def _from_a_robot(message: ParsedMessage, mail_from: str) -> str | None:
     return f"automatic sender {sender[:40]}" if is_daemon else None
 
 
-def _goes_in_circles(message: ParsedMessage, mail_from: str, ours: OurAddresses) -> str | None:
+def _goes_in_circles(
+    message: ParsedMessage, mail_from: str, ours: OurAddresses, trace_fields: Sequence[str]
+) -> str | None:
     author = message.author.address if message.author else ""
     if ours.takes_commands(author) or ours.takes_commands(mail_from):
         return "from ourselves"
     if message.header(LOOP_FIELD) is not None:
         return f"loop: {LOOP_FIELD}"
-    for field in ("X-Loop", "Delivered-To", "X-Delivered-To"):
+    for field in trace_fields:
         if any(
             ours.takes_commands(address) for value in message.all_headers(field) for address in _ADDRESS.findall(value)
         ):

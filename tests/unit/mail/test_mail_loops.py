@@ -156,3 +156,20 @@ def test_a_mail_that_somebody_wrote_is_answered(parse: Parse, header: str, body:
 )
 def test_people_with_telling_names_are_answered(parse: Parse, address: str) -> None:
     assert _reason(parse, f"From: {address}\n") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ("Delivered-To: books@inkpost.example\n", None),
+        ("X-Delivered-To: books+secret@inkpost.example\n", None),
+        ("X-Loop: books@inkpost.example\nDelivered-To: books@inkpost.example\n", "loop: X-Loop"),
+        ("X-Inkpost-Loop: books@inkpost.example\n", "loop: X-Inkpost-Loop"),
+    ],
+)
+def test_mail_in_our_mailbox_was_delivered_to_us_without_going_in_circles(
+    parse: Parse, fields: str, reason: str | None
+) -> None:
+    message = parse(f"To: books@inkpost.example\n{FROM}{fields}\nlist\n")
+
+    assert silence_reason(message, mail_from="ann@example.org", ours=OURS, delivered_to=()) == reason
