@@ -21,14 +21,17 @@ def main() -> int:
         print(f"usage: python -m tests.corpus {{{','.join(kinds)}}} [folder]", file=sys.stderr)
         return 2
     folder = Path(sys.argv[2]) if len(sys.argv) == 3 else corpus_folder()
-    if not (folder / sys.argv[1] / "MANIFEST.jsonl").exists():
+    kind_folder = folder / FOLDERS.get(sys.argv[1], sys.argv[1])
+    if not (kind_folder / "MANIFEST.jsonl").exists():
         print(f"There is no corpus at {folder}: set INKPOST_CORPUS to its folder.", file=sys.stderr)
         return 2
     run = kinds[sys.argv[1]].run
-    return 0 if run(folder / sys.argv[1]) else 1
+    return 0 if run(kind_folder) else 1
 
 
-KINDS = ("mime", "epub")
+KINDS = ("mime", "epub", "smtp", "feeds", "duplicates")
+FOLDERS = {"duplicates": "html"}
+"""Where a kind reads the files of another one."""
 
 if __name__ == "__main__":
     sys.exit(main())

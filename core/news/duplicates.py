@@ -1,0 +1,346 @@
+"""Whether two texts are the same story, and whether a text has really changed.
+
+First MinHash (Broder 1997) finds the few of a hundred thousand that may be the same: rows that share a key. Then an
+exact check reads both texts. Measured with `python -m tests.corpus duplicates`; why: docs/decisions/one-story-once.md.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from operator import eq
+
+from core.news.canonical import fold, title_key
+
+VERSION = 1
+"""Of everything here that decides what a signature is. Signatures of two versions are not compared, texts are."""
+
+PERMUTATIONS = 128
+"""The standard error of the estimate is 1/sqrt(128) = 0.09 at most, 0.035 measured."""
+SEED = 42
+BANDS = 19
+"""Keys of a text, beside the one of its title; two values each. A pair of similarity s shares one with
+1 - (1 - s^2)^19: 0.996 at 0.5, 0.96 at 0.4, and 0.0005 at 0.005, which is what unrelated texts have."""
+SHINGLE_WORDS = 3
+SHINGLE_LETTERS = 5
+"""Where words are not divided by blanks: about three words of two letters."""
+
+SAME_JACCARD = 0.5
+SAME_CONTAINMENT = 0.8
+"""A text of which so much stands in the other one is a part of it: trimmed, or with more around it."""
+SHORT_WORDS = 30
+"""Under so many words the shingles say too little: then the titles must be equal as well."""
+SHORTEST_WORDS = 8
+TITLE_WORDS = 4
+"""A title of fewer words ("Weather", "News in brief") names no story."""
+SMALL_GAP_WORDS = 8
+"""What differs between two common passages of one form: "in [Berlin] it will be [23] degrees"."""
+FORM_FACTS = 5
+FORM_SHARE = 0.3
+"""Names and numbers that stand in such gaps and not in the other text, of all: above it two fillings of one form."""
+OWN_PASSAGE_SHARE = 0.2
+"""Where the longest passage that the other text has not is so much of both texts, they may be two short items over one
+footer: then half of the words of the titles must be the same."""
+STRANGE_TITLE_SHARE = 0.4
+"""Title words that its own text has and the other does not have at all, of all that its text has, on average."""
+
+CHANGED_WORDS = 25
+"""New words that make a text another one: two sentences."""
+CHANGED_SHARE = 0.2
+"""…or this share of a short text, but never under `SHORTEST_WORDS`."""
+
+_HEADER = struct.Struct("<BBIqB")
+_NO_TITLE = 0
+_MOST_TITLE_WORDS = 24
+# Scripts that put no blanks between words: Thai, Lao, Myanmar, Khmer; kana, Han (also the supplementary ideographs).
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_ADVERTISING = """
+advertisement advertisements sponsored newsletter newsletters subscribe subscription subscribers cookies
+anzeige werbung abonnieren abonnement publicité publicidad pubblicità advertentie reklama реклама
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What is remembered of a text to find it again."""
+
+    keys: tuple[int, ...]
+    """At most 20 signed 64-bit numbers: two texts that share none are not the same story. None: nothing to go by."""
+    signature: bytes
+    """To be kept in the row (about 350 bytes); `Fingerprint.load` makes the rest of it."""
+    words: int
+    """As `Reading.words`: a letter of a script without blanks counts as half a word."""
+
+    @classmethod
+    def load(cls, signature: bytes) -> Fingerprint:
+        """From a kept signature, whatever version it is of."""
+        words = _HEADER.unpack_from(signature)[2]
+        return cls(keys=_keys(signature), signature=signature, words=words)
+
+
+def fingerprint(text: str, *, title: str = "") -> Fingerprint:
+    """Of a plain text and its title. The same on every machine and in every process."""
+    read = _Read(text)
+    names = title_key(title)
+    words = _telling_words(names)[:_MOST_TITLE_WORDS]
+    title_hash = _hash64(b"title " + names.encode()) if _Read(names).words >= TITLE_WORDS else _NO_TITLE
+    head = _HEADER.pack(VERSION, _algorithm(), read.words, title_hash, len(words))
+    hashes = struct.pack(f"<{len(words)}I", *map(_hash32, words))
+    signature = head + hashes + (_minima(read.shingles) if read.words >= SHORTEST_WORDS else b"")
+    return Fingerprint(keys=_keys(signature), signature=signature, words=read.words)
+
+
+def same_story(a: Fingerprint, b: Fingerprint, text_a: str, text_b: str) -> bool:
+    """The exact check of two texts whose fingerprints share a key; symmetric."""
+    if not _may_be_same(a, b):
+        return False
+    read_a, read_b = _Read(text_a), _Read(text_b)
+    common = len(read_a.shingles & read_b.shingles)
+    if not common:
+        return False
+    jaccard = common / (len(read_a.shingles) + len(read_b.shingles) - common)
+    containment = common / min(len(read_a.shingles), len(read_b.shingles))
+    if jaccard < SAME_JACCARD and containment < SAME_CONTAINMENT:
+        return False
+    strangeness = _strangeness(a, b, read_a, read_b)
+    if min(a.words, b.words) < SHORT_WORDS:
+        return _is_same_short(a, b, jaccard=jaccard, containment=containment, strangeness=strangeness)
+    if min(read_a.own_share(read_b), read_b.own_share(read_a)) > OWN_PASSAGE_SHARE and not _titles_agree(a, b):
+        return False
+    return strangeness <= STRANGE_TITLE_SHARE and not _are_of_one_form(read_a, read_b)
+
+
+def _is_same_short(a: Fingerprint, b: Fingerprint, *, jaccard: float, containment: float, strangeness: float) -> bool:
+    if min(a.words, b.words) < SHORTEST_WORDS:
+        return False
+    title_a, title_b = _title_hash(a), _title_hash(b)
+    if title_a == title_b != _NO_TITLE:
+        return containment >= SAME_CONTAINMENT
+    return jaccard == 1 and strangeness <= STRANGE_TITLE_SHARE
+
+
+def content_changed(old_text: str, new_text: str) -> bool:
+    """Whether there is something new to read: two sentences, not a typo, a time, a counter or an advertisement.
+
+    What only went away or moved is nothing new: a text behind a paywall since must not be delivered as "updated".
+    """
+    old, new = _Read(old_text), _Read(new_text)
+    fresh = sum(weight for run in new.runs_without(old) if (weight := new.weigh(run)) and not new.is_advertising(run))
+    return fresh >= max(SHORTEST_WORDS, min(CHANGED_WORDS, CHANGED_SHARE * new.words))
+
+
+@dataclass(slots=True)
+class StoryIndex:
+    """Stories in memory, to fold what one issue would say twice. The first of them stays the one that is found."""
+
+    _stories: dict[Hashable, tuple[Fingerprint, str]] = field(default_factory=dict)
+    _ids_by_key: dict[int, list[Hashable]] = field(default_factory=dict)
+
+    def add(self, story_id: Hashable, found: Fingerprint, text: str) -> None:
+        self._stories[story_id] = (found, text)
+        for key in found.keys:
+            self._ids_by_key.setdefault(key, []).append(story_id)
+
+    def find(self, wanted: Fingerprint, text: str) -> Hashable | None:
+        """The id of the same story, the one that shares most keys first; None if there is none."""
+        shared: dict[Hashable, int] = {}
+        for key in wanted.keys:
+            for story_id in self._ids_by_key.get(key, ()):
+                shared[story_id] = shared.get(story_id, 0) + 1
+        for story_id in sorted(shared, key=lambda one: -shared[one]):
+            known, known_text = self._stories[story_id]
+            if same_story(wanted, known, text, known_text):
+                return story_id
+        return None
+
+
+class _Read:
+    """A text as its tokens: words, or letters where a script has no blanks."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.replace("'", "").replace("’", "")  # Two typographies of one word: it's, it’s, its.
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        return _TOKEN.findall(fold(self._text))
+
+    @cached_property
+    def token_set(self) -> frozenset[str]:
+        return frozenset(self.tokens)
+
+    @cached_property
+    def words(self) -> int:
+        letters = sum(map(len, _IS_UNSPACED.findall(" ".join(self.tokens))))
+        return len(self.tokens) - letters + (letters + 1) // 2
+
+    @cached_property
+    def size(self) -> int:
+        """Tokens of a shingle."""
+        return SHINGLE_WORDS if self.words > 0.75 * len(self.tokens) else SHINGLE_LETTERS
+
+    @cached_property
+    def shingles(self) -> frozenset[str]:
+        return frozenset(self._shingled(self.size))
+
+    def _shingled(self, size: int) -> list[str]:
+        rows = [self.tokens[at:] for at in range(size)]
+        return [" ".join(row) for row in zip(*rows, strict=False)] or [" ".join(self.tokens)]
+
+    def covered_by(self, other: _Read) -> list[bool]:
+        """For each token, whether a passage of the other text holds it."""
+        covered = [False] * len(self.tokens)
+        for at, shingle in enumerate(self._shingled(self.size)):
+            if shingle in other.shingles:
+                covered[at : at + self.size] = [True] * min(self.size, len(covered) - at)
+        return covered
+
+    def runs_without(self, other: _Read) -> Iterator[list[str]]:
+        """Tokens that no passage of the other text holds, in runs."""
+        run: list[str] = []
+        for token, is_covered in zip([*self.tokens, ""], [*self.covered_by(other), True], strict=True):
+            if not is_covered:
+                run.append(token)
+            elif run:
+                yield run
+                run = []
+
+    def own_share(self, other: _Read) -> float:
+        """The longest passage that the other text has not, of the whole."""
+        return max(map(len, self.runs_without(other)), default=0) / len(self.tokens)
+
+    @staticmethod
+    def weigh(run: Sequence[str]) -> float:
+        """Words of a run without those that are numbers: times, dates and counters."""
+        return sum(
+            0.5 if _IS_UNSPACED.match(token) else 1.0 for token in run if not any(letter.isdigit() for letter in token)
+        )
+
+    @staticmethod
+    def is_advertising(run: Sequence[str]) -> bool:
+        return not set(fold(_ADVERTISING).split()).isdisjoint(run)
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        """Names and numbers: tokens with a digit, and those that the text never writes in small letters."""
+        tokens = _TOKEN.findall(self._text)
+        small = {token for token in tokens if token[:1].islower()}
+        return frozenset(
+            fold(token)
+            for token in tokens
+            if any(letter.isdigit() for letter in token) or (token[:1].isupper() and token.lower() not in small)
+        )
+
+
+def _are_of_one_form(a: _Read, b: _Read) -> bool:
+    """Two fillings of one form (weather, stocks, results): common phrases, and other names and numbers between them."""
+    return max(_filled_share(a, b), _filled_share(b, a)) > FORM_SHARE
+
+
+def _filled_share(mine: _Read, other: _Read) -> float:
+    common = strange = 0
+    covered = mine.covered_by(other)
+    for is_common, tokens, is_inner in _passages(mine.tokens, covered):
+        facts = mine.facts.intersection(tokens)
+        if is_common:
+            common += len(facts)
+        elif is_inner and len(tokens) <= SMALL_GAP_WORDS:
+            strange += len(facts - other.token_set)
+    return strange / (common + strange) if common + strange >= FORM_FACTS else 0.0
+
+
+def _passages(tokens: Sequence[str], covered: Sequence[bool]) -> Iterator[tuple[bool, Sequence[str], bool]]:
+    """(whether it is common, its tokens, whether common ones stand on both sides) for each passage in turn."""
+    start = 0
+    for end in range(1, len(tokens) + 1):
+        if end == len(tokens) or covered[end] != covered[start]:
+            yield covered[start], tokens[start:end], start > 0 and end < len(tokens)
+            start = end
+
+
+def _titles_agree(a: Fingerprint, b: Fingerprint) -> bool:
+    words_a, words_b = set(_title_hashes(a)), set(_title_hashes(b))
+    return len(words_a & words_b) * 2 >= max(1, min(len(words_a), len(words_b)))
+
+
+def _strangeness(a: Fingerprint, b: Fingerprint, read_a: _Read, read_b: _Read) -> float:
+    """How far each title speaks of what only its own text has: 0.0 not at all, or unknown, to 1.0."""
+    return (_missing_share(a, b, read_a, read_b) + _missing_share(b, a, read_b, read_a)) / 2
+
+
+def _missing_share(mine: Fingerprint, other: Fingerprint, own: _Read, strange: _Read) -> float:
+    in_other = set(map(_hash32, strange.token_set)).union(_title_hashes(other))
+    titles = set(_title_hashes(mine)).intersection(map(_hash32, own.token_set))
+    return len(titles - in_other) / len(titles) if titles else 0.0
+
+
+def _may_be_same(a: Fingerprint, b: Fingerprint) -> bool:
+    """By the signatures alone, with five standard errors to spare; so most candidates cost no reading of texts."""
+    minima_a, minima_b = _minima_of(a.signature), _minima_of(b.signature)
+    if a.signature[:2] != b.signature[:2] or not minima_a or not minima_b:
+        return True
+    small, large = sorted((a.words, b.words))
+    # A text of which SAME_CONTAINMENT stands in the other one has at least this similarity.
+    least = min(SAME_JACCARD, SAME_CONTAINMENT * small / (large + (1 - SAME_CONTAINMENT) * small))
+    estimate = sum(map(eq, minima_a, minima_b)) / PERMUTATIONS
+    return bool(estimate >= least - 5 * (least * (1 - least) / PERMUTATIONS) ** 0.5)
+
+
+def _minima(shingles: Iterable[str]) -> bytes:
+    """The lower 16 bits of each minimum: two that differ look alike once in 65,536, and a row is half as long."""
+    from rensa import RMinHash  # Heavy, and an idle process needs it not.
+
+    sketch = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
+    sketch.update(shingles)
+    return struct.pack(f"<{PERMUTATIONS}H", *(value & 0xFFFF for value in sketch.digest()))
+
+
+def _algorithm() -> int:
+    from rensa import RMinHash
+
+    return RMinHash.ALGORITHM_VERSION
+
+
+def _minima_of(signature: bytes) -> tuple[int, ...]:
+    """Empty for a text too short to have any."""
+    rest = signature[_HEADER.size + 4 * signature[_HEADER.size - 1] :]
+    return struct.unpack(f"<{PERMUTATIONS}H", rest) if rest else ()
+
+
+def _title_hash(found: Fingerprint) -> int:
+    return int(_HEADER.unpack_from(found.signature)[3])
+
+
+def _title_hashes(found: Fingerprint) -> tuple[int, ...]:
+    count = found.signature[_HEADER.size - 1]
+    return struct.unpack_from(f"<{count}I", found.signature, _HEADER.size)
+
+
+def _telling_words(names: str) -> list[str]:
+    """Each once, without the short ones, which every title has."""
+    words = dict.fromkeys(_TOKEN.findall(names))
+    return [word for word in words if len(word) > 3 or not word.isascii() or any(map(str.isdigit, word))]
+
+
+def _keys(signature: bytes) -> tuple[int, ...]:
+    minima, versions = _minima_of(signature), signature[:2]
+    pairs = zip(minima[0 : 2 * BANDS : 2], minima[1 : 2 * BANDS : 2], strict=True)
+    bands = [_hash64(versions + struct.pack("<BHH", band, *pair)) for band, pair in enumerate(pairs)]
+    title = int(_HEADER.unpack_from(signature)[3])
+    # A title finds the teaser of a long text, whose minima have nothing in common with the text's.
+    return (*bands, title) if title != _NO_TITLE and minima else tuple(bands)
+
+
+def _hash64(octets: bytes) -> int:
+    return int.from_bytes(blake2b(octets, digest_size=8).digest(), "little", signed=True)
+
+
+def _hash32(word: str) -> int:
+    return int.from_bytes(blake2b(word.encode(), digest_size=4).digest(), "little")
