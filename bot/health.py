@@ -6,10 +6,13 @@ https://prometheus.io/docs/practices/naming/ for the names; labels come from our
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -21,12 +24,18 @@ from prometheus_client.registry import Collector
 from core.ports import SendResult
 
 if TYPE_CHECKING:
+    from bot.circuit import CircuitState
     from bot.jobs_table import JobCount
 
 log = structlog.get_logger(__name__)
 
 Check = Callable[[], Awaitable[object]]
 """None, or what is wrong in one sentence; what it raises is wrong too."""
+
+PROBE_SECONDS = 60.0
+"""How long the verdict of a costly check is good for: orchestrators ask every few seconds, and a relay takes somebody
+who logs in so often, and for nothing, for an attacker."""
+COSTLY = frozenset({"relay"})
 
 CHECK_SECONDS = 5.0  # a probe's own limit is usually 10
 LAG_INTERVAL_SECONDS = 1.0
@@ -48,18 +57,14 @@ class Metrics:
     """What is counted, in a registry of its own. Safe from any thread; nothing here blocks or raises."""
 
     def __init__(self) -> None:
+        self.circuits: dict[str, CircuitState] = {}
+        """By what they protect; one that is not here has been closed all the time."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._accept = Histogram(
             "inkpost_accept_seconds",
             "From the end of a mail's data to its commit",
             buckets=_SHORT,
-            registry=registry,
-        )
-        self._refused = Counter(
-            "inkpost_mails_refused",
-            "Mails refused in the SMTP dialogue, by enhanced status",
-            ["status"],
             registry=registry,
         )
         self._processed = Counter(
@@ -78,15 +83,6 @@ class Metrics:
             states=["closed", "open", "half_open"],
             registry=registry,
         )
-        self._store_errors = Counter(
-            "inkpost_store_errors", "Failed calls of the blob store, by operation", ["operation"], registry=registry
-        )
-        self._parse_errors = Counter(
-            "inkpost_parse_errors",
-            "Files and mails that could not be read, by kind and reason",
-            ["kind", "reason"],
-            registry=registry,
-        )
         self._lag = Histogram(
             "inkpost_loop_lag_seconds", "How late the event loop is, once a second", buckets=_SHORT, registry=registry
         )
@@ -94,10 +90,6 @@ class Metrics:
     def mail_accepted(self, seconds: float) -> None:
         """A mail was committed and answered 250, so long after its last byte."""
         self._accept.observe(seconds)
-
-    def mail_refused(self, status: str) -> None:
-        """`status` is the RFC 3463 code of the reply, e.g. "5.1.1"."""
-        self._refused.labels(status).inc()
 
     def mail_processed(self, outcome: str) -> None:
         """`answered`, `silent`, `set-aside`, ..."""
@@ -110,15 +102,9 @@ class Metrics:
     def delivery_tried(self, result: SendResult) -> None:
         self._deliveries.labels(type(result).__name__.lower()).inc()
 
-    def circuit_changed(self, circuit: str, state: Literal["closed", "open", "half_open"]) -> None:
+    def circuit_changed(self, circuit: str, state: CircuitState) -> None:
         self._circuit.labels(circuit).state(state)
-
-    def store_failed(self, operation: str) -> None:
-        self._store_errors.labels(operation).inc()
-
-    def parse_failed(self, kind: str, *, reason: str) -> None:
-        """`kind` is what was read ("mail", "epub", ...), `reason` the code of the error."""
-        self._parse_errors.labels(kind, reason).inc()
+        self.circuits[circuit] = state
 
     def loop_was_late(self, seconds: float) -> None:
         self._lag.observe(seconds)
@@ -160,10 +146,20 @@ class _JobCollector(Collector):
 class HealthServer:
     """`/healthz`, `/readyz` and `/metrics`. `checks` by name say whether the service can do its work."""
 
-    def __init__(self, settings: HealthSettings, *, metrics: Metrics, checks: Mapping[str, Check]) -> None:
+    def __init__(
+        self,
+        settings: HealthSettings,
+        *,
+        metrics: Metrics,
+        checks: Mapping[str, Check],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._checks = checks
+        self._checks = {
+            name: _Rarely(name, check, metrics, monotonic) if name in COSTLY else partial(_verdict, check)
+            for name, check in checks.items()
+        }
         self._lag_seconds = 0.0
         self._watch: asyncio.TimerHandle | None = None
         app = web.Application()
@@ -199,7 +195,7 @@ class HealthServer:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """200, or 503 with what is wrong, by name."""
-        verdicts = await asyncio.gather(*(_verdict(check) for check in self._checks.values()))
+        verdicts = await asyncio.gather(*(check() for check in self._checks.values()))
         wrong = {name: verdict for name, verdict in zip(self._checks, verdicts, strict=True) if verdict is not None}
         if wrong:
             return web.json_response({"status": "not ready", "wrong": wrong}, status=503)
@@ -219,6 +215,30 @@ class HealthServer:
             self._watch_loop()
 
         self._watch = loop.call_at(due, look)
+
+
+class _Rarely:
+    """A check whose verdict is kept for `PROBE_SECONDS`. While the circuit of the same name is not closed there is no
+    need to ask: the mails that it lets through are the probes."""
+
+    def __init__(self, name: str, check: Check, metrics: Metrics, monotonic: Callable[[], float]) -> None:
+        self._name = name
+        self._check = check
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._verdict: str | None = None
+        self._good_until = -math.inf
+        self._turn = asyncio.Lock()  # those who ask at once share one probe
+
+    async def __call__(self) -> str | None:
+        if self._metrics.circuits.get(self._name, "closed") != "closed":
+            self._good_until = -math.inf  # what was found before says nothing about the time after
+            return "taken for dead after failures in a row; mail waits, and it is tried again by itself"
+        async with self._turn:
+            if self._monotonic() >= self._good_until:
+                self._verdict = await _verdict(self._check)
+                self._good_until = self._monotonic() + PROBE_SECONDS
+            return self._verdict
 
 
 async def _verdict(check: Check) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -13,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import health
+from bot.circuit import CircuitState
 from bot.health import Check, HealthServer, HealthSettings, Metrics
 from bot.jobs_table import JobCount
 from core.errors import Unavailable
@@ -94,33 +96,94 @@ async def test_check_that_does_not_answer_is_wrong(monkeypatch: pytest.MonkeyPat
     assert (status, body["wrong"]) == (503, {"database": "no answer within 0 s"})
 
 
+@dataclass
+class Relay:
+    """A relay that counts who asks it, at a time that stands until it is moved."""
+
+    problem: str | None = None
+    hangs: bool = False
+    asked: int = 0
+    now: float = 1000.0
+    metrics: Metrics = field(default_factory=Metrics)
+
+    async def check(self) -> str | None:
+        self.asked += 1
+        await asyncio.sleep(3600 if self.hangs else 0)
+        return self.problem
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[str]:
+        """The URL of `/readyz`."""
+        server = HealthServer(
+            HealthSettings(port=0), metrics=self.metrics, checks={"relay": self.check}, monotonic=lambda: self.now
+        )
+        await server.start()
+        try:
+            yield f"http://127.0.0.1:{server.port}/readyz"
+        finally:
+            await server.close()
+
+
+async def test_relay_is_asked_once_a_minute_at_most() -> None:
+    relay = Relay()
+
+    async with relay.watched() as url:
+        at_once = await asyncio.gather(*(get_json(url) for _ in range(5)))
+        relay.problem, relay.now = "it is down", relay.now + health.PROBE_SECONDS - 1
+        assert [status for status, _ in [*at_once, await get_json(url)]] == [200] * 6
+        assert relay.asked == 1
+
+        relay.now += 1
+        assert (await get_json(url))[1]["wrong"] == {"relay": "it is down"}
+        assert relay.asked == 2
+
+
+async def test_relay_that_does_not_answer_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.01)
+    relay = Relay(hangs=True)
+
+    async with relay.watched() as url:
+        assert [status for status, _ in (await get_json(url), await get_json(url))] == [503, 503]
+
+    assert relay.asked == 1
+
+
+@pytest.mark.parametrize("state", ["open", "half_open"])
+async def test_relay_whose_circuit_is_not_closed_is_not_asked_and_not_ready(state: CircuitState) -> None:
+    relay = Relay()
+
+    async with relay.watched() as url:
+        await get_json(url)
+        relay.metrics.circuit_changed("relay", state)
+        status, body = await get_json(url)
+        assert (status, relay.asked) == (503, 1)
+        assert "taken for dead" in str(body["wrong"])
+
+        relay.metrics.circuit_changed("relay", "closed")
+        assert ((await get_json(url))[0], relay.asked) == (200, 2)
+
+
 async def test_what_was_counted_is_shown() -> None:
     metrics = Metrics()
     metrics.mail_accepted(0.004)
-    metrics.mail_refused("5.1.1")
     metrics.mail_processed("answered")
     metrics.mail_processed("answered")
     metrics.job_finished("deliver", "postponed", 0.2)
     metrics.delivery_tried(Delivered("250 ok"))
     metrics.delivery_tried(Deferred("451 later"))
     metrics.circuit_changed("relay", "open")
-    metrics.store_failed("put")
-    metrics.parse_failed("epub", reason="file.damaged")
 
     async with running(metrics) as url:
         shown = await samples(url)
 
     assert shown['inkpost_accept_seconds_bucket{le="0.0025"}'] == 0
     assert shown['inkpost_accept_seconds_bucket{le="0.005"}'] == 1
-    assert shown['inkpost_mails_refused_total{status="5.1.1"}'] == 1
     assert shown['inkpost_mails_processed_total{outcome="answered"}'] == 2
     assert shown['inkpost_job_seconds_count{result="postponed",task="deliver"}'] == 1
     assert shown['inkpost_deliveries_total{result="delivered"}'] == 1
     assert shown['inkpost_deliveries_total{result="deferred"}'] == 1
     assert shown['inkpost_circuit_state{circuit="relay",inkpost_circuit_state="open"}'] == 1
     assert shown['inkpost_circuit_state{circuit="relay",inkpost_circuit_state="closed"}'] == 0
-    assert shown['inkpost_store_errors_total{operation="put"}'] == 1
-    assert shown['inkpost_parse_errors_total{kind="epub",reason="file.damaged"}'] == 1
     assert shown["process_resident_memory_bytes"] > 1 << 20
 
 
