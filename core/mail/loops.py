@@ -18,7 +18,7 @@ LOOP_FIELD = "X-Inkpost-Loop"
 """Stands in all that we send. Another Inkpost's is as good a reason for silence as our own."""
 
 DELIVERED_TO = ("Delivered-To", "X-Delivered-To")
-"""What a server writes into a mail that it delivers. Over SMTP and LMTP it names us only if the mail was here before."""
+"""Written by a server that delivers a mail: over SMTP and LMTP it names us only in a mail that was here before."""
 
 MAX_RECEIVED = 99  # RFC 5321 6.3: a threshold of at least 100 Received fields
 MAX_OWN_RECEIVED = 3  # a server with a filter behind it makes two or three of one name; more is a circle
