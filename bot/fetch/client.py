@@ -100,6 +100,11 @@ class HttpFetcher:
             await self._session.close()
             self._session = None
 
+    @property
+    def held_bytes(self) -> int:
+        """What the larger bodies that are being read may take up at this moment."""
+        return self._memory.held_bytes
+
     async def _ask(self, way: _Way, limits: FetchLimits, conditions: dict[str, str]) -> Fetched | NotModified | None:
         """One request. None: `way` leads on to another place."""
         host, session, loop = way.at, self._opened(), asyncio.get_running_loop()
@@ -179,6 +184,7 @@ class HttpFetcher:
                 resolver=GuardedResolver(self._resolver or SystemResolver(), self._guard),
                 socket_factory=self._guard.open_socket,
                 ssl=self._tls or True,
+                use_dns_cache=False,  # the system has one; a connection is kept open for the next request
                 limit=0,  # ours is `in_flight`
                 keepalive_timeout=KEPT_OPEN_SECONDS,
             )

@@ -22,6 +22,7 @@ from core.news.values import FetchFailed
 
 WEB_PORTS = (80, 443)
 LONGEST_URL = 8192  # characters; what nginx, Apache and IIS take in a request line
+LONGEST_SHOWN = 200  # characters of a URL in a sentence
 # A name whose server is dead holds its thread for 10 s and more (resolv.conf: 2 attempts of 5 s); asyncio's own pool,
 # six threads on two cores, would be blocked by six dead names. Threads are made when they are needed.
 LOOKUPS_AT_ONCE = 64
@@ -71,17 +72,17 @@ class Guard:
         What is checked is what yarl made of the text, since that is what the connection will be made to.
         """
         if len(text) > LONGEST_URL:
-            raise FetchFailed("The address is too long.", code="fetch.bad-url")
+            raise _bad_url(text)
         try:
             url = URL(text) if base is None else base.join(URL(text))
             url = url.with_fragment(None)
             self._policy.check_url(str(url))
-        except BlockedAddressError as error:
-            raise forbidden(url) from error
-        except (BlockedURLError, ValueError) as error:
-            raise FetchFailed(
-                f"{text[:200]!r} is not the address of a page on the web.", code="fetch.bad-url"
-            ) from error
+        except BlockedURLError as error:
+            if isinstance(error.__cause__, BlockedAddressError):
+                raise forbidden(url) from error
+            raise _bad_url(text) from error
+        except ValueError as error:
+            raise _bad_url(text) from error
         return url
 
     def check_address(self, address: str) -> None:
@@ -100,6 +101,11 @@ class Guard:
 
 def forbidden(url: URL) -> FetchFailed:
     return FetchFailed(f"{url.host} is not a public address of the web.", code="fetch.forbidden-address")
+
+
+def _bad_url(text: str) -> FetchFailed:
+    shown = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return FetchFailed(f"“{shown}” is not the address of a page on the web.", code="fetch.bad-url")
 
 
 class GuardedResolver(AbstractResolver):

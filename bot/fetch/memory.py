@@ -12,7 +12,7 @@ class MemoryBudget:
 
     def __init__(self, size_bytes: int) -> None:
         self._size_bytes = size_bytes
-        self._held_bytes = 0
+        self.held_bytes = 0
         self._turn = asyncio.Lock()
         self._returned = asyncio.Event()
 
@@ -24,12 +24,12 @@ class MemoryBudget:
         """
         wanted_bytes = min(wanted_bytes, self._size_bytes)
         async with self._turn:
-            while self._held_bytes + wanted_bytes > self._size_bytes:
+            while self.held_bytes + wanted_bytes > self._size_bytes:
                 self._returned.clear()
                 await self._returned.wait()
-            self._held_bytes += wanted_bytes
+            self.held_bytes += wanted_bytes
         try:
             yield
         finally:
-            self._held_bytes -= wanted_bytes
+            self.held_bytes -= wanted_bytes
             self._returned.set()
