@@ -104,7 +104,9 @@ def _unreserved(escape: str) -> str:
 def fold(text: str) -> str:
     """Without case, accents, ligatures and widths: what two spellings of one text have in common."""
     folded = unicodedata.normalize("NFKD", text.casefold())
-    return folded if folded.isascii() else "".join(letter for letter in folded if not unicodedata.combining(letter))
+    if folded.isascii():
+        return folded
+    return folded.translate({ord(letter): None for letter in set(folded) if unicodedata.combining(letter)})
 
 
 def title_key(title: str, *, feed_title: str = "") -> str:

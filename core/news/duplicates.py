@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from itertools import pairwise
 from operator import eq
+from zlib import crc32
 
 from core.news.canonical import fold, title_key
 
@@ -53,6 +55,7 @@ CHANGED_WORDS = 25
 CHANGED_SHARE = 0.2
 """…or this share of a short text, but never under `SHORTEST_WORDS`."""
 
+_Passages = Sequence[tuple[bool, Sequence[str]]]
 _HEADER = struct.Struct("<BBIqB")
 _NO_TITLE = 0
 _MOST_TITLE_WORDS = 24
@@ -61,11 +64,15 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_WORD = re.compile(r"[^\W_]+")  # The same for a text without such scripts, three times as fast.
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
-_ADVERTISING = """
-advertisement advertisements sponsored newsletter newsletters subscribe subscription subscribers cookies
-anzeige werbung abonnieren abonnement publicité publicidad pubblicità advertentie reklama реклама
-"""
+_ADVERTISING = frozenset(
+    fold(
+        "advertisement advertisements sponsored newsletter newsletters subscribe subscription subscribers cookies "
+        "anzeige werbung abonnieren abonnement publicité publicidad pubblicità advertentie reklama реклама"
+    ).split()
+)
+"""Folded. A new passage with one of them is nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ def fingerprint(text: str, *, title: str = "") -> Fingerprint:
     read = _Read(text)
     names = title_key(title)
     words = _telling_words(names)[:_MOST_TITLE_WORDS]
-    title_hash = _hash64(b"title " + names.encode()) if _Read(names).words >= TITLE_WORDS else _NO_TITLE
+    title_hash = _hash64(names) if _Read(names).words >= TITLE_WORDS else _NO_TITLE
     head = _HEADER.pack(VERSION, _algorithm(), read.words, title_hash, len(words))
     hashes = struct.pack(f"<{len(words)}I", *map(_hash32, words))
     signature = head + hashes + (_minima(read.shingles) if read.words >= SHORTEST_WORDS else b"")
@@ -100,7 +107,7 @@ def fingerprint(text: str, *, title: str = "") -> Fingerprint:
 
 def same_story(a: Fingerprint, b: Fingerprint, text_a: str, text_b: str) -> bool:
     """The exact check of two texts whose fingerprints share a key; symmetric."""
-    if not _may_be_same(a, b):
+    if not may_be_same(a, b):
         return False
     read_a, read_b = _Read(text_a), _Read(text_b)
     common = len(read_a.shingles & read_b.shingles)
@@ -113,9 +120,12 @@ def same_story(a: Fingerprint, b: Fingerprint, text_a: str, text_b: str) -> bool
     strangeness = _strangeness(a, b, read_a, read_b)
     if min(a.words, b.words) < SHORT_WORDS:
         return _is_same_short(a, b, jaccard=jaccard, containment=containment, strangeness=strangeness)
-    if min(read_a.own_share(read_b), read_b.own_share(read_a)) > OWN_PASSAGE_SHARE and not _titles_agree(a, b):
+    if strangeness > STRANGE_TITLE_SHARE:
         return False
-    return strangeness <= STRANGE_TITLE_SHARE and not _are_of_one_form(read_a, read_b)
+    from_a, from_b = read_a.passages(read_b), read_b.passages(read_a)
+    if min(_own_share(from_a), _own_share(from_b)) > OWN_PASSAGE_SHARE and not _titles_agree(a, b):
+        return False
+    return max(_filled_share(from_a, read_a, read_b), _filled_share(from_b, read_b, read_a)) <= FORM_SHARE
 
 
 def _is_same_short(a: Fingerprint, b: Fingerprint, *, jaccard: float, containment: float, strangeness: float) -> bool:
@@ -133,7 +143,8 @@ def content_changed(old_text: str, new_text: str) -> bool:
     What only went away or moved is nothing new: a text behind a paywall since must not be delivered as "updated".
     """
     old, new = _Read(old_text), _Read(new_text)
-    fresh = sum(weight for run in new.runs_without(old) if (weight := new.weigh(run)) and not new.is_advertising(run))
+    runs = [tokens for is_common, tokens in new.passages(old) if not is_common]
+    fresh = sum(_weigh(run) for run in runs if _ADVERTISING.isdisjoint(run))
     return fresh >= max(SHORTEST_WORDS, min(CHANGED_WORDS, CHANGED_SHARE * new.words))
 
 
@@ -167,10 +178,11 @@ class _Read:
 
     def __init__(self, text: str) -> None:
         self._text = text.replace("'", "").replace("’", "")  # Two typographies of one word: it's, it’s, its.
+        self._token = _TOKEN if _IS_UNSPACED.search(text) else _WORD
 
     @cached_property
     def tokens(self) -> list[str]:
-        return _TOKEN.findall(fold(self._text))
+        return self._token.findall(fold(self._text))
 
     @cached_property
     def token_set(self) -> frozenset[str]:
@@ -178,7 +190,7 @@ class _Read:
 
     @cached_property
     def words(self) -> int:
-        letters = sum(map(len, _IS_UNSPACED.findall(" ".join(self.tokens))))
+        letters = sum(map(len, map(_IS_UNSPACED.findall, self.tokens))) if self._token is _TOKEN else 0
         return len(self.tokens) - letters + (letters + 1) // 2
 
     @cached_property
@@ -187,82 +199,69 @@ class _Read:
         return SHINGLE_WORDS if self.words > 0.75 * len(self.tokens) else SHINGLE_LETTERS
 
     @cached_property
+    def row(self) -> list[str]:
+        """Shingles in the order of the text."""
+        shifted = [self.tokens[at:] for at in range(self.size)]
+        return list(map(" ".join, zip(*shifted, strict=False))) or [" ".join(self.tokens)]
+
+    @cached_property
     def shingles(self) -> frozenset[str]:
-        return frozenset(self._shingled(self.size))
+        return frozenset(self.row)
 
-    def _shingled(self, size: int) -> list[str]:
-        rows = [self.tokens[at:] for at in range(size)]
-        return [" ".join(row) for row in zip(*rows, strict=False)] or [" ".join(self.tokens)]
+    def passages(self, other: _Read) -> list[tuple[bool, Sequence[str]]]:
+        """(whether the other text has it, its tokens) of each passage in turn."""
+        covered = self._covered_by(other)
+        edges = [at for at in range(1, len(covered)) if covered[at] != covered[at - 1]]
+        return [
+            (covered[start], self.tokens[start:end])
+            for start, end in pairwise([0, *edges, len(covered)])
+            if start < end
+        ]
 
-    def covered_by(self, other: _Read) -> list[bool]:
-        """For each token, whether a passage of the other text holds it."""
-        covered = [False] * len(self.tokens)
-        for at, shingle in enumerate(self._shingled(self.size)):
-            if shingle in other.shingles:
-                covered[at : at + self.size] = [True] * min(self.size, len(covered) - at)
+    def _covered_by(self, other: _Read) -> list[bool]:
+        """For each token, whether a shingle of the other text holds it."""
+        covered, last = [], -self.size
+        for at in range(len(self.tokens)):
+            if at < len(self.row) and self.row[at] in other.shingles:
+                last = at
+            covered.append(at - last < self.size)
         return covered
-
-    def runs_without(self, other: _Read) -> Iterator[list[str]]:
-        """Tokens that no passage of the other text holds, in runs."""
-        run: list[str] = []
-        for token, is_covered in zip([*self.tokens, ""], [*self.covered_by(other), True], strict=True):
-            if not is_covered:
-                run.append(token)
-            elif run:
-                yield run
-                run = []
-
-    def own_share(self, other: _Read) -> float:
-        """The longest passage that the other text has not, of the whole."""
-        return max(map(len, self.runs_without(other)), default=0) / len(self.tokens)
-
-    @staticmethod
-    def weigh(run: Sequence[str]) -> float:
-        """Words of a run without those that are numbers: times, dates and counters."""
-        return sum(
-            0.5 if _IS_UNSPACED.match(token) else 1.0 for token in run if not any(letter.isdigit() for letter in token)
-        )
-
-    @staticmethod
-    def is_advertising(run: Sequence[str]) -> bool:
-        return not set(fold(_ADVERTISING).split()).isdisjoint(run)
 
     @cached_property
     def facts(self) -> frozenset[str]:
         """Names and numbers: tokens with a digit, and those that the text never writes in small letters."""
-        tokens = _TOKEN.findall(self._text)
-        small = {token for token in tokens if token[:1].islower()}
+        tokens = set(self._token.findall(self._text))
+        small = {token for token in tokens if token[0].islower()}
         return frozenset(
-            fold(token)
-            for token in tokens
-            if any(letter.isdigit() for letter in token) or (token[:1].isupper() and token.lower() not in small)
+            fold(token) for token in tokens if _has_digit(token) or (token[0].isupper() and token.lower() not in small)
         )
 
+    @cached_property
+    def hashes(self) -> frozenset[int]:
+        """As the title's words are kept in a signature."""
+        return frozenset(map(_hash32, self.token_set))
 
-def _are_of_one_form(a: _Read, b: _Read) -> bool:
-    """Two fillings of one form (weather, stocks, results): common phrases, and other names and numbers between them."""
-    return max(_filled_share(a, b), _filled_share(b, a)) > FORM_SHARE
+
+def _weigh(run: Sequence[str]) -> float:
+    """Words of a passage without those that are numbers: times, dates and counters."""
+    return sum(0.5 if _IS_UNSPACED.match(token) else 1.0 for token in run if not _has_digit(token))
 
 
-def _filled_share(mine: _Read, other: _Read) -> float:
+def _own_share(passages: _Passages) -> float:
+    """The longest passage that the other text has not, of the whole."""
+    longest = max((len(tokens) for is_common, tokens in passages if not is_common), default=0)
+    return longest / sum(len(tokens) for _, tokens in passages)
+
+
+def _filled_share(passages: _Passages, mine: _Read, other: _Read) -> float:
+    """Names and numbers of a text's own between common phrases, of all there: much in the fillings of one form."""
     common = strange = 0
-    covered = mine.covered_by(other)
-    for is_common, tokens, is_inner in _passages(mine.tokens, covered):
-        facts = mine.facts.intersection(tokens)
+    for at, (is_common, tokens) in enumerate(passages):
         if is_common:
-            common += len(facts)
-        elif is_inner and len(tokens) <= SMALL_GAP_WORDS:
-            strange += len(facts - other.token_set)
+            common += len(mine.facts.intersection(tokens))
+        elif 0 < at < len(passages) - 1 and len(tokens) <= SMALL_GAP_WORDS:
+            strange += len(mine.facts.intersection(tokens) - other.token_set)
     return strange / (common + strange) if common + strange >= FORM_FACTS else 0.0
-
-
-def _passages(tokens: Sequence[str], covered: Sequence[bool]) -> Iterator[tuple[bool, Sequence[str], bool]]:
-    """(whether it is common, its tokens, whether common ones stand on both sides) for each passage in turn."""
-    start = 0
-    for end in range(1, len(tokens) + 1):
-        if end == len(tokens) or covered[end] != covered[start]:
-            yield covered[start], tokens[start:end], start > 0 and end < len(tokens)
-            start = end
 
 
 def _titles_agree(a: Fingerprint, b: Fingerprint) -> bool:
@@ -276,12 +275,11 @@ def _strangeness(a: Fingerprint, b: Fingerprint, read_a: _Read, read_b: _Read) -
 
 
 def _missing_share(mine: Fingerprint, other: Fingerprint, own: _Read, strange: _Read) -> float:
-    in_other = set(map(_hash32, strange.token_set)).union(_title_hashes(other))
-    titles = set(_title_hashes(mine)).intersection(map(_hash32, own.token_set))
-    return len(titles - in_other) / len(titles) if titles else 0.0
+    titles = own.hashes.intersection(_title_hashes(mine))
+    return len(titles - strange.hashes.union(_title_hashes(other))) / len(titles) if titles else 0.0
 
 
-def _may_be_same(a: Fingerprint, b: Fingerprint) -> bool:
+def may_be_same(a: Fingerprint, b: Fingerprint) -> bool:
     """By the signatures alone, with five standard errors to spare; so most candidates cost no reading of texts."""
     minima_a, minima_b = _minima_of(a.signature), _minima_of(b.signature)
     if a.signature[:2] != b.signature[:2] or not minima_a or not minima_b:
@@ -326,21 +324,25 @@ def _title_hashes(found: Fingerprint) -> tuple[int, ...]:
 def _telling_words(names: str) -> list[str]:
     """Each once, without the short ones, which every title has."""
     words = dict.fromkeys(_TOKEN.findall(names))
-    return [word for word in words if len(word) > 3 or not word.isascii() or any(map(str.isdigit, word))]
+    return [word for word in words if len(word) > 3 or not word.isascii() or _has_digit(word)]
 
 
 def _keys(signature: bytes) -> tuple[int, ...]:
-    minima, versions = _minima_of(signature), signature[:2]
+    minima, version = _minima_of(signature), int.from_bytes(signature[:2], "big")
     pairs = zip(minima[0 : 2 * BANDS : 2], minima[1 : 2 * BANDS : 2], strict=True)
-    bands = [_hash64(versions + struct.pack("<BHH", band, *pair)) for band, pair in enumerate(pairs)]
+    bands = [(version << 8 | band) << 32 | first << 16 | second for band, (first, second) in enumerate(pairs)]
     title = int(_HEADER.unpack_from(signature)[3])
     # A title finds the teaser of a long text, whose minima have nothing in common with the text's.
     return (*bands, title) if title != _NO_TITLE and minima else tuple(bands)
 
 
-def _hash64(octets: bytes) -> int:
-    return int.from_bytes(blake2b(octets, digest_size=8).digest(), "little", signed=True)
+def _has_digit(token: str) -> bool:
+    return not token.isalpha() and any(map(str.isdigit, token))
+
+
+def _hash64(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def _hash32(word: str) -> int:
-    return int.from_bytes(blake2b(word.encode(), digest_size=4).digest(), "little")
+    return crc32(word.encode())
