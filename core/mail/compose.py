@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
 import functools
 import re
@@ -58,21 +59,21 @@ def compose_answer(results: Sequence[Result], *, context: AnswerContext) -> Outg
     """The one answer to a mail, with all that came of it. Raises `ValueError` if there are no results."""
     if not results:
         raise ValueError("a mail without results has no answer")
-    subject = reply_subject(context.original_subject) or _one_line(_title(results), limit=MAX_SUBJECT)
+    subject = reply_subject(context.original_subject) or one_line(_title(results), limit=MAX_SUBJECT)
     return _compose(results, context, subject=subject, submitted=_AUTO_REPLIED)
 
 
 def compose_notice(outcome: Answer | Problem, *, context: AnswerContext) -> OutgoingMail:
     """A mail that nobody asked for at this moment: a delivery that failed. It hangs in the thread, if it has one."""
     result = Result("", outcome)
-    subject = _one_line(_title([result]), limit=MAX_SUBJECT)
+    subject = one_line(_title([result]), limit=MAX_SUBJECT)
     return _compose([result], context, subject=subject, submitted=_AUTO_GENERATED)
 
 
 def mailto(address: str, command: str) -> str:
     """The URL that writes a command to an address (RFC 6068 2). Everything but letters, digits and `-._~@` is encoded,
     since web mails read a bare `+` as a blank."""
-    return f"mailto:{quote(address, safe='@')}?subject={quote(_one_line(command, limit=MAX_SUBJECT), safe='')}"
+    return f"mailto:{quote(address, safe='@')}?subject={quote(one_line(command, limit=MAX_SUBJECT), safe='')}"
 
 
 def local_time(moment: datetime, timezone: str) -> str:
@@ -106,22 +107,22 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
     message_id = context.identity.message_id(context.reference)
     fields = to_bytes(_headers(context, subject=subject, submitted=submitted)).removesuffix(b"\r\n")
     text = _template("answer.txt").render(variables)
-    html = _inliner().inline(_template("answer.html").render(variables))
+    html = inliner().inline(_template("answer.html").render(variables))
     return OutgoingMail(
         reference=context.reference,
         message_id=message_id,
         mail_from="",  # RFC 3834 3.3, RFC 5321 4.5.5: should the answer fail, nobody is told of that
         rcpt_to=context.user_address,
         subject=subject,
-        head=fields + _alternatives(text, html, mark=boundary(message_id)),
+        head=fields + alternatives(text, html, mark=boundary(message_id)),
     )
 
 
 def _headers(context: AnswerContext, *, subject: str, submitted: str) -> EmailMessage:
     message = EmailMessage(policy=BOT_POLICY)
     message["From"] = context.identity.from_header
-    message["Reply-To"] = _reply_to(context)
-    message["To"] = to_address(context.user_address, name=_one_line(context.user_name, limit=MAX_NAME))
+    message["Reply-To"] = reply_to(context.reply_address, identity=context.identity)
+    message["To"] = to_address(context.user_address, name=one_line(context.user_name, limit=MAX_NAME))
     message["Subject"] = subject
     message["Date"] = context.now
     message["Message-ID"] = context.identity.message_id(context.reference)
@@ -136,12 +137,12 @@ def _headers(context: AnswerContext, *, subject: str, submitted: str) -> EmailMe
     return message
 
 
-def _reply_to(context: AnswerContext) -> Address:
-    """What the user wrote to, unless SMTP takes it for an address and RFC 5322 does not."""
+def reply_to(address: str, *, identity: Identity) -> Address:
+    """The address that commands go to, unless SMTP takes it for one and RFC 5322 does not."""
     try:
-        return to_address(context.reply_address, name=context.identity.name)
+        return to_address(address, name=identity.name)
     except ValueError:
-        return context.identity.from_header
+        return identity.from_header
 
 
 def _capped(ids: Sequence[str]) -> list[str]:
@@ -150,7 +151,7 @@ def _capped(ids: Sequence[str]) -> list[str]:
     return unique if len(unique) <= MAX_REFERENCES else [unique[0], *unique[1 - MAX_REFERENCES :]]
 
 
-def _alternatives(text: str, html: str, *, mark: str) -> bytes:
+def alternatives(text: str, html: str, *, mark: str) -> bytes:
     """The MIME fields and the body of multipart/alternative (RFC 2046 5.1.4: the plainest first).
 
     Written here, since the standard library's generator takes as long for it as for all the rest.
@@ -166,16 +167,19 @@ def _alternatives(text: str, html: str, *, mark: str) -> bytes:
 
 
 def _part(text: str, subtype: str, *, mark: str) -> bytes:
-    """In quoted-printable, which keeps lines at 76 bytes and lets 7-bit relays alone (RFC 2045 6.7)."""
+    """In lines of 76 bytes that 7-bit relays let alone (RFC 2045 6.7 and 6.8): in quoted-printable, which people can
+    read, unless base64 is shorter, as for Chinese or Greek (1.4 bytes a byte against 3)."""
+    plain = text.encode("utf-8", "replace")
+    encoding, encoded = "quoted-printable", binascii.b2a_qp(plain)
+    if len(encoded) > len(plain) * 3 // 2:
+        encoding, encoded = "base64", base64.encodebytes(plain.replace(b"\n", b"\r\n"))
     fields = (
-        f'--{mark}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        f'--{mark}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
     )
-    encoded = binascii.b2a_qp(text.encode("utf-8", "replace"))
     return fields.encode() + encoded.replace(b"\n", b"\r\n") + b"\r\n"
 
 
-def _one_line(text: str, *, limit: int) -> str:
+def one_line(text: str, *, limit: int) -> str:
     """For a header field: no line breaks or control characters, at most `limit` characters."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
@@ -185,7 +189,7 @@ def _local(value: str | datetime, *, timezone: str) -> str:
     return local_time(value, timezone) if isinstance(value, datetime) else value
 
 
-def _visible(value: Any) -> Any:
+def visible(value: Any) -> Any:
     """What a template is given to print: text without the characters that would hide or turn round what is read."""
     return _CONTROLS.sub("", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -195,12 +199,13 @@ def _kind(value: object) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment(*folders: Path) -> jinja2.Environment:
+    """What the templates of our mails are made with: from these folders, then from that of the answers."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader((*folders, TEMPLATES)),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
-        finalize=_visible,
+        finalize=visible,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -211,10 +216,11 @@ def _environment() -> jinja2.Environment:
 
 @functools.cache
 def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
+    return environment().get_template(name)
 
 
 @functools.cache
-def _inliner() -> css_inline.CSSInliner:
+def inliner() -> css_inline.CSSInliner:
+    """Puts the styles into the tags."""
     # Media queries cannot be inlined and stay in the head; nothing is ever fetched.
     return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
