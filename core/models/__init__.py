@@ -1,25 +1,47 @@
 """One file a table: its columns and the questions that are asked of it. Models know no services and never commit."""
 
+from core.models.article import Article, ArticleText
+from core.models.article_key import ArticleKey
 from core.models.attempt import Attempt
 from core.models.audit import AuditEntry
 from core.models.book import Book
+from core.models.delivered_story import DeliveredStory
 from core.models.device import Device
+from core.models.digest import Digest
 from core.models.doomed_blob import DoomedBlob
+from core.models.feed import Feed
+from core.models.feed_host import FeedHost
+from core.models.feedback import Feedback
 from core.models.inbound import Inbound
+from core.models.issue import DigestIssue, IssueStory
 from core.models.listing import Listing
 from core.models.outbox import OutboxMail
+from core.models.read_later import ReadLater
 from core.models.spelling import Spelling
+from core.models.subscription import Subscription
 from core.models.user import User
 
 __all__ = [
+    "Article",
+    "ArticleKey",
+    "ArticleText",
     "Attempt",
     "AuditEntry",
     "Book",
+    "DeliveredStory",
     "Device",
+    "Digest",
+    "DigestIssue",
     "DoomedBlob",
+    "Feed",
+    "FeedHost",
+    "Feedback",
     "Inbound",
+    "IssueStory",
     "Listing",
     "OutboxMail",
+    "ReadLater",
     "Spelling",
+    "Subscription",
     "User",
 ]

@@ -1,0 +1,88 @@
+"""Table `article`: what stood in a feed, or was to be read later; and `article_text`, what there is to read of it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Base
+from core.models.feed import LONGEST_URL
+
+LONGEST_ARTICLE_TITLE = 500
+
+
+class Article(Base):
+    """One entry of one feed. The row stays for good, so that nothing old is ever taken for new; its text may go."""
+
+    __tablename__ = "article"
+    __table_args__ = (
+        sa.UniqueConstraint("feed_id", "entry_key"),
+        sa.Index("ix_article_feed_id_first_seen_at", "feed_id", "first_seen_at"),
+        sa.Index("ix_article_feed_id_changed_at", "feed_id", "changed_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    feed_id: Mapped[int | None] = mapped_column(sa.ForeignKey("feed.id", ondelete="SET NULL"))
+    """None for a page that somebody wanted to read later."""
+    entry_key: Mapped[str] = mapped_column(sa.String(64))
+    """SHA-256 of what tells it from others in its feed: its guid, else its address, else its title."""
+    url: Mapped[str] = mapped_column(sa.String(LONGEST_URL), default="")
+    url_key: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    """SHA-256 of the canonical address, the same in all feeds; None without one."""
+    title: Mapped[str] = mapped_column(sa.String(LONGEST_ARTICLE_TITLE), default="")
+    authors: Mapped[list[str]]
+    language: Mapped[str | None] = mapped_column(sa.String(35))
+    words: Mapped[int] = mapped_column(default=0)
+    link_share: Mapped[float] = mapped_column(default=0.0)
+    is_stub: Mapped[bool] = mapped_column(default=False)
+    pictures: Mapped[list[str]]
+    raw_hash: Mapped[str] = mapped_column(sa.String(64), default="")
+    """SHA-256 of the entry as its feed had it: an entry that is the same again is not read again."""
+    signature: Mapped[bytes] = mapped_column(sa.LargeBinary, default=b"")
+    """Of its text: `core.news.duplicates.Fingerprint`."""
+    story_id: Mapped[int | None] = mapped_column(index=True)
+    """The first article of this story, in whatever feed; its own id if it is the first."""
+    published_at: Mapped[datetime | None]
+    first_seen_at: Mapped[datetime]
+    changed_at: Mapped[datetime | None]
+    """When its text really changed last, since it was first seen."""
+
+    @classmethod
+    def by_entry_keys(cls, session: Session, feed_id: int, keys: Sequence[str]) -> dict[str, Article]:
+        """The articles of a feed that have one of these keys."""
+        known = sa.select(cls).where(cls.feed_id == feed_id, cls.entry_key.in_(keys))
+        return {article.entry_key: article for article in session.scalars(known)}
+
+
+class ArticleText(Base):
+    """What there is to read of an article, compressed. Undelivered ones are forgotten after a time."""
+
+    __tablename__ = "article_text"
+
+    article_id: Mapped[int] = mapped_column(sa.ForeignKey("article.id", ondelete="CASCADE"), primary_key=True)
+    html_zlib: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    text_zlib: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+    @classmethod
+    def of(cls, article_id: int, *, html: str, text: str) -> ArticleText:
+        return cls(article_id=article_id, html_zlib=_packed(html), text_zlib=_packed(text))
+
+    def replace(self, *, html: str, text: str) -> None:
+        self.html_zlib, self.text_zlib = _packed(html), _packed(text)
+
+    @property
+    def html(self) -> str:
+        """Clean, as `core.news.sanitise` made it."""
+        return zlib.decompress(self.html_zlib).decode("utf-8")
+
+    @property
+    def text(self) -> str:
+        return zlib.decompress(self.text_zlib).decode("utf-8")
+
+
+def _packed(text: str) -> bytes:
+    return zlib.compress(text.encode("utf-8", "replace"), 3)
