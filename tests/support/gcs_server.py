@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from google.cloud import storage
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _START_SECONDS = 10.0
 
 
@@ -28,7 +28,8 @@ def find_gcs_server() -> Path | None:
     machine = _ARCHITECTURES.get(platform.machine())
     if found is None or found.origin is None or machine is None:
         return None
-    program = Path(found.origin).parent / f"vendor/fake-gcs-server/bin/fake-gcs-server-linux-{machine}"
+    name = f"fake-gcs-server-{platform.system().lower()}-{machine}"
+    program = Path(found.origin).parent / "vendor/fake-gcs-server/bin" / name
     return program if program.exists() else None
 
 
