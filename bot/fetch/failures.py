@@ -10,12 +10,13 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from yarl import URL
 
-from bot.fetch.guard import ForbiddenAddress, forbidden
 from core.news.values import FetchFailed
 from core.ports import FetchLimits
 from core.sizes import size_in_words
 
 LONGEST_WAIT_SECONDS = 86_400.0  # no feed is left alone for longer than a day
+
+LONGEST_SHOWN = 200  # characters of a stranger's text in a sentence
 
 _BY_STATUS = {
     401: "{host} wants a password for this page.",
@@ -27,6 +28,18 @@ _BY_STATUS = {
     451: "{host} may not show this page for legal reasons.",
     503: "{host} is busy or being repaired; it asked us to come back later.",
 }
+
+
+class ForbiddenAddress(OSError):
+    """An address that is nobody's business. An `OSError`, since that is what resolvers and sockets may raise."""
+
+
+def bad_url(text: str) -> FetchFailed:
+    return FetchFailed(f"“{_shown(text)}” is not the address of a page on the web.", code="fetch.bad-url")
+
+
+def forbidden(url: URL) -> FetchFailed:
+    return FetchFailed(f"{_host(url)} is not a public address of the web.", code="fetch.forbidden-address")
 
 
 def from_status(url: URL, status: int, *, retry_after: str, now: datetime) -> FetchFailed:
@@ -72,7 +85,8 @@ def too_large(url: URL, limits: FetchLimits) -> FetchFailed:
 
 
 def wrong_type(url: URL, media_type: str) -> FetchFailed:
-    return FetchFailed(f"{_host(url)} sent something else than we can use ({media_type}).", code="fetch.media-type")
+    text = f"{_host(url)} sent something else than we can use ({_shown(media_type)})."
+    return FetchFailed(text, code="fetch.media-type")
 
 
 def redirected_astray(url: URL, why: FetchFailed) -> FetchFailed:
@@ -85,7 +99,13 @@ def redirected_too_often(url: URL, times: int) -> FetchFailed:
 
 
 def _host(url: URL) -> str:
-    return url.host or str(url)
+    return _shown(url.host or str(url))
+
+
+def _shown(text: str) -> str:
+    """What a stranger wrote, fit for a sentence: not too long, and no line ends or halves of characters."""
+    cut = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "\ufffd" for letter in cut)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

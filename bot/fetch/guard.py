@@ -18,11 +18,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from ssrfguard import AddressTable, BlockedAddressError, BlockedURLError, Policy
 from yarl import URL
 
-from core.news.values import FetchFailed
+from bot.fetch.failures import ForbiddenAddress, bad_url, forbidden
 
 WEB_PORTS = (80, 443)
 LONGEST_URL = 8192  # characters; what nginx, Apache and IIS take in a request line
-LONGEST_SHOWN = 200  # characters of a URL in a sentence
 # A name whose server is dead holds its thread for 10 s and more (resolv.conf: 2 attempts of 5 s); asyncio's own pool,
 # six threads on two cores, would be blocked by six dead names. Threads are made when they are needed.
 LOOKUPS_AT_ONCE = 64
@@ -48,10 +47,6 @@ class FetchSettings:
     """Memory for the larger bodies that are being read; more than that wait for each other."""
 
 
-class ForbiddenAddress(OSError):
-    """An address that is nobody's business. An `OSError`, since that is what resolvers and sockets may raise."""
-
-
 class Guard:
     """Says where a fetch may go. Knows no network."""
 
@@ -72,7 +67,7 @@ class Guard:
         What is checked is what yarl made of the text, since that is what the connection will be made to.
         """
         if len(text) > LONGEST_URL:
-            raise _bad_url(text)
+            raise bad_url(text)
         try:
             url = URL(text) if base is None else base.join(URL(text))
             url = url.with_fragment(None)
@@ -80,9 +75,9 @@ class Guard:
         except BlockedURLError as error:
             if isinstance(error.__cause__, BlockedAddressError):
                 raise forbidden(url) from error
-            raise _bad_url(text) from error
+            raise bad_url(text) from error
         except ValueError as error:
-            raise _bad_url(text) from error
+            raise bad_url(text) from error
         return url
 
     def check_address(self, address: str) -> None:
@@ -97,15 +92,6 @@ class Guard:
         family, kind, protocol, _, address = place
         self.check_address(str(address[0]))
         return socket.socket(family=family, type=kind, proto=protocol)
-
-
-def forbidden(url: URL) -> FetchFailed:
-    return FetchFailed(f"{url.host} is not a public address of the web.", code="fetch.forbidden-address")
-
-
-def _bad_url(text: str) -> FetchFailed:
-    shown = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
-    return FetchFailed(f"“{shown}” is not the address of a page on the web.", code="fetch.bad-url")
 
 
 class GuardedResolver(AbstractResolver):

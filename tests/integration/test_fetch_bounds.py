@@ -83,17 +83,17 @@ async def test_a_bomb_is_stopped_at_the_cap(kind: str, fetcher: HttpFetcher, web
     url = web.put("/bomb", BOMBS[kind](), headers={"Content-Encoding": kind.partition("-")[0]})
     tracemalloc.start()
 
-    why = await failure(fetcher, url)
+    why = await failure(fetcher, url, FetchLimits(body_bytes=20 * MB))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert (why.code, why.is_host_down) == ("fetch.too-large", False)
-    assert why.text == "What 127.0.0.1 sends is larger than 5.0 MB."
-    assert peak < 10 * MB
+    assert why.text == "What 127.0.0.1 sends is larger than 20.0 MB."
+    assert peak < 26 * MB  # the cap, a piece more, and what the server is just sending
 
 
 async def test_a_body_that_says_that_it_is_too_large_is_not_read(fetcher: HttpFetcher, web: WebServer) -> None:
-    url = web.put("/large", bytes(6 * MB))
+    url = web.raw("/large", b"HTTP/1.1 200 OK\r\nContent-Length: 5000001\r\n\r\n")  # and hangs up, which nobody sees
 
     assert (await failure(fetcher, url)).code == "fetch.too-large"
 

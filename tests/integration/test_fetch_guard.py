@@ -9,8 +9,10 @@ from ipaddress import ip_network
 
 import pytest
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from bot.fetch import FetchSettings, HttpFetcher
+from bot.fetch.guard import Guard
 from core.news.values import Fetched, FetchFailed
 from core.ports import FetchLimits
 from tests.corpus.manifest import corpus_folder
@@ -222,3 +224,12 @@ async def test_one_answer_of_a_name_is_all_that_a_connection_is_made_by(
 
     assert names.asked == ["changing.test"]
     assert connections == [("127.0.0.1", web.port)]
+
+
+async def test_the_socket_is_the_last_gate_whatever_went_before(
+    web: WebServer, connections: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Guard, "checked", lambda _guard, text: URL(text))  # the fault: a URL that nobody looked at
+
+    assert (await refusal(web.url("/"))).code == "fetch.forbidden-address"
+    assert connections == []
