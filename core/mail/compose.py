@@ -181,7 +181,9 @@ def _part(text: str, subtype: str, *, mark: str) -> bytes:
 
 def one_line(text: str, *, limit: int) -> str:
     """For a header field: no line breaks or control characters, at most `limit` characters."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
@@ -223,4 +225,4 @@ def _template(name: str) -> jinja2.Template:
 def inliner() -> css_inline.CSSInliner:
     """Puts the styles into the tags."""
     # Media queries cannot be inlined and stay in the head; nothing is ever fetched.
-    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
+    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, minify_css=True)

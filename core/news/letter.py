@@ -33,8 +33,9 @@ EXCERPT_BYTES = 900  # of a story's text: 150 words, or 300 Chinese letters
 FULL_BYTES = 24_000  # of one story in full: 4,000 words; longer ones are for the e-reader
 MAX_NAME = 100  # characters of a name or of an address that is shown
 MAX_TROUBLES = 20  # feeds that the foot names
-STORY_BYTES = 3_000  # the frame of one story in HTML: title, source, six links, each with its styles
-HEADLINE_BYTES = 700  # and a line of the list
+STORY_BYTES = 1_700  # the frame of one story in HTML: title, source, six links, each with its styles
+MAX_LISTED = 60  # headlines: who has read these has read enough
+HEADLINE_BYTES = 350  # and a line of the list
 
 _WEB = re.compile(r"https?://[^\s<>\"]{1,2000}")
 _URL = re.compile(r"https://[!-;=?-~]+")  # RFC 8058 3.1 asks for https; no blanks, no angle brackets
@@ -51,6 +52,8 @@ class LetterContext:
     user_name: str = ""
     reply_address: str
     """Where replies and taps go: the bot's address, with the reader's secret subaddress if there is one."""
+    in_issue: str = ""
+    """What stands behind the number in a tapped command (" in K7Q29"), so that a tap in an old mail means its story."""
     off_command: str = "digest off"
     """What ends this digest."""
     unsubscribe_url: str | None = None
@@ -64,14 +67,20 @@ class LetterContext:
 def compose_letter(issue: Issue, *, context: LetterContext) -> OutgoingMail:
     """The issue as a mail of at most `MAX_HTML_BYTES` of HTML; what does not fit stands in it as a headline, or is
     counted. Raises `ValueError` for an address, or an `unsubscribe_url`, that no header can hold."""
-    subject = _subject(issue)
-    room = MAX_HTML_BYTES
+    listed = issue.stories[:MAX_LISTED]
+    told = _told(listed, text_bytes=context.text_bytes)
     while True:
-        html, text = _render(issue, context, subject=subject, room=room)
+        variables = _variables(issue, context, listed=listed, told=told)
+        html = str(visible(inliner().inline(_templates().get_template("letter.html").render(variables))))
         excess = len(html.encode()) - MAX_HTML_BYTES
-        if excess <= 0 or room == 0:
+        if excess <= 0 or not listed:
             break
-        room = max(0, room - excess - STORY_BYTES)
+        if told:
+            told = _fewer(told, excess)
+        else:  # titles of strangers are long
+            listed = listed[: -1 - excess // HEADLINE_BYTES]
+    text = _templates().get_template("letter.txt").render(variables)
+    subject = _subject(issue)
     message_id = context.identity.message_id(context.reference)
     fields = to_bytes(_headers(issue, context, subject=subject)).removesuffix(b"\r\n")
     return OutgoingMail(
@@ -119,14 +128,14 @@ def _list_id(title: str, identity: Identity) -> str:
     return f"<{label}.digest.{identity.address.rpartition('@')[2]}>"
 
 
-def _render(issue: Issue, context: LetterContext, *, subject: str, room: int) -> tuple[str, str]:
-    """HTML and text with about `room` bytes of stories in the HTML."""
-    listed = issue.stories[: room // 3 // HEADLINE_BYTES]
-    told = _told(listed, text_bytes=context.text_bytes, room=room - len(listed) * HEADLINE_BYTES)
-    variables = {
+def _variables(
+    issue: Issue, context: LetterContext, *, listed: Sequence[Story], told: Sequence[Excerpt]
+) -> dict[str, object]:
+    """What the templates tell: the stories of `told` with their text, the others of `listed` as headlines."""
+    return {
         "issue": issue,
         "context": context,
-        "subject": subject,
+        "subject": _subject(issue),
         "marker": REPLY_MARKER,
         "listed": listed,
         "told": told,
@@ -144,9 +153,6 @@ def _render(issue: Issue, context: LetterContext, *, subject: str, room: int) ->
         "mailto": functools.partial(mailto, context.reply_address),
         "short": functools.partial(one_line, limit=MAX_SUBJECT),
     }
-    templates = _templates()
-    html = templates.get_template("letter.html").render(variables)
-    return str(visible(inliner().inline(html))), templates.get_template("letter.txt").render(variables)
 
 
 @functools.cache
@@ -175,16 +181,24 @@ def _summary(issue: Issue) -> str:
     return f"{count} {'story' if count == 1 else 'stories'}, {issue.minutes}\u00a0min"
 
 
-def _told(stories: Sequence[Story], *, text_bytes: int, room: int) -> tuple[Excerpt, ...]:
-    """As many stories, from the first, as there is room for."""
+def _told(stories: Sequence[Story], *, text_bytes: int) -> tuple[Excerpt, ...]:
+    """As many stories, from the first, as there may be room for."""
     told: list[Excerpt] = []
-    for story in stories if text_bytes else ():
-        each = excerpt(story, text_bytes=text_bytes)
-        room -= STORY_BYTES + len(each.html.encode())
-        if room < 0:
+    room = MAX_HTML_BYTES if text_bytes else 0
+    for story in stories:
+        if room <= 0:
             break
-        told.append(each)
+        told.append(each := excerpt(story, text_bytes=text_bytes))
+        room -= STORY_BYTES + len(each.html.encode())
     return tuple(told)
+
+
+def _fewer(told: tuple[Excerpt, ...], excess: int) -> tuple[Excerpt, ...]:
+    """Without the last ones, as many as weigh `excess` bytes more than their headlines."""
+    while told and excess > 0:
+        excess -= STORY_BYTES - HEADLINE_BYTES + len(told[-1].html.encode())
+        told = told[:-1]
+    return told
 
 
 def _long_day(day: date) -> str:

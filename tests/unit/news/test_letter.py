@@ -238,7 +238,8 @@ def test_page_is_for_phones_and_for_the_night() -> None:
 def test_nothing_of_a_page_is_loaded_or_run() -> None:
     hostile = (
         '<p onclick="x()" style="background:url(https://tracker.test/1)">Text<img src="https://tracker.test/2.gif"/></p>'
-        '<script>alert(1)</script><iframe src="https://tracker.test/3"></iframe><svg><a href="javascript:x()">a</a></svg>'
+        '<script>alert(1)</script><iframe src="https://tracker.test/3"></iframe>'
+        '<svg><a href="javascript:x()">a</a></svg>'
         '<figure><img src="https://tracker.test/4.jpg"/><figcaption>A caption alone</figcaption></figure>'
     )
 
