@@ -33,7 +33,8 @@ EXCERPT_BYTES = 900  # of a story's text: 150 words, or 300 Chinese letters
 FULL_BYTES = 24_000  # of one story in full: 4,000 words; longer ones are for the e-reader
 MAX_NAME = 100  # characters of a name or of an address that is shown
 MAX_TROUBLES = 20  # feeds that the foot names
-STORY_BYTES = 1_700  # the frame of one story in HTML: title, source, six links, each with its styles
+STORY_BYTES = 1_900  # the frame of one story in HTML: title, source, six links, each with its styles
+PARAGRAPH_BYTES = 27  # the style of one paragraph
 MAX_LISTED = 60  # headlines: who has read these has read enough
 HEADLINE_BYTES = 350  # and a line of the list
 
@@ -67,6 +68,22 @@ class LetterContext:
 def compose_letter(issue: Issue, *, context: LetterContext) -> OutgoingMail:
     """The issue as a mail of at most `MAX_HTML_BYTES` of HTML; what does not fit stands in it as a headline, or is
     counted. Raises `ValueError` for an address, or an `unsubscribe_url`, that no header can hold."""
+    html, text = _bodies(issue, context)
+    subject = _subject(issue)
+    message_id = context.identity.message_id(context.reference)
+    fields = to_bytes(_headers(issue, context, subject=subject)).removesuffix(b"\r\n")
+    return OutgoingMail(
+        reference=context.reference,
+        message_id=message_id,
+        mail_from=context.identity.address,  # not an answer: an address that is no more should come back to us
+        rcpt_to=context.user_address,
+        subject=subject,
+        head=fields + alternatives(text, html, mark=boundary(message_id)),
+    )
+
+
+def _bodies(issue: Issue, context: LetterContext) -> tuple[str, str]:
+    """HTML and text of the same stories: as many as fit, then headlines, then a count."""
     listed = issue.stories[:MAX_LISTED]
     told = _told(listed, text_bytes=context.text_bytes)
     while True:
@@ -79,18 +96,7 @@ def compose_letter(issue: Issue, *, context: LetterContext) -> OutgoingMail:
             told = _fewer(told, excess)
         else:  # titles of strangers are long
             listed = listed[: -1 - excess // HEADLINE_BYTES]
-    text = _templates().get_template("letter.txt").render(variables)
-    subject = _subject(issue)
-    message_id = context.identity.message_id(context.reference)
-    fields = to_bytes(_headers(issue, context, subject=subject)).removesuffix(b"\r\n")
-    return OutgoingMail(
-        reference=context.reference,
-        message_id=message_id,
-        mail_from=context.identity.address,  # not an answer: an address that is no more should come back to us
-        rcpt_to=context.user_address,
-        subject=subject,
-        head=fields + alternatives(text, html, mark=boundary(message_id)),
-    )
+    return html, _templates().get_template("letter.txt").render(variables)
 
 
 def _subject(issue: Issue) -> str:
@@ -189,14 +195,19 @@ def _told(stories: Sequence[Story], *, text_bytes: int) -> tuple[Excerpt, ...]:
         if room <= 0:
             break
         told.append(each := excerpt(story, text_bytes=text_bytes))
-        room -= STORY_BYTES + len(each.html.encode())
+        room -= _weight(each)
     return tuple(told)
+
+
+def _weight(each: Excerpt) -> int:
+    """About how many bytes of HTML a story takes, with the styles that are put into its paragraphs."""
+    return STORY_BYTES + len(each.html.encode()) + each.html.count("<p>") * PARAGRAPH_BYTES
 
 
 def _fewer(told: tuple[Excerpt, ...], excess: int) -> tuple[Excerpt, ...]:
     """Without the last ones, as many as weigh `excess` bytes more than their headlines."""
     while told and excess > 0:
-        excess -= STORY_BYTES - HEADLINE_BYTES + len(told[-1].html.encode())
+        excess -= _weight(told[-1]) - HEADLINE_BYTES
         told = told[:-1]
     return told
 
