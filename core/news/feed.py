@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -16,12 +16,14 @@ from xml.sax import SAXParseException
 from core.errors import InkpostError
 from core.news import feed_text as text
 from core.news.feed_json import read_json_feed
+from core.news.feed_plain import read_plain
 from core.news.values import Entry, ParsedFeed
 
 MOST_ENTRIES = 500
 _ROOT = re.compile(rb"(?>\xef\xbb\xbf|\s|<!--.*?-->|<[?!][^<>]*>)*+<(?:\w+:)?(\w+)", re.DOTALL)
 _ROOTS = {b"rss": "rss", b"rdf": "rss", b"feed": "atom", b"channel": "cdf"}  # where feedparser knows no version
-_ENCODING = re.compile(rb"\A\s*<\?xml[^>]*\bencoding\s*=", re.IGNORECASE)
+_ENCODING = re.compile(rb"\s*<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _LONGEST_TTL = 31_536_000  # a year: longer is a mistake
@@ -78,45 +80,49 @@ def _what_it_is(start: bytes, body: bytes) -> str:
 
 
 def _read_xml(body: bytes, *, base: str, headers: Mapping[str, str], most_entries: int) -> ParsedFeed | None:
-    media_type = _media_type(body, headers.get("content-type", ""))
-    try:
-        document = _by_feedparser(body, media_type)
-    except (ValueError, OverflowError):
-        # feedparser 6.0.14 raises on references to no character (&#xD800;) in damaged XML. Gone when it does not.
-        document = _by_feedparser(_REFERENCE.sub(_no_impossible_character, body), media_type)
+    declared = _CHARSET.search(headers.get("content-type", ""))
+    charset = declared[1] if declared else ""
+    body = body if charset else _with_few_bad_bytes_replaced(body)
+    document = read_plain(body, charset=charset, most_entries=most_entries) or by_feedparser(body, charset=charset)
     if not document["version"]:
         root = _ROOT.match(body[:4096])
         if root is None or root[1].lower() not in _ROOTS:
             return None
         document["version"] = _ROOTS[root[1].lower()]
-    return _feed(document, base=base, language=headers.get("content-language", ""), most_entries=most_entries)
+    return as_feed(document, base=base, language=headers.get("content-language", ""), most_entries=most_entries)
 
 
-def _by_feedparser(body: bytes, media_type: str) -> dict[str, Any]:
-    """No address is handed in: feedparser would resolve guids too ("1" is a permalink by default), and all would be
-    new when a feed moves. Its sanitiser and its resolver take 85 % of its time, and ours come after."""
+def by_feedparser(body: bytes, *, charset: str) -> dict[str, Any]:
+    """What feedparser makes of it. `charset` is what the server said, or "": then what the XML says, or UTF-8.
+
+    The media type is always XML's own (RFC 7303 3): by the RFC 3023 that feedparser keeps, `text/xml` would be ASCII
+    and all else a fault. No address is handed in: feedparser would resolve guids too ("1" is a permalink by default),
+    and all would be new when a feed moves. Its sanitiser and resolver take 85 % of its time, and ours come after.
+    """
     import feedparser
 
-    return feedparser.parse(
-        io.BytesIO(body),
-        response_headers={"content-type": media_type},
-        resolve_relative_uris=False,
-        sanitize_html=False,
-    )
-
-
-def _media_type(body: bytes, declared: str) -> str:
-    """What the server said, or UTF-8 where neither it nor the document names a charset and the bytes are UTF-8.
-
-    feedparser would take ASCII (RFC 3023) or Latin-1 then, and ask chardet at 100 times the price of parsing.
-    """
-    if "charset" in declared.lower() or _ENCODING.match(body[:512]) or b"\0" in body[:4] or body[:1] > b"\x7f":
-        return declared  # a NUL: UTF-16 or UTF-32; a first byte that is not ASCII: a byte order mark
+    content_type = f"application/xml; charset={charset}" if charset else "application/xml"
+    settings: dict[str, Any] = {
+        "response_headers": {"content-type": content_type},
+        "resolve_relative_uris": False,
+        "sanitize_html": False,
+    }
     try:
-        body.decode()
-    except UnicodeDecodeError:
-        return declared
-    return "application/xml; charset=utf-8"
+        return feedparser.parse(io.BytesIO(body), **settings)
+    except (ValueError, OverflowError):
+        # feedparser 6.0.14 raises on references to no character (&#xD800;) in damaged XML. Gone when it does not.
+        return feedparser.parse(io.BytesIO(_REFERENCE.sub(_no_impossible_character, body)), **settings)
+
+
+def _with_few_bad_bytes_replaced(body: bytes) -> bytes:
+    """UTF-8 with a letter cut in two here and there: feedparser would have chardet guess, slowly, and take all of it
+    for Windows-1252."""
+    if body.isascii() or ((declared := _ENCODING.match(body[:512])) and declared[1].lower() != b"utf-8"):
+        return body
+    decoded = body.decode("utf-8", "replace")
+    bad = decoded.count("\ufffd")
+    good = len(body) - len(decoded)  # at least one byte more than letters for each that is not ASCII
+    return decoded.encode() if 0 < bad < good // 4 else body
 
 
 def _no_impossible_character(found: re.Match[bytes]) -> bytes:
@@ -125,7 +131,8 @@ def _no_impossible_character(found: re.Match[bytes]) -> bytes:
     return b"" if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else found[0]
 
 
-def _feed(document: Mapping[str, Any], *, base: str, language: str, most_entries: int) -> ParsedFeed:
+def as_feed(document: Mapping[str, Any], *, base: str, language: str, most_entries: int) -> ParsedFeed:
+    """A result of feedparser in our values."""
     about, entries = document["feed"], document["entries"]
     authors = _authors(about) if str(document["version"]).startswith("atom") else ()  # RFC 4287 4.2.1: inherited
     return ParsedFeed(
@@ -159,7 +166,7 @@ def _link(item: Mapping[str, Any], *, base: str) -> str:
 
 def _entry(item: Mapping[str, Any], document: Mapping[str, Any], *, base: str, authors: tuple[str, ...]) -> Entry:
     url = _link(item, base=base)
-    details = _details(item)
+    details = _details(item, text.markup if document.get("bozo") else text.cut)
     content = max(details, key=lambda detail: len(detail[0]), default=("", {}))
     others = [detail[0] for detail in details if detail[0] != content[0]]
     own_base = content[1].get("base") or ""
@@ -185,24 +192,24 @@ def _instant(item: Mapping[str, Any], key: str) -> datetime | None:
     return text.instant(parsed) if parsed or not stated else text.instant_of_mail(stated)
 
 
-def _details(item: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _details(item: Mapping[str, Any], markup: Callable[[object], str]) -> list[tuple[str, Mapping[str, Any]]]:
     """The texts of an entry as HTML, each with what feedparser knows of it: the summary first."""
     summary = _value(item, "summary")
     found = [{**(_value(item, "summary_detail") or {"type": "text/html"}), "value": summary}] if summary else []
     contents = [detail for detail in _value(item, "content") or () if isinstance(detail, Mapping)]
     if any(detail.get("value") == summary for detail in contents):
         found = []  # feedparser's copy of the content, without its type
-    texts = ((_as_html(detail), detail) for detail in (*found, *contents))
+    texts = ((_as_html(detail, markup), detail) for detail in (*found, *contents))
     return [(value, detail) for value, detail in texts if value]
 
 
-def _as_html(detail: Mapping[str, Any]) -> str:
+def _as_html(detail: Mapping[str, Any], markup: Callable[[object], str]) -> str:
     kind = detail.get("type", "text/html")
     if kind in _HTML_TYPES:
-        return text.markup(detail.get("value"))
+        return markup(detail.get("value"))
     if kind == "text/plain":
         return text.markup_of_text(detail.get("value"))
-    return text.markup(detail.get("value")) if kind in _XML_TYPES or kind.endswith("+xml") else ""  # else: a picture
+    return markup(detail.get("value")) if kind in _XML_TYPES or kind.endswith("+xml") else ""  # else: a picture
 
 
 def _authors(item: Mapping[str, Any]) -> tuple[str, ...]:

@@ -47,6 +47,11 @@ def line_of_html(value: object, *, most: int = MOST_TITLE) -> str:
     return one_line(value, most=most)
 
 
+def cut(value: object) -> str:
+    """HTML as it is, bounded: of a document in which an XML parser found nothing that none may hold."""
+    return value[:MOST_CONTENT].strip() if isinstance(value, str) else ""
+
+
 def markup(value: object) -> str:
     """HTML as it is, bounded, without what no document holds."""
     return _FORBIDDEN.sub("", value[:MOST_CONTENT]).strip() if isinstance(value, str) else ""

@@ -1,0 +1,6 @@
+from typing import ClassVar
+
+class StrictFeedParser:
+    namespaces: ClassVar[dict[str, str]]
+    @staticmethod
+    def looks_like_html(s: str) -> bool: ...
