@@ -420,7 +420,7 @@ HOSTILE = st.text(max_size=60) | st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_whatever_strangers_write_the_mail_is_whole(title: str, name: str, text: str) -> None:
     story = replace(
