@@ -1,9 +1,9 @@
 """Articles deduplicated a second against 100,000 remembered ones. `python -m tests.bench duplicates`
 
 Texts have words as frequent as in real ones (Zipf's law). Half of the articles that come are copies (a header, a
-footer, 3 % of the words edited), half are new. A lookup is what an article costs after its text is known: its fingerprint, the
-candidates by their keys, the exact check. Beside it, in the same run and process: MinHash in Python alone (what the
-fingerprint would cost without rensa) and a look at all remembered signatures (what it would cost without keys).
+footer, 3 % of the words edited), half are new. An article costs its fingerprint and its lookup: the candidates by their
+keys, then the exact check. Beside it, in the same run and process: MinHash in Python alone (what the fingerprint would
+cost without rensa) and a look at all remembered signatures (what the lookup would cost without keys).
 """
 
 from __future__ import annotations

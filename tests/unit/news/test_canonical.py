@@ -16,6 +16,7 @@ SAME = {
     "upper case": "HTTPS://Example.COM/story",
     "dot at the end of the host": "https://example.com./story",
     "default port": "http://example.com:80/story",
+    "port of TLS": "https://example.com:443/story",
     "slash at the end": "https://example.com/story/",
     "double slash": "https://example.com//story",
     "dot segments": "https://example.com/news/../story",

@@ -94,12 +94,34 @@ def test_reports_from_one_form_are_different_stories() -> None:
         assert not any(is_found(a, b, title_a=title_a, title_b=title_b) for title_b, b in reports if b != a)
 
 
-def test_short_items_with_a_long_footer_in_common_are_different_stories() -> None:
+def test_reports_from_one_form_are_different_stories_under_one_title() -> None:
+    reports = [text for _, text in map(weather, range(20))]
+
+    for a in reports:
+        assert not any(is_found(a, b, title_a="The weather for you today", title_b="") for b in reports if b != a)
+
+
+@pytest.mark.parametrize(
+    ("title_a", "title_b"), [("Minister resigns", "Bridge closed"), ("", "")], ids=["other titles", "no titles"]
+)
+def test_short_items_with_a_long_footer_in_common_are_different_stories(title_a: str, title_b: str) -> None:
     footer = prose(5, sentences=20)
-    a, b = prose(6, sentences=3) + footer, prose(7, sentences=3) + footer
-    title_a, title_b = " ".join(a.split()[:8]), " ".join(b.split()[:8])
+    a, b = prose(6, sentences=8) + footer, prose(7, sentences=8) + footer
 
     assert not is_found(a, b, title_a=title_a, title_b=title_b)
+
+
+def test_item_with_two_editors_footers_is_the_same_story_under_one_title() -> None:
+    a, b = STORY + prose(6, sentences=8), STORY + prose(7, sentences=8)
+
+    assert is_found(a, b, title_a=TITLE, title_b=f"{TITLE} | The Site")
+
+
+def test_copy_with_edited_words_throughout_is_the_same_story() -> None:
+    words = STORY.split()
+    words[::12] = ["edited"] * len(words[::12])
+
+    assert is_found(STORY, " ".join(words))
 
 
 def test_teaser_is_the_same_story_as_its_full_text() -> None:
