@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urljoin
 from xml.sax import SAXParseException
 
 from core.errors import InkpostError
@@ -55,11 +54,14 @@ def parse_feed(body: bytes, *, url: str, headers: Mapping[str, str], most_entrie
     start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         raise NotAFeed("There is nothing at this address: the page is empty.")
-    base = urljoin(url, headers.get("content-location", ""))
+    for signature, name in _FIRST_BYTES:
+        if start.startswith(signature):
+            raise NotAFeed(f"This is {name}, not a feed.")
     try:
         if start.startswith(b"{"):
             found = read_json_feed(body, url=url, most_entries=most_entries)
         else:
+            base = text.web_address(headers.get("content-location"), base=url) or url
             found = _read_xml(body, base=base, headers=headers, most_entries=most_entries)
     except Exception as error:  # the parsers' own bugs on the bytes of strangers: no feed that anybody can read
         raise NotAFeed("This is not a feed that can be read: it is damaged.") from error
@@ -69,9 +71,6 @@ def parse_feed(body: bytes, *, url: str, headers: Mapping[str, str], most_entrie
 
 
 def _what_it_is(start: bytes, body: bytes) -> str:
-    for signature, name in _FIRST_BYTES:
-        if start.startswith(signature):
-            return f"This is {name}, not a feed."
     if b"<html" in body[:4096].lower() or b"<!doctype html" in start.lower():
         return "This is a web page, not a feed."
     if b"<opml" in start.lower():

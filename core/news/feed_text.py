@@ -21,7 +21,7 @@ MOST_TAGS = 30
 
 _MARKUP = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|"
-    r"</?[a-z](?:\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\"'>])*+(?:>|\Z)",
+    r"</?[a-z](?:\"[^\"]*\"|'[^']*'|[^>])*+(?:>|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 # What XML 1.0 2.2 forbids: PostgreSQL takes no NUL, UTF-8 no surrogate, and an EPUB none of them.

@@ -105,7 +105,7 @@ def run(folder: Path, *, rows: Sequence[dict[str, Any]] | None = None) -> bool:
 
 
 async def _read_all(folder: Path, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
-    sandbox = Sandbox(SandboxSettings(workers=1), preload=("core.news.feed", "feedparser", "lxml.html"))
+    sandbox = Sandbox(SandboxSettings(workers=1), preload=("core.news.feed", "feedparser", "chardet", "lxml.html"))
     try:
         console = Console(stderr=True)
         return [await _read(sandbox, folder, row) for row in track(rows, description="files", console=console)]

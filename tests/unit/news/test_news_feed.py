@@ -275,6 +275,27 @@ def test_utf8_is_read_where_nobody_names_it(headers: dict[str, str]) -> None:
     assert parse_feed(body, url=URL, headers=headers).title == "naïve — Привет"
 
 
+def test_a_few_bad_bytes_do_not_change_the_charset() -> None:
+    body = f'<rss version="2.0"><channel><title>{"naïve — Привет " * 5}</title></channel></rss>'.encode()
+
+    assert parsed(body.replace(b"\xc3\xaf", b"\xc3", 1)).title.startswith("na\ufffdve — Привет naïve")
+
+
+def test_latin_1_that_nobody_names_is_recognised() -> None:
+    body = '<rss version="2.0"><channel><title>Schöne Grüße aus Köln, für alle</title></channel></rss>'.encode(
+        "latin-1"
+    )
+
+    assert parsed(body).title == "Schöne Grüße aus Köln, für alle"
+
+
+def test_a_wrong_content_location_is_of_no_harm() -> None:
+    body = b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><link href="x"/></entry></feed>'
+
+    assert parsed(body, content_location="http://[").entries[0].url == "https://example.org/news/x"
+    assert parsed(body, content_location="/other/").entries[0].url == "https://example.org/other/x"
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_unicode_in_all_its_forms_is_read(encoding: str) -> None:
     body = '<?xml version="1.0"?><rss version="2.0"><channel><title>naïve</title></channel></rss>'
