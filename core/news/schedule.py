@@ -119,13 +119,12 @@ def _moment(day: date, at: time, zone: ZoneInfo) -> datetime | None:
     """When the clocks of a zone show a wall time: the first time if twice, the next valid minute if never. None on a
     day that the zone leaves out."""
     wall = datetime.combine(day, at, tzinfo=zone)
-    moment = wall.astimezone(UTC)  # fold=0: the first of two
-    local = moment.astimezone(zone)
-    if local.replace(tzinfo=None) == wall.replace(tzinfo=None):
-        return moment
-    # PEP 495: in a gap, fold=1 counts with the offset behind it, which gives a moment before the gap, and fold=0 one
-    # behind it; the clocks are put on between them.
-    change = _change(wall.replace(fold=1).astimezone(UTC), moment, zone)
+    first, second = wall.astimezone(UTC), wall.replace(fold=1).astimezone(UTC)
+    if first <= second:
+        return first
+    # PEP 495: in a gap it is the other way round, fold=0 counts with the offset before it and fold=1 with that behind
+    # it; the clocks are put on between the two.
+    change = _change(second, first, zone)
     stopped = (change - timedelta(seconds=1)).astimezone(zone)
     if stopped.date() < day < change.astimezone(zone).date():
         return None

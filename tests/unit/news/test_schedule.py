@@ -48,7 +48,7 @@ def dues(schedule: Schedule, *, timezone: str, after: datetime, until: datetime)
 def zones() -> dict[str, tuple[datetime, ...]]:
     """One zone of each set that keeps the same time from 2020 to 2035, with the moments when its clocks are changed."""
     # Clocks stay as they are for four weeks at least (Morocco's in Ramadan).
-    days = [FIRST + number * 5 * DAY for number in range((LAST - FIRST).days // 5 + 1)]
+    days = [FIRST + number * 20 * DAY for number in range((LAST - FIRST).days // 20 + 2)]
     unlike: dict[tuple[tuple[datetime, ...], tuple[timedelta | None, ...]], str] = {}
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
@@ -60,9 +60,9 @@ def zones() -> dict[str, tuple[datetime, ...]]:
 
 
 def _first_minute(zone: ZoneInfo, day: datetime) -> datetime:
-    """The first minute with another offset in the five days from `day`."""
+    """The first minute with another offset in the twenty days from `day`."""
     old = day.astimezone(zone).utcoffset()
-    minutes = range(5 * 24 * 60 + 1)
+    minutes = range(20 * 24 * 60 + 1)
 
     def is_changed(minute: int) -> bool:
         return (day + minute * MINUTE).astimezone(zone).utcoffset() != old
