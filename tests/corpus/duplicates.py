@@ -20,7 +20,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -148,9 +148,11 @@ def made_pairs(articles: Sequence[Text]) -> Iterator[Pair]:
         yield from same_topic(article)
     for a, b in combinations(articles, 2):
         yield Pair("different articles", False, a, b)
-    for fillings in ([fill(form, number) for number in range(FILLINGS)] for form in FORMS.split("\n\n")):
-        for a, b in combinations(fillings, 2):
-            yield Pair("fillings of one form", False, a, b)
+    for form in FORMS.split("\n\n"):
+        for kind, whole in (("fillings of one form", form), ("fillings of one form with notes", f"{form}\n{NOTES}")):
+            for a, b in combinations([fill(whole, number) for number in range(FILLINGS)], 2):
+                yield Pair(kind, False, a, b)
+                yield Pair(f"{kind}, no titles", False, replace(a, title=""), replace(b, title=""))
     for footer in (articles[3], articles[-3]):
         items = [over_footer(article, footer, rng) for article in articles if article is not footer]
         for a, b in combinations(items, 2):
@@ -319,6 +321,13 @@ soon, since a hole in the parser (CVE-{n}-{n}) allows to run code. Packages for 
 the usual mirrors. The full list of changes is in the announcement; report bugs in the tracker of the project as
 usual."""
 """Title and text of each, divided by an empty line."""
+
+
+NOTES = """\
+How we write this: the numbers come from an official source in {place} and are put into words by a program of the
+newsroom, which people check at random. What it says can be out of date when you read it, since the source corrects its
+data for some days. Please tell us by mail if you find a mistake; the desk in {place2} answers within one working day.
+All numbers are rounded, and all times are local. You may use this text freely as long as you name us and our source."""
 
 
 def fill(form: str, number: int) -> Text:
