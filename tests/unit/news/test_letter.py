@@ -319,6 +319,18 @@ def test_a_teaser_leads_to_its_story() -> None:
     assert "Continue on the web" in seen(read(with_story(is_stub=True)))
 
 
+def test_a_teaser_has_no_more_to_it_in_the_epub() -> None:
+    message = read(with_story(is_stub=True), context=replace(CONTEXT, is_on_kindle=True))
+
+    assert "in the EPUB" not in seen(message)
+
+
+def test_a_tap_in_an_old_mail_means_its_own_story() -> None:
+    found = commands(read(context=replace(CONTEXT, in_issue=" in K7Q29")))
+
+    assert ("Save", "save 1 in K7Q29") in found
+
+
 def told(html: str, *, text_bytes: int = 900) -> str:
     return str(excerpt(replace(STORY, reading=reading(html)), text_bytes=text_bytes).html)
 
