@@ -14,8 +14,11 @@ import random
 import resource
 import string
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from multiprocessing.connection import Connection
 
+import aiohttp
 from rich.console import Console
 from rich.table import Table
 
@@ -49,26 +52,45 @@ def main(argv: list[str]) -> int:
 
 async def _measure(port: int, *, fetches: int) -> None:
     table = Table("answer", "connections", "a second", "CPU ms each")
-    for name, validators in (("304", KNOWN), ("200, 113 kB", None)):
-        for connections, hosts in (("kept", AT_ONCE), ("new", fetches)):
-            fetcher = HttpFetcher(FetchSettings(other_ports=(port,), allow_private=True), resolver=Loopback())
-            urls = [f"http://host{number % hosts}.test:{port}/feed.xml" for number in range(fetches)]
-            started, cpu = time.perf_counter(), _cpu_seconds()
-            await _fetch_all(fetcher, urls, validators)
-            seconds, cpu = time.perf_counter() - started, _cpu_seconds() - cpu
-            table.add_row(name, connections, f"{fetches / seconds:,.0f}", f"{cpu / fetches * 1000:.2f}")
+    urls = {name: [_url(port, number % hosts) for number in range(fetches)] for name, hosts in _hosts(fetches)}
+    for answer, validators in (("304", KNOWN), ("200, 113 kB", None)):
+        for connections in urls:
+            fetcher = HttpFetcher(FetchSettings(allow_private=True), resolver=Loopback())
+            fetch = partial(fetcher.fetch, limits=LIMITS, validators=validators)
+            table.add_row(answer, connections, *await _pace(fetch, urls[connections]))
             await fetcher.close()
+    connector = aiohttp.TCPConnector(limit=0, resolver=Loopback())
+    async with aiohttp.ClientSession(connector=connector, headers={"If-None-Match": KNOWN.etag}) as session:
+
+        async def fetch_bare(url: str) -> None:
+            async with session.get(url) as response:
+                await response.read()
+
+        table.add_row("304, aiohttp alone", "kept", *await _pace(fetch_bare, urls["kept"]))
     Console().print(table)
 
 
-async def _fetch_all(fetcher: HttpFetcher, urls: list[str], validators: Validators | None) -> None:
+def _hosts(fetches: int) -> tuple[tuple[str, int], ...]:
+    """A host for each that fetches, whose connection is kept, or one for each fetch."""
+    return ("kept", AT_ONCE), ("new", fetches)
+
+
+def _url(port: int, host: int) -> str:
+    return f"http://host{host}.test:{port}/feed.xml"
+
+
+async def _pace(fetch: Callable[[str], Awaitable[object]], urls: list[str]) -> tuple[str, str]:
+    """Fetches a second, and the milliseconds of CPU that one takes, as they are shown."""
     waiting = iter(urls)
 
     async def worker() -> None:
         for url in waiting:
-            await fetcher.fetch(url, limits=LIMITS, validators=validators)
+            await fetch(url)
 
+    started, cpu = time.perf_counter(), _cpu_seconds()
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    seconds, cpu = time.perf_counter() - started, _cpu_seconds() - cpu
+    return f"{len(urls) / seconds:,.0f}", f"{cpu / len(urls) * 1000:.2f}"
 
 
 def _cpu_seconds() -> float:

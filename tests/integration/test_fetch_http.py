@@ -7,9 +7,11 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import AddressFamily
 
 import brotli
 import pytest
+from aiohttp.abc import ResolveResult
 from aiohttp.web import BaseRequest, Response
 
 from bot.fetch import FetchSettings, HttpFetcher
@@ -236,6 +238,40 @@ async def test_a_name_that_is_nowhere_is_told(fetcher: HttpFetcher) -> None:
 
     assert (why.code, why.is_host_down) == ("fetch.dns", True)
     assert why.text == "The name nowhere.test was not found."
+
+
+async def test_a_name_server_that_says_nothing_is_left_after_the_time_for_connecting() -> None:
+    class Silent(Loopback):
+        async def resolve(
+            self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
+        ) -> list[ResolveResult]:
+            await asyncio.Event().wait()
+            return []
+
+    fetcher = HttpFetcher(FetchSettings(connect_seconds=0.1), resolver=Silent())
+
+    why = await failure(fetcher, "http://slow.test/")
+    await fetcher.close()
+
+    assert (why.code, why.is_host_down) == ("fetch.connect", True)
+    assert why.text == "slow.test could not be reached within 0.1 seconds."
+
+
+async def test_names_are_looked_up_by_the_system(web: WebServer) -> None:
+    fetcher = HttpFetcher(FetchSettings(allow_private=True))
+
+    answer = await fetched(fetcher, web.put("/feed.xml", "<rss/>").replace("127.0.0.1", "localhost"))
+    await fetcher.close()
+
+    assert answer.body == b"<rss/>"
+
+
+async def test_servers_that_hang_up_after_each_answer_lose_nothing(fetcher: HttpFetcher, web: WebServer) -> None:
+    url = web.raw("/feed.xml", b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<rss/>")
+
+    answers = [await fetched(fetcher, url) for _ in range(20)]
+
+    assert [answer.body for answer in answers] == [b"<rss/>"] * 20
 
 
 async def test_a_port_where_nobody_listens_is_told(fetcher: HttpFetcher) -> None:
