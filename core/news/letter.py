@@ -33,6 +33,7 @@ EXCERPT_BYTES = 900  # of a story's text: 150 words, or 300 Chinese letters
 FULL_BYTES = 24_000  # of one story in full: 4,000 words; longer ones are for the e-reader
 MAX_NAME = 100  # characters of a name or of an address that is shown
 MAX_TROUBLES = 20  # feeds that the foot names
+FRAME_BYTES = 6_000  # the styles of the head, masthead and foot
 STORY_BYTES = 1_900  # the frame of one story in HTML: title, source, six links, each with its styles
 PARAGRAPH_BYTES = 27  # the style of one paragraph
 MAX_LISTED = 60  # headlines: who has read these has read enough
@@ -188,13 +189,16 @@ def _summary(issue: Issue) -> str:
 
 
 def _told(stories: Sequence[Story], *, text_bytes: int) -> tuple[Excerpt, ...]:
-    """As many stories, from the first, as there may be room for."""
+    """As many stories, from the first, as there may be room for: in full only where all after it can be begun."""
     told: list[Excerpt] = []
-    room = MAX_HTML_BYTES if text_bytes else 0
-    for story in stories:
+    room = MAX_HTML_BYTES - FRAME_BYTES - len(stories) * HEADLINE_BYTES if text_bytes else 0
+    for left, story in zip(range(len(stories) - 1, -1, -1), stories, strict=True):
         if room <= 0:
             break
-        told.append(each := excerpt(story, text_bytes=text_bytes))
+        each = excerpt(story, text_bytes=text_bytes)
+        if text_bytes > EXCERPT_BYTES and _weight(each) > room - left * (STORY_BYTES + EXCERPT_BYTES):
+            each = excerpt(story, text_bytes=EXCERPT_BYTES)
+        told.append(each)
         room -= _weight(each)
     return tuple(told)
 

@@ -397,6 +397,17 @@ def test_what_does_not_fit_is_a_headline() -> None:
     assert len(body(message, "html").encode()) > MAX_HTML_BYTES * 3 // 4  # and the room is used
 
 
+def test_a_long_story_in_full_leaves_room_for_the_others() -> None:
+    issue = many(12, replace(STORY, reading=paragraphs(250)))
+
+    tree = page(read(issue, context=replace(CONTEXT, text_bytes=FULL_BYTES)))
+
+    told = [story.text() for story in tree.css(".story .text")]
+    assert len(told) == 12
+    assert f"200. {SENTENCE}" in told[0]
+    assert f"200. {SENTENCE}" not in told[-1]
+
+
 def test_what_is_not_even_listed_is_counted() -> None:
     message = read(many(3000))
 
