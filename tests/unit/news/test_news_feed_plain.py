@@ -379,6 +379,24 @@ def test_a_usual_feed_is_read_the_fast_way(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("naÃ¯ve", "naïve"),
+        ("AT&amp;amp;T", "AT&T"),
+        ("&lt;b&gt;bold&lt;/b&gt; move", "bold move"),
+        ("1 &lt; 2", "1 < 2"),
+        ("o<!-- no -->n<![CDATA[e & t]]>wo", "one & two"),
+    ],
+)
+def test_tricky_text_is_read_the_fast_way(text: str, title: str) -> None:
+    read = both(PLAIN.replace(b">One<", f">{text}<".encode()))
+
+    assert read is not None
+    assert read[0] == read[1]
+    assert read[0].entries[0].title == title
+
+
+@pytest.mark.parametrize(
     "body",
     [
         PLAIN.replace(b"<title>One", b"<title><b/>One"),
@@ -389,6 +407,8 @@ def test_a_usual_feed_is_read_the_fast_way(body: bytes) -> None:
         PLAIN.replace(b"\n<rss", b"\n<!DOCTYPE rss>\n<rss"),
         PLAIN.replace(b"<own:thing", b'<own:thing xmlns:own="https://other.example/"'),
         PLAIN.replace(b"Ann", b"ann@example.org"),
+        PLAIN.replace(b">x</own:thing>", b"><title>y</title></own:thing>"),
+        PLAIN.replace(b"Logo", b"&#150;"),
         PLAIN[:-1],
         b"\xef\xbb\xbf" + PLAIN,
         PLAIN.replace(b"Logo", b"\xff"),
