@@ -10,8 +10,6 @@ import re
 import unicodedata
 from urllib.parse import quote, unquote, urlsplit
 
-from core.news.trackers import clean_url
-
 _TWIN_LABELS = frozenset({"www", "m", "mobile", "amp"})
 """Labels of hosts that show the same articles in another dress; never the last two of a host (`m.com`)."""
 _AMP_VIEWER = re.compile(r"^(?:[^/]*\.)?(?:google|bing)\.[^/]+/amp/(?:s/)?(?P<page>[^/?#]+\.[^/?#]+.*)$")
@@ -38,6 +36,8 @@ def canonical_url(url: str) -> str:
 
 
 def _simplify(url: str) -> str:
+    from core.news.trackers import clean_url  # Here, so that titles and fingerprints need no table of trackers.
+
     try:
         parts = urlsplit(clean_url(url))
         host, port = (parts.hostname or "").rstrip("."), parts.port

@@ -54,6 +54,8 @@ CHANGED_WORDS = 25
 """New words that make a text another one: two sentences."""
 CHANGED_SHARE = 0.2
 """…or this share of a short text, but never under `SHORTEST_WORDS`."""
+ADVERTISEMENT_WORDS = 60
+"""No advertisement is longer; a long new passage may well speak of subscriptions and cookies."""
 
 _Passages = Sequence[tuple[bool, Sequence[str]]]
 _HEADER = struct.Struct("<BBIqB")
@@ -72,7 +74,7 @@ _ADVERTISING = frozenset(
         "anzeige werbung abonnieren abonnement publicité publicidad pubblicità advertentie reklama реклама"
     ).split()
 )
-"""Folded. A new passage with one of them is nothing to read."""
+"""Folded. A short new passage with one of them is nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def content_changed(old_text: str, new_text: str) -> bool:
     """
     old, new = _Read(old_text), _Read(new_text)
     runs = [tokens for is_common, tokens in new.passages(old) if not is_common]
-    fresh = sum(_weigh(run) for run in runs if _ADVERTISING.isdisjoint(run))
+    fresh = sum(_weigh(run) for run in runs if len(run) > ADVERTISEMENT_WORDS or _ADVERTISING.isdisjoint(run))
     return fresh >= max(SHORTEST_WORDS, min(CHANGED_WORDS, CHANGED_SHARE * new.words))
 
 
@@ -178,11 +180,12 @@ class _Read:
 
     def __init__(self, text: str) -> None:
         self._text = text.replace("'", "").replace("’", "")  # Two typographies of one word: it's, it’s, its.
-        self._token = _TOKEN if _IS_UNSPACED.search(text) else _WORD
+        self._folded = fold(self._text)
+        self._token = _TOKEN if _IS_UNSPACED.search(self._folded) else _WORD
 
     @cached_property
     def tokens(self) -> list[str]:
-        return self._token.findall(fold(self._text))
+        return self._token.findall(self._folded)
 
     @cached_property
     def token_set(self) -> frozenset[str]:

@@ -224,6 +224,12 @@ def test_new_paragraphs_are_an_update(new: str) -> None:
     assert content_changed(STORY, new)
 
 
+def test_long_passage_about_newsletters_is_no_advertisement() -> None:
+    passage = prose(8, sentences=4) + " They subscribe to a newsletter. " + prose(11, sentences=4)
+
+    assert content_changed(STORY, f"{STORY}\n\n{passage}")
+
+
 def test_teaser_that_became_a_text_is_an_update() -> None:
     assert content_changed(STORY[:200], STORY)
 
