@@ -372,7 +372,7 @@ def _of_atom(element: _Element, values: Values, language: str | None, harmless: 
         if "_" not in name:
             raise _Unusual  # another namespace that feedparser takes for Atom's
         return _pass_over(element, name, harmless)
-    match name := element.tag.rpartition("}")[2]:
+    match name := element.tag.rpartition("}")[2].lower():
         case "title":
             kind = _atom_type(element)
             _put(values, "title_detail", {"type": kind})

@@ -333,6 +333,7 @@ def both(body: bytes) -> tuple[ParsedFeed, ParsedFeed] | None:
 
 @settings(deadline=None, max_examples=100)
 @given(_feeds)
+@example('<feed xmlns="http://www.w3.org/2005/Atom"><managingEditor>One</managingEditor></feed>')
 @example("<rss><channel><link>http://e.org/?b=2&amp;amp;c</link></channel></rss>")
 @example("<rss><channel><image><title>i</title></image><title>t</title></channel></rss>")
 def test_a_generated_feed_is_read_as_feedparser_reads_it(feed: str) -> None:
