@@ -113,6 +113,55 @@ class DeliveryFailed(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSubscribed(Event):
+    feed_id: int
+    url: str
+    feed_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedUnsubscribed(Event):
+    feed_id: int
+    url: str
+    feed_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedMoved(Event):
+    """It said that it has moved for good."""
+
+    feed_id: int
+    url: str
+    moved_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFailing(Event):
+    """It has failed so often that its readers should know."""
+
+    feed_id: int
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedGone(Event):
+    """It said that it is no more (HTTP 410)."""
+
+    feed_id: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueSent(Event):
+    """The mails of an issue stand in the outbox."""
+
+    issue_id: int
+    digest_id: int
+    stories: int
+
+
 E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
 
 

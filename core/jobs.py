@@ -30,3 +30,28 @@ def process_mail(inbound_id: int, *, order_key: str) -> Job:
 def deliver(outbox_id: int, *, rcpt_to: str) -> Job:
     """One mail at a time to a recipient: the lock is the address."""
     return Job("deliver", {"outbox_id": outbox_id}, lock=f"rcpt:{rcpt_to.lower()}", queue="outbound")
+
+
+def discover_feed(url: str, *, user_id: int, name: str, section: str, cause: str) -> Job:
+    """Look at an address for a feed, subscribe the user, and tell them: once for each `cause`."""
+    return Job(
+        "discover_feed",
+        {"url": url, "user_id": user_id, "name": name, "section": section, "cause": cause},
+        queue="news",
+        priority=2,  # somebody waits for the answer
+    )
+
+
+def fetch_article(article_id: int, *, host: str) -> Job:
+    """Fetch the full text of an article whose feed has a teaser only."""
+    return Job("fetch_article", {"article_id": article_id}, lock=f"host:{host}", queue="news", priority=-1)
+
+
+def read_page(read_later_id: int, *, host: str) -> Job:
+    """Fetch the page that somebody wants to read."""
+    return Job("read_page", {"read_later_id": read_later_id}, lock=f"host:{host}", queue="news", priority=2)
+
+
+def build_issue(issue_id: int, *, user_id: int) -> Job:
+    """Make an issue and put its mails into the outbox. One at a time for a reader: no story is to be in two."""
+    return Job("build_issue", {"issue_id": issue_id}, lock=f"paper:{user_id}", queue="news", priority=1)

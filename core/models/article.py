@@ -23,6 +23,7 @@ class Article(Base):
         sa.UniqueConstraint("feed_id", "entry_key"),
         sa.Index("ix_article_feed_id_first_seen_at", "feed_id", "first_seen_at"),
         sa.Index("ix_article_feed_id_changed_at", "feed_id", "changed_at"),
+        sa.Index("ix_article_feed_id_dated_at", "feed_id", "dated_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -47,6 +48,8 @@ class Article(Base):
     story_id: Mapped[int | None] = mapped_column(index=True)
     """The first article of this story, in whatever feed; its own id if it is the first."""
     published_at: Mapped[datetime | None]
+    dated_at: Mapped[datetime]
+    """How old it is: by its own date, which may not lie ahead; without one, by when it was first seen."""
     first_seen_at: Mapped[datetime]
     changed_at: Mapped[datetime | None]
     """When its text really changed last, since it was first seen."""
@@ -56,6 +59,12 @@ class Article(Base):
         """The articles of a feed that have one of these keys."""
         known = sa.select(cls).where(cls.feed_id == feed_id, cls.entry_key.in_(keys))
         return {article.entry_key: article for article in session.scalars(known)}
+
+    @classmethod
+    def newest(cls, session: Session, feed_id: int, *, limit: int) -> Sequence[Article]:
+        """Of one feed, by their dates."""
+        mine = sa.select(cls).where(cls.feed_id == feed_id).order_by(cls.dated_at.desc(), cls.id).limit(limit)
+        return session.scalars(mine).all()
 
 
 class ArticleText(Base):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+import sqlalchemy.orm
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
@@ -42,6 +43,8 @@ class Feed(Base):
     """Of the last body that was read: the same one again is not parsed."""
     created_at: Mapped[datetime]
     next_check_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    """Somebody is checking it; if they die, others may from then on. Its host's other feeds wait as long."""
     last_checked_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
     last_article_at: Mapped[datetime | None]
@@ -58,6 +61,14 @@ class Feed(Base):
 
     @classmethod
     def due(cls, session: Session, *, now: datetime, limit: int) -> Sequence[Feed]:
-        """The feeds to be checked, the longest overdue first."""
-        waiting = sa.select(cls).where(sa.text(_ACTIVE), cls.next_check_at <= now)
-        return session.scalars(waiting.order_by(cls.next_check_at).limit(limit)).all()
+        """Feeds to be checked, the longest overdue first; of each host one, and none while another is being checked."""
+        leased = sa.orm.aliased(cls)
+        place = sa.func.row_number().over(partition_by=cls.host, order_by=(cls.next_check_at, cls.id))
+        waiting = (
+            sa.select(cls.id, cls.next_check_at, place.label("place"))
+            .where(sa.text(f"feed.{_ACTIVE}"), cls.next_check_at <= now)
+            .where(~sa.exists().where(leased.host == cls.host, leased.leased_until > now))
+            .subquery()
+        )
+        first = sa.select(waiting.c.id).where(waiting.c.place == 1).order_by(waiting.c.next_check_at).limit(limit)
+        return session.scalars(sa.select(cls).where(cls.id.in_(first)).order_by(cls.next_check_at)).all()

@@ -16,13 +16,11 @@ from core.models.subscription import LONGEST_NAME
 
 class IssueState(enum.StrEnum):
     DUE = "due"
-    """It is to be made, or being made."""
+    """It is to be made, or being made, or its job was given up: `inkpost jobs list` says."""
     SENT = "sent"
     """Its mails stand in the outbox."""
     EMPTY = "empty"
     """There was nothing new, and nothing was sent."""
-    FAILED = "failed"
-    """It could not be made; the operator can have it made again."""
 
 
 class DigestIssue(Base):
@@ -44,17 +42,20 @@ class DigestIssue(Base):
     due_at: Mapped[datetime]
     state: Mapped[IssueState] = mapped_column(default=IssueState.DUE)
     title: Mapped[str] = mapped_column(sa.String(LONGEST_NAME), default="")
+    reference: Mapped[str | None] = mapped_column(sa.String(16), index=True)
+    """Of its letter: what its links name."""
     message_id: Mapped[str | None] = mapped_column(sa.String(255), index=True)
     """Of its letter: what a reply to it names."""
-    attempts: Mapped[int] = mapped_column(default=0)
-    note: Mapped[str] = mapped_column(sa.String(500), default="")
-    """Why it failed."""
     made_at: Mapped[datetime | None]
 
     @classmethod
-    def shown(cls, session: Session, *, user_id: int, replied_to: tuple[str, ...] = ()) -> DigestIssue | None:
-        """The issue whose letter a mail replies to, else the reader's newest one that was sent."""
+    def shown(
+        cls, session: Session, *, user_id: int, reference: str | None = None, replied_to: tuple[str, ...] = ()
+    ) -> DigestIssue | None:
+        """The issue of a reference, or whose letter a mail replies to, else the reader's newest one that was sent."""
         mine = sa.select(cls).where(cls.user_id == user_id, cls.state == IssueState.SENT).order_by(cls.id.desc())
+        if reference is not None:
+            return session.scalars(mine.where(cls.reference == reference)).first()
         if replied_to:
             answered = session.scalars(mine.where(cls.message_id.in_(replied_to)).limit(1)).first()
             if answered is not None:

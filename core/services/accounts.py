@@ -43,13 +43,15 @@ class Accounts:
     def rotate_secret(self, user_id: int) -> str:
         """A new secret; the old one is worth nothing from the commit on."""
         secret = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
-        self._get(user_id).secret_hash = hash_secret(secret)
+        user = self._get(user_id)
+        user.secret_hash, user.wrote_to = hash_secret(secret), ""
         self._work.emit(SecretChanged(user_id=user_id))
         return secret
 
     def revoke_secret(self, user_id: int) -> None:
         """No secret: mails to the old one are strangers' mails."""
-        self._get(user_id).secret_hash = None
+        user = self._get(user_id)
+        user.secret_hash, user.wrote_to = None, ""
         self._work.emit(SecretChanged(user_id=user_id))
 
     def suspend(self, user_id: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.mail.answer import Items, Result
-from core.mail.compose import AnswerContext, compose_answer
+from core.mail.answer import Answer, Items, Problem, Result
+from core.mail.compose import AnswerContext, compose_answer, compose_notice
 from core.mail.message import ParsedMessage
 from core.mail.outgoing import Identity
 from core.models import Inbound, Listing, OutboxMail, User
@@ -45,10 +45,30 @@ class Answers:
                 now=self._work.now,
             ),
         )
+        user.wrote_to = reply_address[:320]
         self._keep_lists(results, user=user, message_id=mail.message_id)
         return Outbox(self._work).enqueue(
             mail, cause=f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
         )
+
+    def tell(self, outcome: Answer | Problem, *, user: User, identity: Identity, cause: str) -> OutboxMail:
+        """Queue a mail that is no answer: what came of something later, or by itself. Once for each `cause`."""
+        mail = compose_notice(
+            outcome,
+            context=AnswerContext(
+                identity=identity,
+                reply_address=user.wrote_to or identity.address,
+                user_address=user.address,
+                user_name=user.name,
+                timezone=user.timezone,
+                reference=new_reference(),
+                now=self._work.now,
+            ),
+        )
+        row = Outbox(self._work).enqueue(mail, cause=cause, kind=OutboxKind.NOTICE, user_id=user.id)
+        if row.message_id == mail.message_id:
+            self._keep_lists((Result("", outcome),), user=user, message_id=mail.message_id)
+        return row
 
     def _keep_lists(self, results: tuple[Result, ...], *, user: User, message_id: str) -> None:
         """What stood at which number, so that "send 2" means it; of several lists of a kind the last one counts."""

@@ -14,6 +14,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("user", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("wrote_to", sa.String(length=320), nullable=False, server_default=""))
+        batch_op.alter_column("wrote_to", server_default=None)
+
     op.create_table(
         "feed",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -28,6 +32,7 @@ def upgrade() -> None:
         sa.Column("body_sha256", sa.String(length=64), nullable=False),
         sa.Column("created_at", core.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("next_check_at", core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("leased_until", core.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("last_checked_at", core.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("last_success_at", core.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("last_article_at", core.db.UtcDateTime(timezone=True), nullable=True),
@@ -73,6 +78,7 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("story_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("published_at", core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("dated_at", core.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("first_seen_at", core.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("changed_at", core.db.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_article_feed_id_feed"), ondelete="SET NULL"),
@@ -81,6 +87,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("article", schema=None) as batch_op:
         batch_op.create_index("ix_article_feed_id_changed_at", ["feed_id", "changed_at"], unique=False)
+        batch_op.create_index("ix_article_feed_id_dated_at", ["feed_id", "dated_at"], unique=False)
         batch_op.create_index("ix_article_feed_id_first_seen_at", ["feed_id", "first_seen_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_article_story_id"), ["story_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_article_url_key"), ["url_key"], unique=False)
@@ -198,13 +205,12 @@ def upgrade() -> None:
         sa.Column("due_at", core.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column(
             "state",
-            sa.Enum("due", "sent", "empty", "failed", name="issuestate", native_enum=False, length=20),
+            sa.Enum("due", "sent", "empty", name="issuestate", native_enum=False, length=20),
             nullable=False,
         ),
         sa.Column("title", sa.String(length=100), nullable=False),
+        sa.Column("reference", sa.String(length=16), nullable=True),
         sa.Column("message_id", sa.String(length=255), nullable=True),
-        sa.Column("attempts", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("note", sa.String(length=500), nullable=False),
         sa.Column("made_at", core.db.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["digest_id"], ["digest.id"], name=op.f("fk_issue_digest_id_digest"), ondelete="CASCADE"
@@ -215,6 +221,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("issue", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_issue_message_id"), ["message_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_issue_reference"), ["reference"], unique=False)
         batch_op.create_index("ix_issue_state", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_issue_user_id_id", ["user_id", "id"], unique=False)
 
@@ -280,6 +287,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_issue_user_id_id")
         batch_op.drop_index("ix_issue_state")
         batch_op.drop_index(batch_op.f("ix_issue_message_id"))
+        batch_op.drop_index(batch_op.f("ix_issue_reference"))
 
     op.drop_table("issue")
     with op.batch_alter_table("feedback", schema=None) as batch_op:
@@ -302,6 +310,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_article_story_id"))
         batch_op.drop_index("ix_article_feed_id_first_seen_at")
         batch_op.drop_index("ix_article_feed_id_changed_at")
+        batch_op.drop_index("ix_article_feed_id_dated_at")
 
     op.drop_table("article")
     op.drop_table("feed_host")
@@ -312,3 +321,5 @@ def downgrade() -> None:
         )
 
     op.drop_table("feed")
+    with op.batch_alter_table("user", schema=None) as batch_op:
+        batch_op.drop_column("wrote_to")

@@ -1,0 +1,158 @@
+"""The job `discover_feed`: what stands at the address that somebody subscribed to, and the mail that tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.news.refresh import Database, FeedRefresher
+from bot.sandbox import Sandbox, SandboxError
+from core.errors import BotError
+from core.mail.answer import Answer, Item, Items, Paragraph, Problem, Step, Steps
+from core.mail.outgoing import Identity
+from core.models import Article, Feed, User
+from core.news.discover import FoundFeed, likely_addresses
+from core.news.reading import Looked, look
+from core.news.values import Fetched, FetchFailed
+from core.ports import Fetcher, FetchLimits
+from core.services.answers import Answers
+from core.services.news_aggregator import FOUND_FEEDS, NewsAggregator
+from core.work import Work
+
+PAGE = FetchLimits(body_bytes=10 << 20, seconds=30.0)
+GUESS = FetchLimits(body_bytes=10 << 20, seconds=8.0)
+LOOK_SECONDS = 10.0
+MOST_GUESSES = 8  # addresses at which sites usually have their feed
+MOST_CHOICES = 12
+HEADLINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFinder:
+    """Finds the feed of an address, has it read once, and tells its new reader what came of it."""
+
+    database: Database
+    fetcher: Fetcher
+    sandbox: Sandbox
+    refresher: FeedRefresher
+    identity: Identity
+
+    async def discover(self, *, url: str, user_id: int, name: str, section: str, cause: str) -> None:
+        """The job. Runs again after a crash: a subscription is one however often it is made, and so is the mail."""
+        try:
+            feeds = await self._find(url)
+        except FetchFailed as failure:
+            await self._tell(_unreachable(url, failure), user_id=user_id, cause=cause)
+            return
+        if len(feeds) != 1:
+            await self._tell_found(feeds, url=url, user_id=user_id, cause=cause)
+            return
+        (found,) = feeds
+
+        def subscribe(work: Work) -> int | Problem:
+            news = NewsAggregator(work)
+            try:
+                with work.session.begin_nested():
+                    feed = news.add_feed(found.url, title=found.title)
+                    news.subscribe(user_id, feed, name=name, section=section)
+                    return feed.id
+            except BotError as error:
+                return Problem(error.code, error.text, fix=error.fix)
+
+        subscribed = await self.database.in_work(subscribe)
+        if isinstance(subscribed, Problem):
+            await self._tell(subscribed, user_id=user_id, cause=cause)
+            return
+        await self.refresher.check_now(subscribed)
+        await self.database.in_work(lambda work: self._welcome(work, subscribed, user_id=user_id, cause=cause))
+
+    async def _find(self, url: str) -> tuple[FoundFeed, ...]:
+        """The feeds at an address: itself, those that its page names, or one at the usual places."""
+        page, looked = await self._look(url, limits=PAGE)
+        if looked.is_feed:
+            return (FoundFeed(url=page.moved_to or url, title=looked.title),)
+        if looked.feeds:
+            return looked.feeds[:MOST_CHOICES]
+        for guess in likely_addresses(page.url)[:MOST_GUESSES]:
+            try:
+                there, guessed = await self._look(guess, limits=GUESS)
+            except FetchFailed:
+                continue  # most sites have most of these not
+            if guessed.is_feed:
+                return (FoundFeed(url=there.url, title=guessed.title),)
+        return ()
+
+    async def _look(self, url: str, *, limits: FetchLimits) -> tuple[Fetched, Looked]:
+        fetched = await self.fetcher.fetch(url, limits=limits)
+        assert isinstance(fetched, Fetched)  # nothing conditional was asked
+        try:
+            looked = await self.sandbox.run(
+                look, fetched.body, url=fetched.url, headers=dict(fetched.headers), timeout_seconds=LOOK_SECONDS
+            )
+        except SandboxError as error:
+            raise FetchFailed("The page takes too long to read.", code="feed.too-hungry") from error
+        return fetched, looked
+
+    async def _tell(self, outcome: Answer | Problem, *, user_id: int, cause: str) -> None:
+        await self.database.in_work(lambda work: self._enqueue(work, outcome, user_id=user_id, cause=cause))
+
+    def _enqueue(self, work: Work, outcome: Answer | Problem, *, user_id: int, cause: str) -> None:
+        if (user := work.session.get(User, user_id)) is not None:
+            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"subscribed:{cause}")
+
+    async def _tell_found(self, feeds: tuple[FoundFeed, ...], *, url: str, user_id: int, cause: str) -> None:
+        def tell(work: Work) -> None:
+            rows = [NewsAggregator(work).add_feed(found.url, title=found.title) for found in feeds]
+            outcome = _choice(url, feeds, rows) if rows else _nothing(url)
+            self._enqueue(work, outcome, user_id=user_id, cause=cause)
+
+        await self.database.in_work(tell)
+
+    def _welcome(self, work: Work, feed_id: int, *, user_id: int, cause: str) -> None:
+        """Tell a reader what they subscribed to."""
+        feed = work.session.get_one(Feed, feed_id)
+        self._enqueue(work, welcome(work, feed, user_id=user_id), user_id=user_id, cause=cause)
+
+
+def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
+    """What a new reader of a feed is told: its newest headlines, or what is wrong with it."""
+    mine = next((one for one in NewsAggregator(work).all_of(user_id) if one.feed_id == feed.id), None)
+    name = mine.name if mine is not None else feed.title
+    headlines = Article.newest(work.session, feed.id, limit=HEADLINES)
+    blocks: list[Paragraph | Items | Steps] = []
+    if feed.last_error:
+        blocks.append(Paragraph(f"It could not be read just now: {feed.last_error} It is tried again by itself."))
+    elif not headlines:
+        blocks.append(Paragraph("There is nothing in it yet."))
+    else:
+        blocks.append(Paragraph("Its newest stories:"))
+        blocks.append(
+            Items(tuple(Item(number, one.title) for number, one in enumerate(headlines, 1)), kind="headlines")
+        )
+    steps = (Step("A paper now", "digest now"), Step("My feeds", "feeds"), Step("Leave it", f"unsubscribe {name}"))
+    return Answer(f"Subscribed: {name}", (*blocks, Steps(steps)))
+
+
+def _choice(url: str, feeds: tuple[FoundFeed, ...], rows: list[Feed]) -> Answer:
+    items = tuple(
+        Item(number, found.title or found.url, found.url, command=f"subscribe {found.url}")
+        for number, found in enumerate(feeds, start=1)
+    )
+    return Answer(
+        f"{len(feeds)} feeds at {url}",
+        (
+            Paragraph("Which of them? Reply with its number: subscribe 2"),
+            Items(items, kind=FOUND_FEEDS, item_ids=tuple(row.id for row in rows), total=len(rows)),
+        ),
+    )
+
+
+def _nothing(url: str) -> Problem:
+    return Problem(
+        "feed.none",
+        f"There is no feed at {url}, and none is named there.",
+        fix="Look on the page for a sign that says RSS, Feed or Atom, and send me its address.",
+    )
+
+
+def _unreachable(url: str, failure: FetchFailed) -> Problem:
+    return Problem(failure.code, f"{url} could not be read. {failure.text}", fix="Look whether the address is right.")

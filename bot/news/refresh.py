@@ -1,0 +1,214 @@
+"""Feeds checked when they are due: a hundred hosts at once, one feed of a host at a time, results committed together.
+
+No jobs are made for it: a check is a lease in the feed's row. One that dies with its process is made again when the
+lease is over, and what it costs is one commit for many feeds, which two thousand unchanged feeds a second need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from bot.sandbox import Sandbox, SandboxError
+from core.errors import Unavailable
+from core.news.feed import NotAFeed
+from core.news.reading import read_feed
+from core.news.values import Fetched, FetchFailed, NotModified
+from core.ports import Fetcher, FetchLimits
+from core.services.news_aggregator import FeedToFetch, NewsAggregator
+from core.work import Work
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Record = Callable[[NewsAggregator], None]
+
+MEBIBYTE = 1 << 20
+MAX_BATCH = 200  # results a commit
+READ_SECONDS = 5.0  # the largest feeds that we know are read in two; a hostile one keeps no other waiting longer
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """How feeds are asked for news."""
+
+    at_once: int = 100
+    """How many hosts are asked at the same time."""
+    max_mib: int = 10
+    """The largest feed that is read."""
+    timeout_seconds: float = 30.0
+    """How long one feed may take to come."""
+    poll_seconds: float = 10.0
+    """How often to look for feeds that have come due."""
+
+    @property
+    def limits(self) -> FetchLimits:
+        return FetchLimits(body_bytes=self.max_mib * MEBIBYTE, seconds=self.timeout_seconds)
+
+
+class Database(Protocol):
+    """What this room needs of `bot.transactions.Transactions`."""
+
+    async def in_work(self, act: Callable[[Work], T]) -> T: ...
+
+    async def in_read(self, ask: Callable[[Session], T]) -> T: ...
+
+
+@dataclass(eq=False)
+class FeedRefresher:
+    """Runs until it is cancelled; what is in hand then is checked again later."""
+
+    settings: FeedSettings
+    database: Database
+    fetcher: Fetcher
+    sandbox: Sandbox
+    _checks: set[asyncio.Task[None]] = field(default_factory=set)
+    _results: list[tuple[Record, asyncio.Future[None]]] = field(default_factory=list)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _writing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Check feeds as they come due."""
+        try:
+            while True:
+                self._wanted.clear()
+                if not await self._start_checks():
+                    await self._until_wanted()
+        finally:
+            for check in self._checks:
+                check.cancel()
+
+    def wake(self) -> None:
+        """Look at once: somebody subscribed."""
+        self._wanted.set()
+
+    async def check_now(self, feed_id: int) -> None:
+        """Check one feed that somebody waits for, unless it is being checked already."""
+        feed = await self.database.in_work(lambda work: NewsAggregator(work).claim_one(feed_id))
+        if feed is not None:
+            await self._check(feed)
+
+    async def drain(self) -> int:
+        """Check all that is due now, to the end; how many feeds that were. For tests, benchmarks and the demo."""
+        count = 0
+        while started := await self._start_checks():
+            count += started
+            await asyncio.wait(self._checks, return_when=asyncio.FIRST_COMPLETED)
+        while self._checks:
+            await asyncio.wait(self._checks, return_when=asyncio.FIRST_COMPLETED)
+            count += await self._start_checks()
+        return count
+
+    async def _start_checks(self) -> int:
+        room = self.settings.at_once - len(self._checks)
+        if room <= 0:
+            await asyncio.wait(self._checks, return_when=asyncio.FIRST_COMPLETED)
+            return 1
+        try:
+            feeds = await self.database.in_work(lambda work: NewsAggregator(work).claim(limit=room))
+        except Unavailable as error:
+            log.warning("feeds wait for the database", reason=str(error))
+            return 0
+        for feed in feeds:
+            check = asyncio.create_task(self._check(feed), name=f"feed {feed.id}")
+            self._checks.add(check)
+            check.add_done_callback(self._checked)
+        return len(feeds)
+
+    def _checked(self, check: asyncio.Task[None]) -> None:
+        self._checks.discard(check)
+        self._wanted.set()  # its host is free, and there is room for another
+        if not check.cancelled() and (error := check.exception()) is not None:
+            log.error("feed could not be checked", task=check.get_name(), exc_info=error)
+
+    async def _until_wanted(self) -> None:
+        try:
+            async with asyncio.timeout(self.settings.poll_seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def _check(self, feed: FeedToFetch) -> None:
+        try:
+            answer = await self.fetcher.fetch(feed.url, limits=self.settings.limits, validators=feed.validators)
+            record = await self._read(feed, answer)
+        except FetchFailed as failure:
+            record = partial(_record_failure, feed.id, failure)
+        await self._commit(record)
+
+    async def _read(self, feed: FeedToFetch, answer: Fetched | NotModified) -> Record:
+        """What to write down. Raises `FetchFailed` for what is no feed."""
+        if isinstance(answer, NotModified):
+            return partial(_record_unchanged, feed.id, answer)
+        body_sha256 = hashlib.sha256(answer.body).hexdigest()
+        if body_sha256 == feed.body_sha256:
+            return partial(_record_unchanged, feed.id, answer)
+        known = await self.database.in_read(lambda session: NewsAggregator.known_entries(session, feed.id))
+        try:
+            read = await self.sandbox.run(
+                read_feed, answer.body, url=answer.url, headers=dict(answer.headers), known=known,
+                timeout_seconds=READ_SECONDS,
+            )  # fmt: skip
+        except NotAFeed as error:
+            raise FetchFailed(str(error), code="feed.none") from error
+        except SandboxError as error:
+            raise FetchFailed("It takes too long or too much memory to read.", code="feed.too-hungry") from error
+
+        def record(news: NewsAggregator) -> None:
+            news.record_read(feed.id, answer, read, body_sha256=body_sha256)
+
+        return record
+
+    async def _commit(self, record: Record) -> None:
+        """Write a result down together with those that come meanwhile."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._results.append((record, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        try:
+            while self._results:
+                batch, self._results = self._results[:MAX_BATCH], self._results[MAX_BATCH:]
+                outcomes = await self._write_or_split([record for record, _ in batch])
+                for (_, done), error in zip(batch, outcomes, strict=True):
+                    if done.cancelled():
+                        continue
+                    if error is None:
+                        done.set_result(None)
+                    else:
+                        done.set_exception(error)
+        finally:
+            self._writing = None
+
+    async def _write_or_split(self, records: list[Record]) -> list[Exception | None]:
+        """One outcome for each. A batch that fails is written one by one: one feed must not fail the others."""
+        try:
+            await self.database.in_work(lambda work: _apply(work, records))
+        except Exception as error:  # noqa: BLE001 - handed to the check, which ends; its lease ends too, and it is made again
+            if len(records) == 1 or isinstance(error, Unavailable):
+                return [error] * len(records)
+            return [outcome for record in records for outcome in await self._write_or_split([record])]
+        return [None] * len(records)
+
+
+def _apply(work: Work, records: list[Record]) -> None:
+    news = NewsAggregator(work)
+    for record in records:
+        record(news)
+
+
+def _record_failure(feed_id: int, failure: FetchFailed, news: NewsAggregator) -> None:
+    news.record_failure(feed_id, failure)
+
+
+def _record_unchanged(feed_id: int, answer: Fetched | NotModified, news: NewsAggregator) -> None:
+    news.record_unchanged(feed_id, answer)

@@ -1,0 +1,510 @@
+"""Feeds and what stands in them: who reads which, what a fetch brought, and when the next one is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import jobs
+from core.errors import BadRequest, Conflict, NotFound, TooMuch
+from core.events import (
+    FeedFailing,
+    FeedGone,
+    FeedMoved,
+    FeedSubscribed,
+    FeedUnsubscribed,
+)
+from core.mail.answer import Item, Items, Step
+from core.models import Article, ArticleKey, ArticleText, Feed, FeedHost, Subscription
+from core.models.article import LONGEST_ARTICLE_TITLE
+from core.models.feed import LONGEST_URL, FeedState
+from core.models.listing import Listing
+from core.models.subscription import LONGEST_NAME
+from core.news.canonical import fold
+from core.news.circuit import HostCircuit
+from core.news.duplicates import Fingerprint, content_changed, same_story
+from core.news.pace import cache_seconds, next_check
+from core.news.reading import ReadEntry, ReadFeed
+from core.news.values import Fetched, FetchFailed, NotModified, Validators
+from core.pages import Page, fetch_page
+from core.work import Work
+
+FEEDS = "feeds"
+"""The kind of listing whose numbers mean subscriptions."""
+FOUND_FEEDS = "found-feeds"
+"""The kind of listing whose numbers mean feeds that a page has."""
+MAX_SUBSCRIPTIONS = 1000
+FIRST_TASTE = timedelta(days=3)
+FIRST_STORIES = 3  # of a new feed, however old: a weekly's reader wants its last issue
+UNDATED_STORIES = 10  # of a feed without dates that is new to us: the rest is taken for old
+LONG_AGO = timedelta(days=365)
+FAILING_AFTER = 8  # failed checks in a row; with the pauses growing that is one to three days
+KNOWN_ENTRIES = 1000  # of one feed, the newest: those that it may list again
+FETCHES_A_ROUND = 20  # teasers of one feed that are fetched in full after one check
+CHOICES = 10
+LEASE = timedelta(minutes=10)  # of a check: longer than any fetch, its parsing and its commit
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """What came of subscribing."""
+
+    subscription: Subscription
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedToFetch:
+    """What a check needs to know of a feed."""
+
+    id: int
+    url: str
+    validators: Validators
+    body_sha256: str
+
+
+class NewsAggregator:
+    """Feeds in one transaction. A subscription of somebody else is not found."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
+
+    # Readers -----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, user_id: int, feed: Feed, *, name: str = "", section: str = "") -> Subscribed:
+        """Have a reader read a feed. Raises `BadRequest` for the names, `TooMuch`."""
+        mine = sa.select(Subscription).where(Subscription.user_id == user_id)
+        earlier = self._session.scalars(mine.where(Subscription.feed_id == feed.id)).one_or_none()
+        if earlier is not None:
+            earlier.paused_at = None
+            if name:
+                self._rename(earlier, name)
+            if section:
+                earlier.section = _checked_name(section, what="section")
+            return Subscribed(earlier, is_new=False)
+        count = self._session.scalar(sa.select(sa.func.count()).select_from(mine.subquery())) or 0
+        if count >= MAX_SUBSCRIPTIONS:
+            raise TooMuch(f"You read {count} feeds already.", fix="Leave one with: unsubscribe <feed>")
+        chosen = _checked_name(name, what="name") if name else self._free_name(user_id, feed)
+        subscription = Subscription(
+            user_id=user_id,
+            feed=feed,
+            name=chosen,
+            name_key=fold(chosen),
+            section=_checked_name(section, what="section") if section else "",
+            since=self._since(feed),
+            created_at=self._work.now,
+        )
+        self._refuse_taken(subscription)
+        self._session.add(subscription)
+        feed.next_check_at = min(feed.next_check_at, self._work.now)
+        self._session.flush()
+        self._work.emit(FeedSubscribed(user_id=user_id, feed_id=feed.id, url=feed.url, feed_name=chosen))
+        return Subscribed(subscription, is_new=True)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """The feed itself goes when nobody reads it any more."""
+        feed = subscription.feed
+        self._session.delete(subscription)
+        self._session.flush()
+        self._work.emit(
+            FeedUnsubscribed(user_id=subscription.user_id, feed_id=feed.id, url=feed.url, feed_name=subscription.name)
+        )
+
+    def rename(self, subscription: Subscription, name: str) -> None:
+        """Raises `BadRequest`, `Conflict`."""
+        self._rename(subscription, name)
+        self._session.flush()
+
+    def move(self, subscription: Subscription, section: str) -> None:
+        """Into a section; "" is none. Raises `BadRequest`."""
+        subscription.section = _checked_name(section, what="section") if section else ""
+
+    def pause(self, subscription: Subscription) -> None:
+        """Its stories stay out of the papers until it is resumed; what comes meanwhile is not made up for."""
+        subscription.paused_at = self._work.now
+
+    def resume(self, subscription: Subscription) -> None:
+        if subscription.paused_at is not None:
+            subscription.paused_at = None
+            subscription.since = self._work.now - timedelta(days=1)
+
+    def list_page(self, user_id: int, page: int = 1) -> Page[Subscription]:
+        """By section and name."""
+        return fetch_page(self._session, Subscription.of_user(user_id), page=page)
+
+    def all_of(self, user_id: int) -> Sequence[Subscription]:
+        return self._session.scalars(Subscription.of_user(user_id)).all()
+
+    def resolve(self, user_id: int, words: str, *, listing: Listing | None) -> Subscription:
+        """The subscription that a person means: its number in a list, its address, or words of its name.
+
+        Raises `NotFound`, and `Conflict` with a numbered choice.
+        """
+        text = words.strip()
+        mine = sa.select(Subscription).where(Subscription.user_id == user_id)
+        if text.isascii() and text.isdigit() and listing is not None:
+            wanted = listing.item_id(int(text[:9]))
+            if (found := self._session.scalars(mine.where(Subscription.id == (wanted or 0))).one_or_none()) is not None:
+                return found
+        by_name = {one.name_key: one for one in self.all_of(user_id)}
+        if (exact := by_name.get(fold(text))) is not None:
+            return exact
+        alike = [one for key, one in by_name.items() if fold(text) in key or text in (one.feed.url, one.feed.site_url)]
+        if len(alike) == 1:
+            return alike[0]
+        if not alike:
+            raise NotFound(f"You read no feed called “{text}”.", fix="Write “feeds” for a list.", code="feed.not-found")
+        raise Conflict(
+            f"“{text}” may mean {len(alike)} of your feeds.",
+            fix="Name it by its number.",
+            code="feed.several",
+            blocks=(_choice(alike[:CHOICES]),),
+        )
+
+    def found_feed(self, listing: Listing | None, number: int) -> Feed | None:
+        """The feed that stood at a number of a choice."""
+        feed_id = listing.item_id(number) if listing is not None else None
+        return self._session.get(Feed, feed_id) if feed_id is not None else None
+
+    def known_feed(self, url: str) -> Feed | None:
+        """A feed of this address that has been read and does well: it need not be looked at before subscribing."""
+        feed = Feed.by_url(self._session, url)
+        is_well = feed is not None and feed.state is FeedState.ACTIVE and feed.last_success_at and not feed.failures
+        return feed if is_well else None
+
+    # Fetching ----------------------------------------------------------------------------------------------------
+
+    def add_feed(self, url: str, *, title: str = "") -> Feed:
+        """The one row of a feed's address. Nobody reads it yet, so it is not fetched. Raises `BadRequest`."""
+        host = urlsplit(url).hostname or ""
+        if not host or len(url) > LONGEST_URL:
+            raise BadRequest("This is no address of a feed.", fix="Write it in full: subscribe https://example.org/")
+        if (feed := Feed.by_url(self._session, url)) is None:
+            now = self._work.now
+            feed = Feed(url=url, host=host[:255], title=title[:300], created_at=now, next_check_at=now)
+            self._session.add(feed)
+            self._session.flush()
+        elif feed.state is FeedState.GONE:
+            feed.state, feed.next_check_at, feed.failures = FeedState.ACTIVE, self._work.now, 0
+        return feed
+
+    def claim(self, *, limit: int) -> Sequence[FeedToFetch]:
+        """Feeds to be checked now, one of a host at most, leased to the caller for `LEASE`."""
+        claimed = []
+        feeds = Feed.due(self._session, now=self._work.now, limit=limit)
+        hosts = self._session.scalars(sa.select(FeedHost).where(FeedHost.host.in_({feed.host for feed in feeds})))
+        circuits = {row.host: row for row in hosts}
+        read = sa.select(Subscription.feed_id).where(Subscription.feed_id.in_([feed.id for feed in feeds])).distinct()
+        has_readers = set(self._session.scalars(read))
+        for feed in feeds:
+            if feed.id not in has_readers:
+                feed.next_check_at = self._work.now + LONG_AGO  # until somebody subscribes; its articles stay known
+            elif self._may_ask(feed, circuits.get(feed.host)):
+                claimed.append(self._lease(feed))
+        return claimed
+
+    def claim_one(self, feed_id: int) -> FeedToFetch | None:
+        """One feed, due or not; None if it is gone, or somebody is checking it."""
+        feed = self._session.get(Feed, feed_id)
+        if feed is None or feed.state is not FeedState.ACTIVE:
+            return None
+        if feed.leased_until is not None and feed.leased_until > self._work.now:
+            return None
+        return self._lease(feed)
+
+    def _lease(self, feed: Feed) -> FeedToFetch:
+        feed.leased_until = self._work.now + LEASE
+        return FeedToFetch(
+            id=feed.id,
+            url=feed.url,
+            validators=Validators(etag=feed.etag, last_modified=feed.last_modified),
+            body_sha256=feed.body_sha256,
+        )
+
+    def _may_ask(self, feed: Feed, row: FeedHost | None) -> bool:
+        """Whether its host's circuit lets a check through; if not, the feed waits until it may."""
+        if row is None:
+            return True
+        circuit, now = HostCircuit(failures=row.failures, open_until=row.open_until), self._work.now
+        if circuit.is_open(now):
+            assert circuit.open_until is not None
+            feed.next_check_at = circuit.open_until + timedelta(seconds=feed.id % 60)  # not all of them at once
+            return False
+        if circuit.is_half_open(now):
+            row.open_until = circuit.while_probed(now).open_until
+        return True
+
+    @staticmethod
+    def known_entries(session: Session, feed_id: int) -> frozenset[str]:
+        """The raw hashes of the feed's newest articles."""
+        newest = sa.select(Article.raw_hash).where(Article.feed_id == feed_id).order_by(Article.first_seen_at.desc())
+        return frozenset(session.scalars(newest.limit(KNOWN_ENTRIES)))
+
+    def record_unchanged(self, feed_id: int, answer: NotModified | Fetched) -> None:
+        """A 304, or the same bytes again."""
+        if (feed := self._checked(feed_id, answer)) is not None:
+            published = self._published(feed.id)
+            self._plan(feed, published=published, ttl_seconds=None, headers_seconds=cache_seconds(answer.headers))
+
+    def record_read(self, feed_id: int, answer: Fetched, read: ReadFeed, *, body_sha256: str) -> None:
+        """Keep what was new in it; the full text of teasers is fetched by jobs of their own."""
+        is_first = self._session.scalar(sa.select(Feed.last_success_at).where(Feed.id == feed_id)) is None
+        feed = self._checked(feed_id, answer)
+        if feed is None:
+            return
+        feed.body_sha256 = body_sha256
+        feed.title, feed.site_url = read.title[:300] or feed.title, read.site_url[:LONGEST_URL]
+        feed.language = read.language
+        taken = self._take(feed, read.entries, is_first=is_first)
+        if taken:
+            feed.last_article_at = max(article.dated_at for article in taken)
+        self._plan(
+            feed,
+            published=read.published,
+            ttl_seconds=read.ttl_seconds,
+            headers_seconds=cache_seconds(answer.headers),
+        )
+        if is_first:
+            for subscription in Subscription.of_feed(self._session, feed.id):
+                subscription.since = self._since(feed)
+        stubs = [article for article in taken if article.is_stub and article.dated_at > self._work.now - FIRST_TASTE]
+        for article in stubs[:FETCHES_A_ROUND]:
+            self._work.defer(jobs.fetch_article(article.id, host=urlsplit(article.url).hostname or ""))
+
+    def record_failure(self, feed_id: int, failure: FetchFailed) -> None:
+        """Count a failed check; its readers are told when it has failed for long, or is gone."""
+        feed = self._session.get(Feed, feed_id)
+        if feed is None:
+            return
+        now = self._work.now
+        self._note_host(feed.host, is_down=failure.is_host_down)
+        feed.last_checked_at, feed.leased_until = now, None
+        feed.last_error = failure.text[:500]
+        if failure.status == 410:
+            feed.state = FeedState.GONE
+            self._work.emit(FeedGone(user_id=None, feed_id=feed.id, url=feed.url))
+            return
+        feed.failures += 1
+        feed.failing_since = feed.failing_since or now
+        feed.next_check_at = next_check(
+            now=now, published=self._published(feed.id), ttl_seconds=None, cache_seconds=None,
+            retry_after_seconds=failure.retry_after_seconds, failures=feed.failures, seed=feed.id,
+        )  # fmt: skip
+        if feed.failures >= FAILING_AFTER and feed.told_at is None:
+            feed.told_at = now
+            self._work.emit(FeedFailing(user_id=None, feed_id=feed.id, url=feed.url, reason=feed.last_error))
+
+    def replace_text(self, article_id: int, entry: ReadEntry) -> None:
+        """The full text of an article whose feed had a teaser only."""
+        article = self._session.get(Article, article_id)
+        if article is None or entry.reading.words <= article.words:
+            return
+        _describe(article, entry)
+        article.is_stub = False
+        self._keep_text(article, entry)
+        self._find_story(article, entry)
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _checked(self, feed_id: int, answer: NotModified | Fetched) -> Feed | None:
+        """The feed after a successful check, at the address to which it has moved for good."""
+        feed = self._session.get(Feed, feed_id)
+        if feed is None:
+            return None
+        now = self._work.now
+        self._note_host(feed.host, is_down=False)
+        feed.last_checked_at = feed.last_success_at = now
+        feed.leased_until = None
+        feed.failures, feed.last_error, feed.failing_since, feed.told_at = 0, "", None, None
+        if isinstance(answer, Fetched):
+            feed.etag = answer.validators.etag[:1000]
+            feed.last_modified = answer.validators.last_modified[:100]
+        if answer.moved_to is not None and answer.moved_to != feed.url and len(answer.moved_to) <= LONGEST_URL:
+            return self._moved(feed, answer.moved_to)
+        return feed
+
+    def _moved(self, feed: Feed, url: str) -> Feed:
+        """The row at its new address: this one, or the one that stands there already and takes over its readers."""
+        other = Feed.by_url(self._session, url)
+        if other is None:
+            self._work.emit(FeedMoved(user_id=None, feed_id=feed.id, url=feed.url, moved_to=url))
+            feed.url, feed.host = url, (urlsplit(url).hostname or feed.host)[:255]
+            return feed
+        there = set(self._session.scalars(sa.select(Subscription.user_id).where(Subscription.feed_id == other.id)))
+        for subscription in Subscription.of_feed(self._session, feed.id):
+            if subscription.user_id in there:
+                self._session.delete(subscription)
+            else:
+                subscription.feed = other
+        self._work.emit(FeedMoved(user_id=None, feed_id=feed.id, url=feed.url, moved_to=url))
+        feed.state = FeedState.GONE
+        self._session.flush()
+        return other
+
+    def _plan(
+        self, feed: Feed, *, published: Sequence[datetime], ttl_seconds: int | None, headers_seconds: float | None
+    ) -> None:
+        feed.next_check_at = next_check(
+            now=self._work.now, published=published, ttl_seconds=ttl_seconds, cache_seconds=headers_seconds,
+            retry_after_seconds=None, failures=0, seed=feed.id,
+        )  # fmt: skip
+
+    def _note_host(self, host: str, *, is_down: bool) -> None:
+        row = self._session.get(FeedHost, host)
+        if not is_down:
+            if row is not None:
+                self._session.delete(row)
+            return
+        if row is None:
+            row = FeedHost(host=host, failures=0)
+            self._session.add(row)
+        after = HostCircuit(failures=row.failures, open_until=row.open_until).after_failure(self._work.now)
+        row.failures, row.open_until = after.failures, after.open_until
+
+    def _published(self, feed_id: int) -> Sequence[datetime]:
+        """When its newest articles are from."""
+        newest = sa.select(Article.dated_at).where(Article.feed_id == feed_id).order_by(Article.first_seen_at.desc())
+        return self._session.scalars(newest.limit(20)).all()
+
+    def _take(self, feed: Feed, entries: Sequence[ReadEntry], *, is_first: bool) -> list[Article]:
+        """Articles for the entries that are new or have changed; the new ones are returned."""
+        known = Article.by_entry_keys(self._session, feed.id, [entry.entry_key for entry in entries])
+        new: list[tuple[Article, ReadEntry]] = []
+        for place, entry in enumerate(entries):
+            if (article := known.get(entry.entry_key)) is not None:
+                self._change(article, entry)
+                continue
+            article = Article(
+                feed_id=feed.id,
+                entry_key=entry.entry_key,
+                published_at=entry.published_at,
+                dated_at=self._dated(entry, is_old=is_first and place >= UNDATED_STORIES),
+                first_seen_at=self._work.now,
+            )
+            _describe(article, entry)
+            new.append((article, entry))
+        self._session.add_all(article for article, _ in new)
+        self._session.flush()
+        for article, entry in new:
+            self._keep_text(article, entry)
+            self._find_story(article, entry)
+        return [article for article, _ in new]
+
+    def _dated(self, entry: ReadEntry, *, is_old: bool) -> datetime:
+        now = self._work.now
+        if entry.published_at is not None:
+            return min(entry.published_at, now)
+        return now - LONG_AGO if is_old else now
+
+    def _change(self, article: Article, entry: ReadEntry) -> None:
+        """An entry that came again, and not as it was."""
+        kept = self._session.get(ArticleText, article.id)
+        if not article.is_stub and entry.is_stub:  # its full text was fetched; the feed's teaser says less
+            article.raw_hash, article.title = entry.raw_hash, entry.title[:LONGEST_ARTICLE_TITLE]
+            return
+        if kept is not None and content_changed(kept.text, entry.reading.text):
+            article.changed_at = self._work.now
+        _describe(article, entry)
+        self._keep_text(article, entry)
+
+    def _keep_text(self, article: Article, entry: ReadEntry) -> None:
+        kept = self._session.get(ArticleText, article.id)
+        if kept is None:
+            self._session.add(ArticleText.of(article.id, html=entry.reading.html, text=entry.reading.text))
+        else:
+            kept.replace(html=entry.reading.html, text=entry.reading.text)
+
+    def _find_story(self, article: Article, entry: ReadEntry) -> None:
+        """Put the article to the story that it is: one of the same address, one that reads the same, or its own."""
+        own = article.id
+        same_address = sa.select(Article.story_id).where(Article.url_key == entry.url_key, Article.id != own)
+        story_id = None
+        if entry.url_key is not None:
+            story_id = self._session.scalars(same_address.order_by(Article.id).limit(1)).first()
+        if story_id is None:
+            story_id = self._alike(article, entry)
+        article.story_id = story_id or article.story_id or own
+        there = set(self._session.scalars(sa.select(ArticleKey.key).where(ArticleKey.article_id == own)))
+        self._session.add_all(ArticleKey(key=key, article_id=own) for key in set(entry.fingerprint.keys) - there)
+        self._session.flush()
+
+    def _alike(self, article: Article, entry: ReadEntry) -> int | None:
+        ids = [one for one in ArticleKey.candidates(self._session, entry.fingerprint.keys) if one != article.id]
+        if not ids:
+            return None
+        rows = self._session.execute(
+            sa.select(Article, ArticleText).join(ArticleText, ArticleText.article_id == Article.id)
+            .where(Article.id.in_(ids)).order_by(Article.id)
+        )  # fmt: skip
+        for other, kept in rows:
+            if same_story(entry.fingerprint, Fingerprint.load(other.signature), entry.reading.text, kept.text):
+                return other.story_id
+        return None
+
+    def _since(self, feed: Feed) -> datetime:
+        """From when on its stories are a new reader's: some days back, and at least a few stories."""
+        newest = sa.select(Article.dated_at).where(Article.feed_id == feed.id).order_by(Article.dated_at.desc())
+        dated = self._session.scalars(newest.limit(FIRST_STORIES)).all()
+        start = self._work.now - FIRST_TASTE
+        return min(start, dated[-1]) if dated else start
+
+    def _rename(self, subscription: Subscription, name: str) -> None:
+        subscription.name = _checked_name(name, what="name")
+        subscription.name_key = fold(subscription.name)
+        self._refuse_taken(subscription)
+
+    def _refuse_taken(self, subscription: Subscription) -> None:
+        with self._session.no_autoflush:
+            other = self._session.scalars(
+                sa.select(Subscription).where(
+                    Subscription.user_id == subscription.user_id, Subscription.name_key == subscription.name_key
+                )
+            ).one_or_none()
+        if other is not None and other is not subscription:
+            raise Conflict(f"You have a feed called “{other.name}” already.", fix="Choose another name.")
+
+    def _free_name(self, user_id: int, feed: Feed) -> str:
+        stem = " ".join((feed.title or feed.host).split())[: LONGEST_NAME - 6] or "Feed"
+        taken = set(self._session.scalars(sa.select(Subscription.name_key).where(Subscription.user_id == user_id)))
+        names = (stem, *(f"{stem} {number}" for number in range(2, MAX_SUBSCRIPTIONS + 2)))
+        return next(name for name in names if fold(name) not in taken)
+
+
+def _describe(article: Article, entry: ReadEntry) -> None:
+    reading = entry.reading
+    article.raw_hash = entry.raw_hash
+    article.url, article.url_key = entry.url[:LONGEST_URL], entry.url_key
+    article.title = entry.title[:LONGEST_ARTICLE_TITLE]
+    article.authors = [author[:200] for author in entry.authors[:10]]
+    article.language, article.words, article.link_share = reading.language, reading.words, reading.link_share
+    article.is_stub = entry.is_stub
+    article.pictures = list(reading.pictures)
+    article.signature = entry.fingerprint.signature
+
+
+def _checked_name(name: str, *, what: str) -> str:
+    name = " ".join(name.split()).strip("“”\"'")
+    if not name or len(name) > LONGEST_NAME or name.isdigit():
+        raise BadRequest(
+            f"“{name[:50]}” cannot be the {what} of a feed.", fix=f"Up to {LONGEST_NAME} characters, not only digits."
+        )
+    return name
+
+
+def _choice(subscriptions: Sequence[Subscription]) -> Items:
+    return Items(
+        tuple(
+            Item(number, one.name, one.feed.url, steps=(Step("Leave", f"unsubscribe {one.name}"),))
+            for number, one in enumerate(subscriptions, start=1)
+        ),
+        kind=FEEDS,
+        item_ids=tuple(one.id for one in subscriptions),
+        total=len(subscriptions),
+    )
