@@ -30,6 +30,7 @@ from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
 from bot.jobs import JobSettings
 from bot.logs import LogSettings
+from bot.news.refresh import FeedSettings
 from bot.pace import PaceSettings
 from bot.sandbox import SandboxSettings
 from bot.transport import RelaySettings
@@ -104,6 +105,7 @@ class Config:
     books: BookLimits = field(default_factory=BookLimits)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
+    feeds: FeedSettings = field(default_factory=FeedSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     health: HealthSettings = field(default_factory=HealthSettings)

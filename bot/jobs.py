@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,7 @@ log = structlog.get_logger(__name__)
 
 TaskFunction = TypeVar("TaskFunction", bound=Callable[..., Awaitable[None]])
 
+MAIL_QUEUES, NEWS_QUEUES = ("inbound", "outbound", "default"), ("news",)  # each has workers of its own
 RESTART_SECONDS = 1.0  # between two lives of a worker: a restart of PostgreSQL ends one
 FORGET_EVERY_SECONDS = 3600.0
 POOL_SIZE = 4  # PostgreSQL connections for the worker's own short queries
@@ -60,7 +62,9 @@ class JobSettings:
     """The worker that does the jobs: reading mails, sending them, refreshing feeds."""
 
     concurrency: int = 10
-    """Jobs at once in one process."""
+    """Jobs at once in one process: mails that are read and mails that are sent."""
+    news_concurrency: int = 4
+    """Further jobs at once that make papers and read pages of the web, so that no mail waits for them."""
     grace_seconds: float = 20.0
     """How long a stop waits for the jobs in hand; what is not done by then runs again at the next start."""
     poll_seconds: float = 1.0
@@ -224,27 +228,30 @@ class JobEngine(Transactions):
 
         The embedded engine must be alone on its file (`DataDirLock`): what was `doing` is run again at once.
         """
+        lanes = ((MAIL_QUEUES, self._settings.concurrency), (NEWS_QUEUES, self._settings.news_concurrency))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._supervise())
+            for queues, concurrency in lanes:
+                group.create_task(self._supervise(queues, concurrency=concurrency))
             group.create_task(self._every(FORGET_EVERY_SECONDS, self._forget_old_failures))
             if not self.is_embedded:
                 group.create_task(self._every(self._settings.stalled_seconds / 3, self._reap))
 
-    async def _supervise(self) -> None:
+    async def _supervise(self, queues: tuple[str, ...], *, concurrency: int) -> None:
         while True:
             try:
                 if self.is_embedded:
-                    await self._reap()
-                await self.app.run_worker_async(**self._worker_options())
+                    await self._reap(queues)
+                await self.app.run_worker_async(**self._worker_options(queues, concurrency=concurrency))
                 log.warning("worker ended, and is started again")
             except Exception:  # a worker ends here, and the next one begins
                 log.exception("worker broke off, and is started again")
             await asyncio.sleep(RESTART_SECONDS)
 
-    def _worker_options(self) -> procrastinate.app.WorkerOptions:
+    def _worker_options(self, queues: tuple[str, ...], *, concurrency: int) -> procrastinate.app.WorkerOptions:
         return {
             "name": "inkpost",
-            "concurrency": self._settings.concurrency,
+            "queues": queues,
+            "concurrency": concurrency,
             "shutdown_graceful_timeout": self._settings.grace_seconds,
             "fetch_job_polling_interval": self._settings.poll_seconds,
             "update_heartbeat_interval": self._settings.heartbeat_seconds,
@@ -267,16 +274,16 @@ class JobEngine(Transactions):
             hours, include_failed=True, include_cancelled=True, include_aborted=True
         )
 
-    async def _reap(self) -> None:
+    async def _reap(self, queues: tuple[str, ...] = ()) -> None:
         """Put back the jobs whose worker is gone."""
-        if orphans := await self.in_work(self._put_back_orphans):
+        if orphans := await self.in_work(partial(self._put_back_orphans, queues)):
             log.warning("jobs of a dead worker are run again", jobs=orphans)
             self.wake()
 
-    def _put_back_orphans(self, work: Work) -> int:
+    def _put_back_orphans(self, queues: tuple[str, ...], work: Work) -> int:
         session = work.session
         if self.is_embedded:
-            orphans = self._table.find(session, status="doing")
+            orphans = [job for queue in queues for job in self._table.find(session, status="doing", queue=queue)]
         else:
             orphans = self._table.stalled(session, seconds=self._settings.stalled_seconds)
         for job in orphans:

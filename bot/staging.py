@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -16,7 +15,7 @@ from core.books.open import open_book
 from core.errors import BotError, RefusedFile
 from core.mail.message import Attachment
 from core.ports import BlobStore
-from core.staging import BlobKind, blob_key
+from core.staging import BlobKind, blob_key, file_sha256
 from core.values import OpenedBook, RefusedAttachment, StagedBook
 
 P = ParamSpec("P")
@@ -105,8 +104,7 @@ class Stager:
     def _store_cover(self, path: Path | None) -> str | None:
         if path is None:
             return None
-        with path.open("rb") as file:
-            key = blob_key(BlobKind.COVER, file_digest(file, "sha256").hexdigest(), extension="jpg")
+        key = blob_key(BlobKind.COVER, file_sha256(path), extension="jpg")
         self.blobs.put_file(key, path, media_type=COVER_TYPE)
         return key
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from hashlib import file_digest
+from pathlib import Path
 
 
 class BlobKind(enum.StrEnum):
@@ -13,8 +15,16 @@ class BlobKind(enum.StrEnum):
     COVER = "covers"
     MAIL = "mails"
     """Raw inbound mails that are too large for a row."""
+    ISSUE = "issues"
+    """Papers that we made."""
 
 
 def blob_key(kind: BlobKind, sha256: str, *, extension: str) -> str:
     """`books/ab/ab12….epub`; `sha256` is lower-case hex, `extension` has no dot."""
     return f"{kind.value}/{sha256[:2]}/{sha256}.{extension}"
+
+
+def file_sha256(path: Path) -> str:
+    """Lower-case hex of a file's content. Blocks."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -27,6 +27,8 @@ class OutboxKind(enum.StrEnum):
     ANSWER = "answer"
     DELIVERY = "delivery"
     """A book to a device."""
+    ISSUE = "issue"
+    """The letter of a digest's issue."""
     NOTICE = "notice"
     """Told unasked: a delivery failed."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from core.news.canonical import canonical_url
 from core.news.discover import FoundFeed, find_feeds
 from core.news.duplicates import Fingerprint, fingerprint
-from core.news.extract import is_stub
+from core.news.extract import extract, is_stub
 from core.news.feed import NotAFeed, parse_feed
 from core.news.sanitise import sanitise
 from core.news.values import Entry, Reading
@@ -137,4 +137,25 @@ def _read(entry: Entry, key: str, raw_hash: str, *, language: str | None) -> Rea
         reading=reading,
         is_stub=bool(entry.url) and is_stub(reading),
         fingerprint=fingerprint(reading.text, title=entry.title),
+    )
+
+
+def read_page(body: bytes, *, url: str, headers: Mapping[str, str]) -> ReadEntry | None:
+    """The article of a web page; None if there is none to read."""
+    reading = extract(body, url=url, headers=headers)
+    if reading is None:
+        return None
+    key = url_key(url)
+    assert key is not None  # a page that was fetched has an address
+    return ReadEntry(
+        entry_key=key,
+        raw_hash=sha256_hex(reading.html),
+        url=url,
+        url_key=key,
+        title=reading.title or url,
+        authors=reading.authors,
+        published_at=reading.published_at,
+        reading=reading,
+        is_stub=False,
+        fingerprint=fingerprint(reading.text, title=reading.title),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.events import Event, EventBus
 from core.mail.outgoing import Identity
 from core.services.audit import record_audit
+from core.services.feed_notices import FeedNotices
 from core.services.notices import FailureNotices
 
 
@@ -13,4 +14,5 @@ def build_bus(identity: Identity) -> EventBus:
     bus = EventBus()
     bus.subscribe(Event, record_audit)
     FailureNotices(identity).subscribe(bus)
+    FeedNotices(identity).subscribe(bus)
     return bus

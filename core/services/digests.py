@@ -354,7 +354,8 @@ def _candidates(
     )
     articles: dict[int, list[tuple[Article, bool]]] = defaultdict(list)
     for article, delivered_at in rows:
-        assert article.feed_id is not None and article.story_id is not None
+        assert article.feed_id is not None
+        assert article.story_id is not None
         is_updated = delivered_at is not None
         if is_updated and not (article.changed_at is not None and article.changed_at > delivered_at):
             continue

@@ -306,7 +306,7 @@ class NewsAggregator:
         article = self._session.get(Article, article_id)
         if article is None or entry.reading.words <= article.words:
             return
-        _describe(article, entry)
+        describe(article, entry)
         article.is_stub = False
         self._keep_text(article, entry)
         self._find_story(article, entry)
@@ -388,7 +388,7 @@ class NewsAggregator:
                 dated_at=self._dated(entry, is_old=is_first and place >= UNDATED_STORIES),
                 first_seen_at=self._work.now,
             )
-            _describe(article, entry)
+            describe(article, entry)
             new.append((article, entry))
         self._session.add_all(article for article, _ in new)
         self._session.flush()
@@ -411,7 +411,7 @@ class NewsAggregator:
             return
         if kept is not None and content_changed(kept.text, entry.reading.text):
             article.changed_at = self._work.now
-        _describe(article, entry)
+        describe(article, entry)
         self._keep_text(article, entry)
 
     def _keep_text(self, article: Article, entry: ReadEntry) -> None:
@@ -477,7 +477,8 @@ class NewsAggregator:
         return next(name for name in names if fold(name) not in taken)
 
 
-def _describe(article: Article, entry: ReadEntry) -> None:
+def describe(article: Article, entry: ReadEntry) -> None:
+    """What an entry says of itself, into its article's row."""
     reading = entry.reading
     article.raw_hash = entry.raw_hash
     article.url, article.url_key = entry.url[:LONGEST_URL], entry.url_key

@@ -1,0 +1,55 @@
+"""Mails about feeds that nobody asked for: one that fails for long, one that is no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.events import EventBus, FeedFailing, FeedGone
+from core.mail.answer import Fact, Facts, Paragraph, Problem, Step, Steps
+from core.mail.outgoing import Identity
+from core.models import Feed, Subscription, User
+from core.models.user import UserState
+from core.services.answers import Answers
+from core.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class FeedNotices:
+    """Tells each reader of a feed, once, what has become of it."""
+
+    identity: Identity
+
+    def subscribe(self, bus: EventBus) -> None:
+        bus.subscribe(FeedFailing, self.tell_failing)
+        bus.subscribe(FeedGone, self.tell_gone)
+
+    def tell_failing(self, work: Work, event: FeedFailing) -> None:
+        feed = work.session.get_one(Feed, event.feed_id)
+        since = feed.failing_since or work.now
+        for subscription in Subscription.of_feed(work.session, feed.id):
+            outcome = Problem(
+                "feed.failing",
+                f"“{subscription.name}” could not be read since {since:%d %B}.",
+                fix="It is tried again by itself, and you hear no more of it. Look whether it has moved.",
+                blocks=(Facts((Fact("Address", feed.url), Fact("Reason", event.reason))), _steps(subscription)),
+            )
+            self._tell(work, subscription, outcome, cause=f"feed-failing:{feed.id}:{since:%Y%m%d%H%M%S}")
+
+    def tell_gone(self, work: Work, event: FeedGone) -> None:
+        for subscription in Subscription.of_feed(work.session, event.feed_id):
+            outcome = Problem(
+                "feed.gone",
+                f"“{subscription.name}” is no more: its server says that it is gone for good.",
+                fix="It is not asked again. Look on its site for another address and subscribe to that.",
+                blocks=(Paragraph(f"Its address was {event.url}"), _steps(subscription)),
+            )
+            self._tell(work, subscription, outcome, cause=f"feed-gone:{event.feed_id}:{work.now:%Y%m%d}")
+
+    def _tell(self, work: Work, subscription: Subscription, outcome: Problem, *, cause: str) -> None:
+        user = work.session.get_one(User, subscription.user_id)
+        if user.state is UserState.ACTIVE:
+            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"{cause}:{user.id}")
+
+
+def _steps(subscription: Subscription) -> Steps:
+    return Steps((Step("Leave it", f"unsubscribe {subscription.name}"), Step("My feeds", "feeds")))

@@ -1,0 +1,260 @@
+"""Feeds from a real server into real rows: what is kept, what is told, and that no feed keeps another waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.news.refresh import FeedSettings
+from core.models import FeedHost, Subscription
+from core.models.feed import FeedState
+from core.services.news_aggregator import FAILING_AFTER, LEASE, NewsAggregator
+from tests.factories.feeds import Item, rss, story_text
+from tests.factories.rows import NOW
+from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.web_server import WebServer
+
+YESTERDAY = NOW - timedelta(days=1)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Newsroom]:
+    async with open_newsroom(tmp_path, settings=FeedSettings(timeout_seconds=6.0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[WebServer]:
+    async with WebServer() as server:
+        yield server
+
+
+def item(number: int, **more: object) -> Item:
+    fields: dict[str, object] = {
+        "guid": f"g{number}",
+        "title": f"Story number {number} of the harbour",
+        "published_at": YESTERDAY + timedelta(minutes=number),
+        "link": f"https://harbour.test/{number}",
+    }
+    return Item(**{**fields, **more})  # type: ignore[arg-type] # as its fields are
+
+
+async def refresh(room: Newsroom, **period: float) -> int:
+    room.wait(**(period or {"days": 1}))
+    return await room.refresher.drain()
+
+
+async def test_feed_becomes_articles_with_their_text(room: Newsroom, web: WebServer) -> None:
+    feed_id = await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1), item(2)])))
+
+    checked = await room.refresher.drain()
+
+    articles = await room.articles()
+    assert checked == 1
+    assert [one.title for one in articles] == ["Story number 1 of the harbour", "Story number 2 of the harbour"]
+    assert all(one.words > 100 and not one.is_stub for one in articles)
+    feed = await room.feed(feed_id)
+    assert (feed.title, feed.last_error, feed.failures) == ("The Harbour Post", "", 0)
+    assert feed.next_check_at > room.now
+
+
+async def test_feed_of_two_readers_is_fetched_once(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", rss([item(1)]))
+    await room.subscribed(await room.reader("ada"), url)
+    await room.subscribed(await room.reader("ben"), url)
+
+    await room.refresher.drain()
+
+    assert len(web.requests("/feed")) == 1
+
+
+async def test_feed_that_nobody_reads_is_not_fetched(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", rss([item(1)]))
+    await room.do(lambda work: NewsAggregator(work).add_feed(url))
+
+    await refresh(room)
+
+    assert web.requests() == []
+
+
+async def test_second_fetch_is_conditional_and_keeps_everything(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", rss([item(1)]), headers={"ETag": '"one"'})
+    await room.subscribed(await room.reader("ada"), url)
+    await room.refresher.drain()
+
+    await refresh(room)
+
+    second = web.requests("/feed")[1]
+    assert second.headers["If-None-Match"] == '"one"'
+    assert len(await room.articles()) == 1
+
+
+async def test_new_entry_is_added_beside_the_known_ones(room: Newsroom, web: WebServer) -> None:
+    await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1)])))
+    await room.refresher.drain()
+    web.put("/feed", rss([item(2), item(1)]))
+
+    await refresh(room)
+
+    assert [one.title[:14] for one in await room.articles()] == ["Story number 1", "Story number 2"]
+
+
+async def test_typo_is_no_change_and_a_new_passage_is(room: Newsroom, web: WebServer) -> None:
+    text = story_text("g1")
+    await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1, html=text)])))
+    await room.refresher.drain()
+    web.put("/feed", rss([item(1, html=text.replace("council", "counsil", 1))]))
+    await refresh(room)
+    (after_typo,) = await room.articles()
+    web.put("/feed", rss([item(1, html=text + story_text("more", words=80))]))
+
+    await refresh(room)
+
+    (after_passage,) = await room.articles()
+    assert after_typo.changed_at is None
+    assert after_passage.changed_at is not None
+
+
+async def test_same_story_of_two_feeds_is_one_story(room: Newsroom, web: WebServer) -> None:
+    ada = await room.reader("ada")
+    await room.subscribed(ada, web.put("/a", rss([item(1, seed="same")])))
+    other = item(9, seed="same", title="Story number 1 of the harbor", link="https://echo.test/copy")
+    await room.subscribed(ada, web.url("/b", host="echo.test"))
+    web.put("/b", rss([other, item(8)], title="The Echo"))
+
+    await room.refresher.drain()
+
+    stories = {one.url: one.story_id for one in await room.articles()}
+    assert stories["https://harbour.test/1"] == stories["https://echo.test/copy"] != stories["https://harbour.test/8"]
+
+
+async def test_permanent_redirect_moves_the_feed(room: Newsroom, web: WebServer) -> None:
+    feed_id = await room.subscribed(await room.reader("ada"), web.redirect("/old", web.put("/new", rss([item(1)]))))
+
+    await room.refresher.drain()
+
+    assert (await room.feed(feed_id)).url == web.url("/new")
+
+
+async def test_feed_that_moves_to_a_known_one_hands_its_readers_over(room: Newsroom, web: WebServer) -> None:
+    new = web.put("/new", rss([item(1)]))
+    ada, ben = await room.reader("ada"), await room.reader("ben")
+    there = await room.subscribed(ada, new)
+    await room.subscribed(ada, web.redirect("/old", new), name="Old")
+    await room.subscribed(ben, web.url("/old"))
+
+    await room.refresher.drain()
+
+    assert [(one.user_id, one.feed_id) for one in await room.all(Subscription)] == [(ada, there), (ben, there)]
+
+
+async def test_feed_that_is_gone_is_told_once_to_each_reader(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", "gone", status=410)
+    feed_id = await room.subscribed(await room.reader("ada"), url)
+    await room.subscribed(await room.reader("ben"), url)
+    await room.refresher.drain()
+
+    await refresh(room)
+
+    assert (await room.feed(feed_id)).state is FeedState.GONE
+    assert sorted(mail.rcpt_to for mail in await room.notices()) == ["ada@reader.test", "ben@reader.test"]
+    assert len(web.requests()) == 1
+
+
+async def test_feed_that_keeps_failing_is_told_once_with_the_reason(room: Newsroom, web: WebServer) -> None:
+    await room.subscribed(await room.reader("ada"), web.put("/feed", "away", status=404))
+
+    for _ in range(FAILING_AFTER + 4):
+        await refresh(room, days=2)
+
+    (notice,) = await room.notices()
+    assert b"There is no such page at 127.0.0.1" in notice.head
+
+
+async def test_feed_that_recovers_is_well_again(room: Newsroom, web: WebServer) -> None:
+    feed_id = await room.subscribed(await room.reader("ada"), web.put("/feed", "away", status=500))
+    await room.refresher.drain()
+    web.put("/feed", rss([item(1)]))
+
+    await refresh(room, days=2)
+
+    feed = await room.feed(feed_id)
+    assert (feed.failures, feed.last_error, feed.failing_since) == (0, "", None)
+    assert await room.all(FeedHost) == []
+
+
+async def test_page_that_is_no_feed_is_a_failure_with_words(room: Newsroom, web: WebServer) -> None:
+    feed_id = await room.subscribed(await room.reader("ada"), web.put("/feed", "<html><p>Hello</p></html>"))
+
+    await room.refresher.drain()
+
+    feed = await room.feed(feed_id)
+    assert feed.failures == 1
+    assert feed.last_error
+
+
+async def test_host_that_is_down_rests_also_after_a_restart(room: Newsroom, web: WebServer) -> None:
+    await room.subscribed(await room.reader("ada"), web.raw("/feed"))
+    for _ in range(5):
+        await refresh(room, days=2)
+    asked = len(web.requests())
+    (host,) = await room.all(FeedHost)
+    assert host.open_until is not None
+
+    room.clock[0] = host.open_until - timedelta(seconds=1)
+    claimed = await room.do(lambda work: NewsAggregator(work).claim(limit=10))
+
+    assert host.failures == 5
+    assert claimed == []
+    assert len(web.requests()) == asked
+
+
+async def test_dead_feeds_keep_no_other_waiting(room: Newsroom, web: WebServer) -> None:
+    ada = await room.reader("ada")
+    web.stall("/dead")
+    web.drip("/slow", rss([item(1)]).encode(), every_seconds=0.3)
+    for number in range(4):
+        await room.subscribed(ada, web.url("/dead", host=f"dead{number}.test"), name=f"Dead {number}")
+    await room.subscribed(ada, web.url("/slow", host="slow.test"), name="Slow")
+    quick = [
+        await room.subscribed(ada, web.url(f"/quick{number}", host=f"quick{number}.test"), name=f"Quick {number}")
+        for number in range(8)
+    ]
+    for number in range(8):
+        web.put(f"/quick{number}", rss([item(number)]))
+
+    started = time.monotonic()
+    refreshing = asyncio.create_task(room.refresher.drain())
+    while not all([(await room.feed(one)).last_success_at for one in quick]):
+        assert time.monotonic() - started < 5
+        await asyncio.sleep(0.05)
+
+    assert await refreshing == 13
+
+
+async def test_feeds_of_one_host_are_asked_one_at_a_time(room: Newsroom, web: WebServer) -> None:
+    ada = await room.reader("ada")
+    for number in range(5):
+        url = web.put(f"/{number}", rss([item(number)]))
+        await room.subscribed(ada, url, name=f"Feed {number}")
+
+    await room.refresher.drain()
+
+    assert web.busiest == 1
+    assert len(web.requests()) == 5
+
+
+async def test_check_that_died_is_made_again_after_its_lease(room: Newsroom, web: WebServer) -> None:
+    await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1)])))
+    await room.do(lambda work: NewsAggregator(work).claim(limit=10))
+    before = await room.refresher.drain()
+
+    after = await refresh(room, seconds=LEASE.total_seconds() + 1)
+
+    assert (before, after) == (0, 1)
+    assert len(await room.articles()) == 1
