@@ -18,6 +18,7 @@ from bot.authenticate import PathAuthenticator
 from bot.circuit import RelayCircuit
 from bot.config import Config
 from bot.delivery import Deliverer
+from bot.fetch import HttpFetcher
 from bot.guards import EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
@@ -28,6 +29,13 @@ from bot.jobs import JobEngine, create_schema
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.journal import Journal
 from bot.locks import DataDirLock
+from bot.news.books import StoryBooks
+from bot.news.clock import DigestClock
+from bot.news.discover import FeedFinder
+from bot.news.issues import IssueBuilder
+from bot.news.pages import PageReader
+from bot.news.pictures import PictureFetcher
+from bot.news.refresh import FeedRefresher
 from bot.pace import Pacer
 from bot.process import MailProcessor
 from bot.sandbox import Sandbox
@@ -41,7 +49,7 @@ from core.errors import InkpostError
 from core.mail.outgoing import Identity
 from core.models import User
 from core.models.user import UserState
-from core.ports import BlobStore, Transport
+from core.ports import BlobStore, Fetcher, Transport
 from core.services import build_bus
 from handlers._registry import build_grammar, load_handlers
 
@@ -68,6 +76,8 @@ class App:
     listener: SmtpListener
     health: HealthServer
     upkeep: Upkeep
+    refresher: FeedRefresher
+    digests: DigestClock
 
     @property
     def smtp_port(self) -> int:
@@ -147,9 +157,13 @@ async def open_app(config: Config) -> AsyncIterator[App]:
             journal=journal,
             observe=metrics.delivery_tried,
         )
+        fetcher = HttpFetcher(config.fetch)
+        stack.push_async_callback(fetcher.close)
+        refresher = FeedRefresher(config.feeds, database=engine, fetcher=fetcher, sandbox=sandbox)
         processor = _processor(config, engine=engine, blobs=blobs, sandbox=sandbox, metrics=metrics)
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
+        _register_news(config, engine=engine, blobs=blobs, sandbox=sandbox, fetcher=fetcher, refresher=refresher)
         metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
         async def accept(mail: ReceivedMail) -> Receipt:
@@ -176,6 +190,8 @@ async def open_app(config: Config) -> AsyncIterator[App]:
             ),
             health=HealthServer(config.health, metrics=metrics, checks=_checks(engine, blobs, transport)),
             upkeep=Upkeep(config.upkeep, database=engine, blobs=blobs),
+            refresher=refresher,
+            digests=DigestClock(engine),
         )
 
 
@@ -199,6 +215,37 @@ def _processor(
         metrics=metrics,
         work_root=work_root,
     )
+
+
+def _register_news(
+    config: Config,
+    *,
+    engine: JobEngine,
+    blobs: BlobStore,
+    sandbox: Sandbox,
+    fetcher: Fetcher,
+    refresher: FeedRefresher,
+) -> None:
+    """The jobs of the news."""
+    identity, work_root = identity_of(config), config.data_dir / WORK
+    pictures = PictureFetcher(fetcher, sandbox)
+    finder = FeedFinder(database=engine, fetcher=fetcher, sandbox=sandbox, refresher=refresher, identity=identity)
+    books = StoryBooks(
+        database=engine, blobs=blobs, sandbox=sandbox, pictures=pictures, identity=identity, work_root=work_root
+    )
+    pages = PageReader(database=engine, fetcher=fetcher, sandbox=sandbox, books=books, identity=identity)
+    issues = IssueBuilder(
+        database=engine, blobs=blobs, sandbox=sandbox, pictures=pictures, identity=identity, work_root=work_root
+    )
+    for name, task in (
+        ("discover_feed", finder.discover),
+        ("fetch_article", pages.fetch_article),
+        ("read_page", pages.read_page),
+        ("save_story", books.save_story),
+        ("send_story", books.send_story),
+        ("build_issue", issues.build),
+    ):
+        engine.task(name, queue="news")(task)
 
 
 def check_schema(database: sa.Engine) -> None:

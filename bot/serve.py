@@ -29,6 +29,10 @@ async def running(app: App) -> AsyncIterator[None]:
         stack.push_async_callback(app.health.close)
         worker = asyncio.create_task(app.engine.run_worker(), name="worker")
         stack.push_async_callback(_end, worker)
+        refresher = asyncio.create_task(app.refresher.run(), name="feeds")
+        stack.push_async_callback(_end, refresher)
+        await app.digests.start()
+        stack.callback(app.digests.close)
         app.upkeep.start()
         stack.callback(app.upkeep.close)
         await app.listener.start()
@@ -48,7 +52,7 @@ async def serve(app: App) -> None:
         await stop.wait()
 
 
-async def _end(worker: asyncio.Task[None]) -> None:
-    worker.cancel()
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
     with suppress(asyncio.CancelledError):
-        await worker
+        await task

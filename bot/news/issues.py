@@ -1,0 +1,192 @@
+"""The job `build_issue`: from what a digest holds to its letter and its EPUB in the outbox, once for each issue."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+from sqlalchemy.orm import Session
+
+from bot.news.pictures import PictureFetcher
+from bot.news.refresh import Database
+from bot.sandbox import Sandbox
+from core.devices import DEVICE_KINDS
+from core.mail.answer import Answer, Paragraph, Step, Steps
+from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
+from core.models import Device, Digest, DigestIssue, User
+from core.models.issue import IssueState
+from core.models.outbox import OutboxKind
+from core.news.letter import LetterContext, compose_letter
+from core.news.paper import PaperPart, make_paper
+from core.news.schedule import Target
+from core.ports import BlobStore
+from core.references import new_reference
+from core.services.answers import Answers
+from core.services.digests import Contents, Digests, gather
+from core.services.outbox import Outbox
+from core.staging import BlobKind, blob_key, file_sha256
+from core.values import BookFormat
+from core.work import Work
+
+log = structlog.get_logger(__name__)
+
+PAPER_SECONDS = 120.0
+MAIL_OVERHEAD = 20_000  # bytes of a delivery's header and text
+BASE64 = 78 / 57  # 57 octets are a line of 76 letters and its end (RFC 2045 6.8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be made, as it was when the job began."""
+
+    contents: Contents
+    device: Device | None
+    asked_for: bool
+    """Somebody wrote `digest now`: they get an answer even if there is nothing."""
+    send_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A part of the paper in the blob store."""
+
+    file: AttachedFile
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueBuilder:
+    """Makes issues. Runs again after any crash: nothing is remembered before the mails stand in the outbox."""
+
+    database: Database
+    blobs: BlobStore
+    sandbox: Sandbox
+    pictures: PictureFetcher
+    identity: Identity
+    work_root: Path
+
+    async def build(self, *, issue_id: int) -> None:
+        """The job. Raises what keeps the issue from being made; then it is tried again."""
+        plan = await self.database.in_work(lambda work: _plan(work.session, work, issue_id))
+        if plan is None:
+            return
+        contents = plan.contents
+        if not contents.chosen and not plan.send_empty:
+            await self.database.in_work(lambda work: self._finish_empty(work, issue_id, plan))
+            return
+        stored: Sequence[_Stored] = ()
+        if plan.device is not None:
+            contents = await self._with_pictures(contents)
+            stored = await self._paper(contents, plan.device)
+        stories = await self.database.in_work(lambda work: self._finish(work, issue_id, plan, contents, stored))
+        if stories is not None:
+            log.info("issue made", issue=issue_id, stories=stories, parts=len(stored))
+
+    async def _with_pictures(self, contents: Contents) -> Contents:
+        if not contents.with_pictures:
+            return contents
+        urls = [url for story in contents.issue.stories for url in story.reading.pictures]
+        return replace(contents, issue=replace(contents.issue, pictures=await self.pictures.fetch(urls)))
+
+    async def _paper(self, contents: Contents, device: Device) -> Sequence[_Stored]:
+        cap_bytes = int((DEVICE_KINDS[device.kind].max_mail_bytes - MAIL_OVERHEAD) / BASE64)
+        with tempfile.TemporaryDirectory(dir=self.work_root) as name:
+            parts = await self.sandbox.run(
+                make_paper, contents.issue, folder=Path(name), cap_bytes=cap_bytes, timeout_seconds=PAPER_SECONDS
+            )
+            return await asyncio.to_thread(self._store, parts)
+
+    def _store(self, parts: Sequence[PaperPart]) -> list[_Stored]:
+        stored = []
+        for part in parts:
+            key = blob_key(BlobKind.ISSUE, file_sha256(part.path), extension="epub")
+            self.blobs.put_file(key, part.path, media_type=BookFormat.EPUB.media_type)
+            name = attachment_name(title=part.title, authors=(), storage_key=key, extension="epub")
+            file = AttachedFile(
+                key=key, size_bytes=part.size_bytes, filename=name, media_type=BookFormat.EPUB.media_type
+            )
+            stored.append(_Stored(file, part.title))
+        return stored
+
+    def _finish_empty(self, work: Work, issue_id: int, plan: _Plan) -> None:
+        row = work.session.get(DigestIssue, issue_id)
+        if row is None or not Digests(work).finish_empty(issue_id) or not plan.asked_for:
+            return
+        nothing = Answer(
+            f"{row.title}: nothing new",
+            (
+                Paragraph("None of your feeds has a story that you have not had."),
+                Steps((Step("My feeds", "feeds"), Step("My digests", "digest list"))),
+            ),
+        )
+        user = work.session.get_one(User, row.user_id)
+        Answers(work).tell(nothing, user=user, identity=self.identity, cause=f"{_cause(row)}:nothing")
+
+    def _finish(
+        self, work: Work, issue_id: int, plan: _Plan, contents: Contents, stored: Sequence[_Stored]
+    ) -> int | None:
+        """One transaction: the mails, and that the reader has had these stories. None if it was done before."""
+        row = work.session.get(DigestIssue, issue_id)
+        if row is None or row.state is not IssueState.DUE:
+            return None
+        user, outbox = work.session.get_one(User, row.user_id), Outbox(work)
+        reference = new_reference()
+        has_letter = contents.target is not Target.KINDLE or plan.device is None
+        if has_letter:
+            letter = compose_letter(
+                contents.issue,
+                context=LetterContext(
+                    identity=self.identity,
+                    reference=reference,
+                    now=work.now,
+                    user_address=user.address,
+                    user_name=user.name,
+                    reply_address=user.wrote_to or self.identity.address,
+                    in_issue=f" in {reference}",
+                    off_command=f"digest off {row.title}",
+                    is_on_kindle=bool(stored),
+                ),
+            )
+            outbox.enqueue(letter, cause=f"{_cause(row)}:mail", kind=OutboxKind.ISSUE, user_id=user.id)
+        for number, part in enumerate(stored, start=1):
+            assert plan.device is not None
+            delivery = compose_delivery(
+                identity=self.identity,
+                rcpt_to=plan.device.address,
+                reference=new_reference(),
+                date=work.now,
+                title=part.title,
+                authors=(),
+                file=part.file,
+            )
+            outbox.enqueue(
+                delivery, cause=f"{_cause(row)}:device:{number}", kind=OutboxKind.DELIVERY, user_id=user.id,
+                device_id=plan.device.id,
+            )  # fmt: skip
+        Digests(work).finish(issue_id, contents, reference=reference, message_id=self.identity.message_id(reference))
+        return len(contents.chosen)
+
+
+def _cause(row: DigestIssue) -> str:
+    """What is unique in the outbox: `digest:<id>:<local date>`."""
+    return f"digest:{row.digest_id}:{row.slot}"
+
+
+def _plan(session: Session, work: Work, issue_id: int) -> _Plan | None:
+    row = session.get(DigestIssue, issue_id)
+    if row is None or row.state is not IssueState.DUE:
+        return None
+    digest = session.get_one(Digest, row.digest_id)
+    contents = gather(session, digest, local_date=row.local_date, now=work.now, slot=row.slot)
+    devices = Device.of_user(session, row.user_id)
+    wants_device = contents.target is not Target.MAIL and devices
+    return _Plan(
+        contents=contents,
+        device=devices[0] if wants_device else None,
+        asked_for=row.slot.startswith("now:"),
+        send_empty=digest.send_empty,
+    )
