@@ -30,7 +30,7 @@ from core.models.inbound import InboundState
 from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
 from core.services.inbox import Inbox
-from core.values import Envelope, Peer, RefusedAttachment, SenderVerdict, StagedBook
+from core.values import Envelope, Peer, SenderVerdict, Staged
 from core.work import Work
 from handlers._dispatch import Mail, dispatch
 from handlers._registry import Handler
@@ -126,7 +126,7 @@ class MailProcessor:
         *,
         verdict: SenderVerdict,
         commands: Sequence[Command | NotUnderstood],
-        staged: tuple[StagedBook | RefusedAttachment, ...],
+        staged: tuple[Staged, ...],
     ) -> str:
         """Transaction T1: everything that the mail does, its one answer, and the end of it in the ledger."""
         inbox = Inbox(work)

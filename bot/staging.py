@@ -14,9 +14,10 @@ from core.books.limits import BookLimits
 from core.books.open import open_book
 from core.errors import BotError, RefusedFile
 from core.mail.message import Attachment
+from core.news.opml import MOST_BYTES, NotOpml, Opml, read_opml
 from core.ports import BlobStore
 from core.staging import BlobKind, blob_key, file_sha256
-from core.values import OpenedBook, RefusedAttachment, StagedBook
+from core.values import OpenedBook, RefusedAttachment, Staged, StagedBook, StagedFeedList
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,27 +28,28 @@ COVER_TYPE = "image/jpeg"
 
 @dataclass(frozen=True, slots=True)
 class Stager:
-    """Makes `StagedBook`s of a mail's attachments. Nothing of a refused file is stored."""
+    """Makes `StagedBook`s and `StagedFeedList`s of a mail's attachments. Nothing of a refused file is stored."""
 
     blobs: BlobStore
     sandbox: Sandbox
     limits: BookLimits
 
-    async def stage(
-        self, attachments: tuple[Attachment, ...], *, work_dir: Path
-    ) -> tuple[StagedBook | RefusedAttachment, ...]:
+    async def stage(self, attachments: tuple[Attachment, ...], *, work_dir: Path) -> tuple[Staged, ...]:
         """One entry for each file that was sent, those inside an archive each their own, in order.
 
         Pictures in the text are nobody's books. `work_dir` is the caller's to delete. Raises `Unavailable` where the
         store does not answer.
         """
-        staged: list[StagedBook | RefusedAttachment] = []
+        staged: list[Staged] = []
         for number, attachment in enumerate(attachments):
             if attachment.is_inline:
                 continue
             place = work_dir / f"attachment-{number}"
             place.mkdir()
             filename = attachment.filename or f"attachment.{attachment.format or 'bin'}"
+            if attachment.is_feed_list:
+                staged.append(await self._stage_list(attachment.path, filename=filename))
+                continue
             try:
                 files = await self._files(attachment, filename=filename, work_dir=place)
             except BotError as error:
@@ -63,12 +65,18 @@ class Stager:
             unpack_archive, attachment.path, filename=filename, work_dir=work_dir, limits=self.limits
         )
 
-    async def _stage_file(self, path: Path, *, filename: str, work_dir: Path) -> StagedBook | RefusedAttachment:
+    async def _stage_file(self, path: Path, *, filename: str, work_dir: Path) -> Staged:
         try:
             opened = await self._guarded(open_book, path, filename=filename, work_dir=work_dir, limits=self.limits)
         except BotError as error:
             return _refused(filename, error)
         return await asyncio.to_thread(self._store, opened, filename)
+
+    async def _stage_list(self, path: Path, *, filename: str) -> StagedFeedList | RefusedAttachment:
+        try:
+            return StagedFeedList(filename, await self._guarded(_read_list, path))
+        except BotError as error:
+            return _refused(filename, error)
 
     async def _guarded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`function` in a worker process; what its file does to the process is the file's fault, and told."""
@@ -107,6 +115,16 @@ class Stager:
         key = blob_key(BlobKind.COVER, file_sha256(path), extension="jpg")
         self.blobs.put_file(key, path, media_type=COVER_TYPE)
         return key
+
+
+def _read_list(path: Path) -> Opml:
+    """Runs in a worker process. Raises `RefusedFile`."""
+    with path.open("rb") as file:
+        body = file.read(MOST_BYTES + 1)  # one more than it may have, so that a longer one is told
+    try:
+        return read_opml(body)
+    except NotOpml as error:
+        raise RefusedFile(error.text, fix="Export the list from your feed reader again.", code="file.opml") from error
 
 
 def _refused(filename: str, error: BotError) -> RefusedAttachment:

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.news.opml import Opml
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -44,6 +46,14 @@ class SenderVerdict:
     """`smtp-auth`, `network`, `subaddress`, `none`; later `dkim`, `spf`, ..."""
     why: str
     """One sentence for the operator."""
+
+
+class AttachmentKind(enum.StrEnum):
+    """What a command may do something with."""
+
+    BOOK = "book"
+    FEED_LIST = "feed-list"
+    """OPML."""
 
 
 class BookFormat(enum.StrEnum):
@@ -136,3 +146,15 @@ class RefusedAttachment:
     code: str
     text: str
     fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFeedList:
+    """A list of feeds (OPML) that a mail carried, read."""
+
+    filename: str
+    opml: Opml
+
+
+Staged = StagedBook | StagedFeedList | RefusedAttachment
+"""What became of one attachment."""

@@ -10,7 +10,7 @@ from core.mail.answer import Answer, Problem, Result, Step, Steps
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
 from core.models import User
-from core.values import RefusedAttachment, StagedBook, Trust
+from core.values import Staged, Trust
 from core.work import Work
 from handlers._registry import Handler
 from handlers._request import Request
@@ -22,7 +22,7 @@ class Mail:
 
     user: User
     trust: Trust
-    attachments: tuple[StagedBook | RefusedAttachment, ...]
+    attachments: tuple[Staged, ...]
     replied_to: tuple[str, ...]
     reference: str
     identity: Identity

@@ -12,10 +12,13 @@ from core.mail.outgoing import Identity
 from core.models import User
 from core.services.accounts import Accounts
 from core.services.book_manager import BookManager
+from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.services.kindle_sync import KindleSyncService
+from core.services.news_aggregator import NewsAggregator
 from core.services.outbox import Outbox
-from core.values import RefusedAttachment, StagedBook
+from core.services.reading_list import ReadingList
+from core.values import Staged
 from core.work import Work
 
 
@@ -28,7 +31,7 @@ class Request:
     user: User
     command: Command
     grammar: Grammar
-    attachments: tuple[StagedBook | RefusedAttachment, ...]
+    attachments: tuple[Staged, ...]
     """What the mail carried, opened and stored before the transaction began."""
     replied_to: tuple[str, ...]
     """Message-IDs of In-Reply-To and References, nearest first."""
@@ -64,3 +67,15 @@ class Request:
     @cached_property
     def inbox(self) -> Inbox:
         return Inbox(self.work)
+
+    @cached_property
+    def news(self) -> NewsAggregator:
+        return NewsAggregator(self.work)
+
+    @cached_property
+    def digests(self) -> Digests:
+        return Digests(self.work)
+
+    @cached_property
+    def reading_list(self) -> ReadingList:
+        return ReadingList(self.work)

@@ -6,7 +6,7 @@ from core.errors import BadRequest, BotError, RefusedFile
 from core.mail.answer import Answer, Block, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.services.book_manager import Added
-from core.values import RefusedAttachment, StagedBook, Trust
+from core.values import AttachmentKind, RefusedAttachment, StagedBook, Trust
 from handlers._arguments import refuse_unknown_options
 from handlers._books import numbered
 from handlers._request import Request
@@ -23,7 +23,7 @@ SPEC = CommandSpec(
     aliases=("store", "save", "keep", "upload", "hinzufügen", "speichern", "añadir", "guardar"),
     keys=("title", "author", "genre", "tags", "series"),
     trust=Trust.CHANGE,
-    takes_attachments=True,
+    takes_attachments=frozenset({AttachmentKind.BOOK}),
     examples=(
         Example("add", "with a book attached"),
         Example("add title=Dune author=Frank Herbert", "with a book whose file does not say so"),

@@ -26,6 +26,7 @@ SPEC = CommandSpec(
         "envíame", "manda",
     ),
     prepositions=("to",),
+    takes_bare_phrases=True,
     min_words=1,
     trust=Trust.DELIVER,
     examples=(

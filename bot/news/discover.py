@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from bot.news.refresh import Database, FeedRefresher
 from bot.sandbox import Sandbox, SandboxError
 from core.errors import BotError
-from core.mail.answer import Answer, Item, Items, Paragraph, Problem, Step, Steps
+from core.mail.answer import Answer, Item, Items, Paragraph, Problem
 from core.mail.outgoing import Identity
-from core.models import Article, Feed, User
+from core.models import Feed, User
 from core.news.discover import FoundFeed, likely_addresses
 from core.news.reading import Looked, look
 from core.news.values import Fetched, FetchFailed
@@ -17,13 +17,13 @@ from core.ports import Fetcher, FetchLimits
 from core.services.answers import Answers
 from core.services.news_aggregator import FOUND_FEEDS, NewsAggregator
 from core.work import Work
+from handlers._feeds import welcome
 
 PAGE = FetchLimits(body_bytes=10 << 20, seconds=30.0)
 GUESS = FetchLimits(body_bytes=10 << 20, seconds=8.0)
 LOOK_SECONDS = 10.0
 MOST_GUESSES = 8  # addresses at which sites usually have their feed
 MOST_CHOICES = 12
-HEADLINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +111,6 @@ class FeedFinder:
         """Tell a reader what they subscribed to."""
         feed = work.session.get_one(Feed, feed_id)
         self._enqueue(work, welcome(work, feed, user_id=user_id), user_id=user_id, cause=cause)
-
-
-def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
-    """What a new reader of a feed is told: its newest headlines, or what is wrong with it."""
-    mine = next((one for one in NewsAggregator(work).all_of(user_id) if one.feed_id == feed.id), None)
-    name = mine.name if mine is not None else feed.title
-    headlines = Article.newest(work.session, feed.id, limit=HEADLINES)
-    blocks: list[Paragraph | Items | Steps] = []
-    if feed.last_error:
-        blocks.append(Paragraph(f"It could not be read just now: {feed.last_error} It is tried again by itself."))
-    elif not headlines:
-        blocks.append(Paragraph("There is nothing in it yet."))
-    else:
-        blocks.append(Paragraph("Its newest stories:"))
-        blocks.append(
-            Items(tuple(Item(number, one.title) for number, one in enumerate(headlines, 1)), kind="headlines")
-        )
-    steps = (Step("A paper now", "digest now"), Step("My feeds", "feeds"), Step("Leave it", f"unsubscribe {name}"))
-    return Answer(f"Subscribed: {name}", (*blocks, Steps(steps)))
 
 
 def _choice(url: str, feeds: tuple[FoundFeed, ...], rows: list[Feed]) -> Answer:

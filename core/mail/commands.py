@@ -10,10 +10,12 @@ from core.mail.arguments import split_arguments
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.guessing import first_three
 from core.mail.lines import Manner, find_command, fits, is_closing, is_sentence, is_silent, read_line
+from core.mail.links import MOST_LINKS, links_of
 from core.mail.message import Attachment, ParsedMessage
 from core.mail.subjects import Subject, read_subject
 from core.mail.text import command_lines
 from core.mail.words import COLON_LIKENESS, fold, nearest_key
+from core.values import AttachmentKind
 
 MAX_COMMANDS = 20  # of one mail; nobody types more, and each may be a search
 MAX_QUESTIONS = 3  # lines of one mail that are asked back about
@@ -49,6 +51,8 @@ def read_commands(message: ParsedMessage, grammar: Grammar) -> tuple[Found, ...]
         if not any(isinstance(each, Command) for each in found):
             found = [*_from_subject(titles, grammar, is_answer=is_answer, has_text=any(lines)), *found]
     found = _with_files(_without_repeats(found), message.attachments, grammar)
+    if not any(isinstance(each, Command) for each in found):
+        found = _from_links(lines or [subject.text], grammar) or found
     return tuple(_capped(found)) if found else (_question(subject, lines, grammar),)
 
 
@@ -98,12 +102,15 @@ def _is_stray(line: str) -> bool:
 
 
 def _continued(last: Found | None, line: str, grammar: Grammar) -> Command | None:
-    """The command with the options of a line below it that holds nothing else: `title: Dune`.
+    """The command with the options, or the addresses, of a line below it that holds nothing else: `title: Dune`.
 
     With no command above it, such a line is about the book that the mail carries.
     """
     keeper = grammar.keeper
     command = Command(keeper.name, line=keeper.name) if last is None and keeper is not None else last
+    if isinstance(last, Command) and grammar.specs[last.name].takes_links and (links := links_of(line)):
+        more = f"{last.line} {line}"
+        return replace(last, words=(*last.words, *links), undivided=(*last.undivided, *links), line=more)
     if not isinstance(command, Command) or not _begins_with_key(line, grammar.specs[command.name]):
         return None
     arguments = split_arguments(line, grammar.specs[command.name], word=command.name)
@@ -153,21 +160,33 @@ def _is_same(one: Command, other: Found) -> bool:
     return isinstance(other, Command) and replace(one, line="") == replace(other, line="")
 
 
+def _from_links(lines: Sequence[str], grammar: Grammar) -> list[Found]:
+    """What a mail with nothing but links asks for, whatever its subject says: programs that share a page put its title
+    there."""
+    reader = next((spec for spec in grammar.specs.values() if spec.takes_bare_links), None)
+    said = [line for line in lines if not is_silent(line)]
+    links = tuple(dict.fromkeys(link for line in said for link in links_of(line)))
+    if reader is None or not all(map(links_of, said)) or not 1 <= len(links) <= MOST_LINKS:
+        return []
+    return [Command(reader.name, words=links, undivided=links, line=f"{reader.name} {' '.join(links)}")]
+
+
 def _with_files(found: list[Found], attachments: Sequence[Attachment], grammar: Grammar) -> list[Found]:
     """With the command that keeps what the mail carries, if none of its commands does."""
-    keeper = grammar.keeper
     commands = [grammar.specs[each.name] for each in found if isinstance(each, Command)]
-    if keeper is None or any(spec.takes_attachments for spec in commands):
+    taken = frozenset[AttachmentKind]().union(*(spec.takes_attachments for spec in commands))
+    files = [file for file in attachments if not file.is_inline]
+    kinds = {file.kind for file in files if file.kind is not None} - taken
+    if not commands and not kinds and any(not _ACCESSORIES.match(file.declared_type) for file in files):
+        kinds = {AttachmentKind.BOOK}  # a file that is no book is answered, too: it was meant to be one
+    keepers = [keeper for kind in sorted(kinds) if (keeper := grammar.keeper_of(kind)) is not None]
+    keep = [Command(keeper.name, line=keeper.name) for keeper in keepers]
+    if not keep:
         return found
-    files = [file for file in attachments if not file.is_inline and not _ACCESSORIES.match(file.declared_type)]
-    books = [file for file in attachments if not file.is_inline and (file.format or file.is_archive)]
-    if not books and (commands or not files):
-        return found  # with no command a file that is no book is answered, too: it was meant to be one
-    keep = Command(keeper.name, line=keeper.name)
     if not commands:
-        return [keep]  # what else is said is a title or a greeting, however like a command it looks
+        return [*keep]  # what else is said is a title or a greeting, however like a command it looks
     # Whatever is removed is looked up before the new book can be mistaken for it.
-    return [*found, keep] if any(spec.is_destructive for spec in commands) else [keep, *found]
+    return [*found, *keep] if any(spec.is_destructive for spec in commands) else [*keep, *found]
 
 
 def _capped(found: Sequence[Found]) -> Iterator[Found]:

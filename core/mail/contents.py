@@ -17,12 +17,14 @@ from core.mail.skeleton import MESSAGE_TYPES, Bounds, Part, Place, Skeleton, rea
 from core.mail.text import unflow
 from core.mail.tnef import SIGNATURE, tnef_files
 from core.mail.transfer import decoded_body, looks_like_base64, uu_begin, uu_line, whole_lines
+from core.news.opml import is_opml
 
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _BODY = frozenset({"text/plain", "text/html"})
 _NOT_BODY = frozenset({"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/csv"})
 _UNKNOWN_TYPE = "application/octet-stream"
 _MAX_BYTES_A_CHARACTER = 4
+_SAMPLE_BYTES = 4096
 _TOP = Place()
 
 
@@ -179,7 +181,10 @@ class Contents:
         path = self.folder / f"file-{len(self.attachments) + 1}"
         size_bytes, sha256 = _write(blocks, path)
         identified = identify(path, filename=origin.filename)
-        is_book = identified.format is not None or identified.is_archive  # which never belongs to a text
+        with path.open("rb") as file:
+            is_feed_list = is_opml(file.read(_SAMPLE_BYTES))
+        # Which never belong to a text:
+        is_wanted = is_feed_list or identified.format is not None or identified.is_archive
         self.attachments.append(
             Attachment(
                 filename=origin.filename,
@@ -187,9 +192,10 @@ class Contents:
                 path=path,
                 size_bytes=size_bytes,
                 sha256=sha256,
-                format=identified.format,
+                format=None if is_feed_list else identified.format,
+                is_feed_list=is_feed_list,
                 is_archive=identified.is_archive,
-                is_inline=origin.looks_inline and not is_book,
+                is_inline=origin.looks_inline and not is_wanted,
                 is_forwarded=origin.is_forwarded,
             )
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.mail.words import spellings
-from core.values import Trust
+from core.values import AttachmentKind, Trust
 
 ANY_NUMBER = 1000  # of words: no line is as long
 
@@ -51,11 +51,17 @@ class CommandSpec:
     """Never run on a guess: a typo is answered with a question."""
     destructive_subcommands: tuple[str, ...] = ()
     """Those of `subcommands` that are never run on a guess."""
-    takes_attachments: bool = False
-    """It does something with the files of its mail; the first such command is what a mail with a book and no command
-    means."""
+    takes_attachments: frozenset[AttachmentKind] = frozenset()
+    """With which files of its mail it does something; the first command that takes a kind is what a mail with such a
+    file and no command means."""
+    takes_links: bool = False
+    """Addresses on the lines below it are words of it."""
+    takes_bare_links: bool = False
+    """What a mail with nothing but links means."""
     takes_bare_number: bool = False
     """What a number by itself means, in a reply: `2`."""
+    takes_bare_phrases: bool = False
+    """What a line without a command but with one of its prepositions means: `2 to kobo`, `to kobo: dune`."""
     takes_bare_words: bool = False
     """What is offered for a few words without a command."""
     group: str = "Library"
@@ -151,4 +157,8 @@ class Grammar:
     @property
     def keeper(self) -> CommandSpec | None:
         """What a mail with a book and no command means."""
-        return next((spec for spec in self.specs.values() if spec.takes_attachments), None)
+        return self.keeper_of(AttachmentKind.BOOK)
+
+    def keeper_of(self, kind: AttachmentKind) -> CommandSpec | None:
+        """What a mail with such a file and no command means."""
+        return next((spec for spec in self.specs.values() if kind in spec.takes_attachments), None)

@@ -212,7 +212,7 @@ def _number(text: str, line: str, grammar: Grammar, *, manner: Manner) -> Readin
         return None
     for spec in grammar.specs.values():
         command = _command(spec, text, line, word=spec.name)
-        means_it = spec.takes_bare_number or command.phrases
+        means_it = spec.takes_bare_number or (spec.takes_bare_phrases and command.phrases)
         if means_it and command.words and all(map(is_number, command.words)):
             return command
     return None
@@ -223,6 +223,8 @@ def _turned_round(text: str, line: str, grammar: Grammar) -> Reading:
     if ":" not in text or is_sentence(text):
         return None
     for spec in grammar.specs.values():
+        if not spec.takes_bare_phrases:
+            continue
         command = _command(spec, text, line, word=spec.name)
         starts_with_it = command.undivided[:1] and fold(command.undivided[0]) in spec.prepositions
         if starts_with_it and command.words and any(command.phrases.values()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from core.values import BookFormat
+from core.values import AttachmentKind, BookFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,21 @@ class Attachment:
     sha256: str
     format: BookFormat | None
     """What it is by its content, None if nothing that a library holds (a ZIP of books is `archive`)."""
+    is_feed_list: bool = False
+    """A list of feeds (OPML)."""
     is_archive: bool = False
     """A ZIP that is not itself a book."""
     is_inline: bool = False
     """Content-Disposition inline or referenced by cid: a picture in the text, not a file somebody sent."""
     is_forwarded: bool = False
     """It stood inside a forwarded message."""
+
+    @property
+    def kind(self) -> AttachmentKind | None:
+        """What it is to commands, None if nothing."""
+        if self.is_feed_list:
+            return AttachmentKind.FEED_LIST
+        return AttachmentKind.BOOK if self.format or self.is_archive else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from core.news.feed_text import MOST_NAME, MOST_URL, one_line
 MOST_BYTES = 5 << 20
 MOST_FEEDS = 2_000
 _ENCODING = re.compile(rb"\A\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)", re.IGNORECASE)
+# What may stand before the root: white space, a declaration, comments, a document type.
+_ROOT = re.compile(
+    rb"(?:\s++|<\?.{0,2000}?\?>|<!--.{0,2000}?-->|<!doctype[^>]{0,500}>)*+<opml[\s>]", re.IGNORECASE | re.DOTALL
+)
 
 
 class NotOpml(InkpostError):
@@ -53,6 +57,11 @@ class Opml:
     feeds: tuple[OpmlFeed, ...] = ()
     """In the list's order, each address once."""
     skipped: tuple[SkippedOutline, ...] = ()
+
+
+def is_opml(sample: bytes) -> bool:
+    """Whether a file that begins so is a list, by its root element."""
+    return _ROOT.match(sample.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")) is not None
 
 
 def read_opml(body: bytes) -> Opml:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.events import Event, EventBus
 from core.mail.outgoing import Identity
+from core.services import paperboy
 from core.services.audit import record_audit
 from core.services.feed_notices import FeedNotices
 from core.services.notices import FailureNotices
@@ -15,4 +16,5 @@ def build_bus(identity: Identity) -> EventBus:
     bus.subscribe(Event, record_audit)
     FailureNotices(identity).subscribe(bus)
     FeedNotices(identity).subscribe(bus)
+    paperboy.subscribe(bus)
     return bus

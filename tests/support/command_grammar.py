@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.mail.grammar import CommandSpec, Example, Grammar
-from core.values import Trust
+from core.values import AttachmentKind, Trust
 
 GRAMMAR = Grammar(
     (
@@ -14,7 +14,7 @@ GRAMMAR = Grammar(
             aliases=("store", "save", "keep", "upload", "hinzufügen", "speichern", "añadir", "guardar"),
             keys=("title", "author", "genre", "tags", "series"),
             trust=Trust.CHANGE,
-            takes_attachments=True,
+            takes_attachments=frozenset({AttachmentKind.BOOK}),
         ),
         CommandSpec(
             name="list",
@@ -54,6 +54,7 @@ GRAMMAR = Grammar(
             aliases=("deliver", "sync", "push", "send book", "schick", "schicke", "sende", "senden", "envía", "enviar",
                      "envíame", "manda"),
             prepositions=("to",),
+            takes_bare_phrases=True,
             min_words=1,
             trust=Trust.DELIVER,
             group="Kindle",

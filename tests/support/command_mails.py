@@ -44,6 +44,7 @@ def attachment(name: str) -> Attachment:
         size_bytes=1,
         sha256="0" * 64,
         format=FORMATS.get(extension),
+        is_feed_list=extension == "opml",
         is_archive=extension == "zip",
     )
 

@@ -14,7 +14,7 @@ from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
 from core.mail.outgoing import Identity
 from core.models import User
-from core.values import RefusedAttachment, StagedBook, Trust
+from core.values import Staged, Trust
 from core.work import Work
 from handlers._dispatch import Mail, dispatch
 from handlers._registry import Handler
@@ -39,7 +39,7 @@ class Reader:
     def results(
         self,
         *lines: str,
-        attachments: Sequence[StagedBook | RefusedAttachment] = (),
+        attachments: Sequence[Staged] = (),
         trust: Trust = Trust.CHANGE,
     ) -> tuple[Result, ...]:
         """What comes of a mail with these lines, the first of which is the subject."""
@@ -57,7 +57,7 @@ class Reader:
         )
         return dispatch(self.works[-1], letter, commands=found, handlers=self.handlers, grammar=self.grammar)
 
-    def run(self, line: str, attachments: Sequence[StagedBook | RefusedAttachment] = ()) -> Answer | Problem:
+    def run(self, line: str, attachments: Sequence[Staged] = ()) -> Answer | Problem:
         """What comes of the one command of a mail; a list that it shows is kept, as the answer's mail would do."""
         (result,) = self.results(line, attachments=attachments)
         for block in result.outcome.blocks:

@@ -1,0 +1,91 @@
+"""How feeds look in answers, which feeds a command means, and what addresses people write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from core.errors import BadRequest
+from core.mail.answer import Answer, Block, Item, Items, Paragraph, Step, Steps
+from core.mail.links import web_address
+from core.models import Article, Feed, Subscription
+from core.models.listing import Listing
+from core.services.news_aggregator import FEEDS, NewsAggregator
+from core.work import Work
+from handlers._request import Request
+
+HEADLINES = 5
+MOST_ADDRESSES = 20  # of one command: each may be a fetch
+
+# A host as people write it, with no scheme before it: `heise.de`, `localhost:8080/feed`.
+_HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d][\w-]+\.?(?::\d{1,5})?(?:[/?#]\S*)?|[\w.-]+:\d{1,5}(?:/\S*)?")
+
+
+def address_of(word: str) -> str | None:
+    """The web address that a word is, in full, None if it is none."""
+    plain = word.strip("<>()[]\"',;").rstrip(".!")
+    return web_address(word) or (f"https://{plain}" if _HOST.fullmatch(plain) else None)
+
+
+def addresses_of(words: Sequence[str]) -> tuple[str, ...]:
+    """The addresses that words are, each once; what stands between them ("to", "and") is left out.
+
+    Raises `BadRequest` where there is none, or too many.
+    """
+    found = tuple(dict.fromkeys(address for word in words if (address := address_of(word)) is not None))
+    if not found:
+        said = " ".join(words)[:100]
+        text = f"“{said}” is no address of a web page." if said else "Which address?"
+        raise BadRequest(text, fix="Write it as your browser shows it: https://example.org/")
+    if len(found) > MOST_ADDRESSES:
+        raise BadRequest(f"These are {len(found)} addresses.", fix=f"At most {MOST_ADDRESSES} in one command.")
+    return found
+
+
+def meant_feeds(request: Request, words: Sequence[str]) -> tuple[Subscription, ...]:
+    """The feeds that words mean: numbers of the last list, an address, or words of one name.
+
+    Raises `BadRequest` for no words, `NotFound`, and `Conflict` with a numbered choice for several.
+    """
+    if not words:
+        raise BadRequest("Which feed?", fix="Name it by its number in “feeds”, or by words of its name.")
+    listing = Listing.shown(request.work.session, user_id=request.user.id, kind=FEEDS, replied_to=request.replied_to)
+    are_numbers = all(word.isascii() and word.isdigit() for word in words)
+    wanted = words if are_numbers else (" ".join(words),)
+    found = [request.news.resolve(request.user.id, _in_full(one), listing=listing) for one in wanted]
+    return tuple(dict.fromkeys(found))
+
+
+def _in_full(words: str) -> str:
+    return address_of(words) or words if "/" in words else words
+
+
+def short_time(moment: datetime | None, *, zone: ZoneInfo, now: datetime) -> str:
+    """`06:12` of today, `22 Nov 06:12` of the months around, `Nov 2024` of what is far; "never"."""
+    if moment is None:
+        return "never"
+    local = moment.astimezone(zone)
+    if local.date() == now.astimezone(zone).date():
+        return f"{local:%H:%M}"
+    return f"{local.day} {local:%b %H:%M}" if abs(moment - now) < timedelta(days=180) else f"{local:%b %Y}"
+
+
+def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
+    """What a new reader of a feed is told: its newest headlines, or what is wrong with it."""
+    mine = next((one for one in NewsAggregator(work).all_of(user_id) if one.feed_id == feed.id), None)
+    name = mine.name if mine is not None else feed.title
+    headlines = Article.newest(work.session, feed.id, limit=HEADLINES)
+    blocks: list[Block] = []
+    if feed.last_error:
+        blocks.append(Paragraph(f"It could not be read just now: {feed.last_error} It is tried again by itself."))
+    elif not headlines:
+        blocks.append(Paragraph("There is nothing in it yet."))
+    else:
+        blocks.append(Paragraph("Its newest stories:"))
+        blocks.append(
+            Items(tuple(Item(number, one.title) for number, one in enumerate(headlines, 1)), kind="headlines")
+        )
+    steps = (Step("A paper now", "digest now"), Step("My feeds", "feeds"), Step("Leave it", f"unsubscribe {name}"))
+    return Answer(f"Subscribed: {name}", (*blocks, Steps(steps)))

@@ -1,0 +1,83 @@
+"""`feeds [page]`: what the reader is subscribed to, and how it fares."""
+
+from __future__ import annotations
+
+from core.mail.answer import Answer, Item, Items, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.models import Subscription
+from core.models.feed import FeedState
+from core.services.news_aggregator import FEEDS
+from handlers._arguments import page_of
+from handlers._feeds import short_time
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="feeds",
+    summary="Show your feeds and how they fare",
+    usage=("feeds [page]",),
+    details=(
+        "For each feed: its section, when it was read last, when its newest article is from, when it is looked at "
+        "again, and what is wrong with it if something is. Twenty feeds stand on a page. Until your next list the "
+        "numbers mean these feeds: “unsubscribe 2”, “pause 3”."
+    ),
+    aliases=(
+        "feed", "my feeds", "list feeds", "show feeds", "show my feeds", "subscriptions", "my subscriptions",
+        "list subscriptions", "abos", "meine feeds", "abonnements", "suscripciones", "mis feeds",
+    ),
+    max_words=2,
+    examples=(Example("feeds", "by section and name"), Example("feeds 2", "the second page")),
+    group="News",
+)  # fmt: skip
+
+
+def handle(request: Request) -> Answer:
+    page = request.news.list_page(request.user.id, page_of(request.command))
+    if not page.rows:
+        return Answer(
+            "You read no feeds yet",
+            (
+                Paragraph("Name the address of a site that you like: subscribe https://example.org"),
+                Steps((Step("How it is done", "help subscribe"),)),
+            ),
+        )
+    return Answer(
+        f"Your feeds: {page.total}",
+        (
+            Items(
+                items=tuple(_item(request, *one) for one in enumerate(page.rows, start=page.first_number)),
+                kind=FEEDS,
+                item_ids=tuple(one.id for one in page.rows),
+                page=page.page,
+                pages=page.pages,
+                total=page.total,
+                more=Step("Next page", f"feeds {page.page + 1}") if page.page < page.pages else None,
+            ),
+            Steps((Step("My digests", "digest list"), Step("As a file", "export"))),
+        ),
+    )
+
+
+def _item(request: Request, number: int, one: Subscription) -> Item:
+    pause = Step("Resume", f"resume {one.name}") if one.paused_at else Step("Pause", f"pause {one.name}")
+    return Item(
+        number=number,
+        title=one.name,
+        detail=" · ".join(part for part in (one.section, *_health(request, one)) if part),
+        steps=(pause, Step("Leave", f"unsubscribe {one.name}")),
+    )
+
+
+def _health(request: Request, one: Subscription) -> tuple[str, ...]:
+    """When it was read, what it had last, when it is looked at again; or why not."""
+    feed = one.feed
+    paused = "paused" if one.paused_at else ""
+    if feed.state is FeedState.GONE:
+        return paused, "gone for good: its server says so"
+    parts = {
+        "read": feed.last_success_at,
+        "newest article": feed.last_article_at,
+        "next check": max(feed.next_check_at, request.now),
+    }
+    told = [f"{what} {short_time(at, zone=request.zone, now=request.now)}" for what, at in parts.items()]
+    trouble = f"{feed.failures} failed check{'s' * (feed.failures != 1)}: {feed.last_error}" if feed.failures else ""
+    return paused, *told, trouble

@@ -1,0 +1,44 @@
+"""`rename <feed> to <name>`: what the reader calls a feed."""
+
+from __future__ import annotations
+
+from core.errors import BadRequest
+from core.mail.answer import Answer, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.values import Trust
+from handlers._arguments import phrase
+from handlers._feeds import meant_feeds
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="rename",
+    summary="Give a feed another name",
+    usage=("rename <feed> to <name>", "rename <feed> in <section>"),
+    details="The name stands below the feed's stories in your paper. With “in …” the feed moves to a section of it.",
+    aliases=("rename feed", "move", "umbenennen", "renombrar"),
+    prepositions=("to", "in"),
+    min_words=1,
+    trust=Trust.CHANGE,
+    examples=(
+        Example("rename 2 to Quanta", "the second feed of your list"),
+        Example("rename Quanta in Science", "moves it to a section"),
+    ),
+    group="News",
+)
+
+
+def handle(request: Request) -> Answer:
+    name, section = phrase(request.command, "to"), phrase(request.command, "in")
+    if not name and not section:
+        raise BadRequest("What is its new name?", fix="Write for example: rename 2 to Quanta")
+    feeds = meant_feeds(request, request.command.words)
+    if len(feeds) > 1 and name:
+        raise BadRequest(f"You gave one name for {len(feeds)} feeds.", fix="Rename each with a command of its own.")
+    before = [feed.name for feed in feeds]
+    for feed in feeds:
+        if name:
+            request.news.rename(feed, name)
+        if section:
+            request.news.move(feed, section)
+    done = f"{before[0]} is now called {feeds[0].name}" if name else f"{', '.join(before)}: moved to {section}"
+    return Answer(done, (Steps((Step("My feeds", "feeds"),)),))

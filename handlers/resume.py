@@ -1,0 +1,31 @@
+"""`resume <feed>`: a paused feed is in the papers again."""
+
+from __future__ import annotations
+
+from core.mail.answer import Answer, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.values import Trust
+from handlers._feeds import meant_feeds
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="resume",
+    summary="Have a paused feed in your paper again",
+    usage=("resume <feed>",),
+    details="A paused paper goes on with: digest resume",
+    aliases=("unpause", "unmute", "fortsetzen", "reanudar"),
+    min_words=1,
+    trust=Trust.CHANGE,
+    examples=(Example("resume 3", "the third feed of your list"),),
+    group="News",
+)
+
+
+def handle(request: Request) -> Answer:
+    feeds = meant_feeds(request, request.command.words)
+    for feed in feeds:
+        request.news.resume(feed)
+    return Answer(
+        f"Resumed: {', '.join(feed.name for feed in feeds)}",
+        (Paragraph("It is in your papers again, from yesterday's stories on."), Steps((Step("My feeds", "feeds"),))),
+    )

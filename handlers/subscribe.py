@@ -1,0 +1,160 @@
+"""`subscribe <url> [as <name>] [in <section>]`: a feed, the feed of a page, or all feeds of an attached list."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from core import jobs
+from core.errors import BadRequest, BotError, Conflict, RefusedFile
+from core.mail.answer import Answer, Block, Columns, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.models import Feed, Subscription
+from core.models.listing import Listing
+from core.models.subscription import LONGEST_NAME
+from core.news.opml import OpmlFeed
+from core.services.news_aggregator import FOUND_FEEDS
+from core.values import AttachmentKind, RefusedAttachment, StagedFeedList, Trust
+from handlers._arguments import phrase
+from handlers._feeds import addresses_of, welcome
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="subscribe",
+    summary="Read a site's news in your paper",
+    usage=("subscribe <address> [as <name>] [in <section>]", "subscribe <number>"),
+    details=(
+        "The address may be that of a feed (RSS, Atom, JSON Feed), or of any page of the site: its feed is looked for. "
+        "Where there are several, you choose one by its number. Several addresses in one mail are several feeds.\n\n"
+        "Attach a list of feeds from another reader (OPML), and you are subscribed to all of them; no command is "
+        "needed.\n\n"
+        "With your first feed you get a digest, a paper that comes every morning at 06:30: see “digest”."
+    ),
+    aliases=("follow", "sub", "add feed", "subscribe to", "abonniere", "abonnieren", "suscribir", "suscríbeme"),
+    prepositions=("as", "in"),
+    trust=Trust.CHANGE,
+    takes_attachments=frozenset({AttachmentKind.FEED_LIST}),
+    takes_links=True,
+    examples=(
+        Example("subscribe https://www.quantamagazine.org", "finds the site's feed"),
+        Example("subscribe https://lwn.net/headlines/rss as LWN in Tech", "under a name, in a section of your paper"),
+        Example("subscribe 2", "the second feed of those that a page has"),
+    ),
+    group="News",
+)
+
+MOST_ROWS = 100  # of the answer's table: the problems stand first, and who has more feeds has seen enough
+
+
+def handle(request: Request) -> Answer:
+    lists = [one for one in request.attachments if isinstance(one, StagedFeedList)]
+    refused = [one for one in request.attachments if isinstance(one, RefusedAttachment)]
+    words = request.command.words
+    if lists:
+        return _subscribe_lists(request, lists)
+    if not words and not request.command.phrases and refused:
+        first = refused[0]
+        raise RefusedFile(f"{first.filename}: {first.text}", fix=first.fix, code=first.code)
+    name, section = phrase(request.command, "as"), phrase(request.command, "in")
+    urls = _chosen(request, words) if _are_numbers(words) else addresses_of(words)
+    if name and len(urls) > 1:
+        raise BadRequest(f"You gave one name for {len(urls)} feeds.", fix="Give each a command of its own.")
+    return _merged(
+        [_subscribe(request, url, number=number, name=name, section=section) for number, url in enumerate(urls, 1)]
+    )
+
+
+def _are_numbers(words: tuple[str, ...]) -> bool:
+    return bool(words) and all(word.isascii() and word.isdigit() for word in words)
+
+
+def _chosen(request: Request, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses of the feeds that stood at these numbers of a choice."""
+    session = request.work.session
+    listing = Listing.shown(session, user_id=request.user.id, kind=FOUND_FEEDS, replied_to=request.replied_to)
+    return tuple(_chosen_feed(request, listing, word).url for word in dict.fromkeys(words))
+
+
+def _chosen_feed(request: Request, listing: Listing | None, word: str) -> Feed:
+    feed = request.news.found_feed(listing, int(word[:9]))
+    if feed is None:
+        raise BadRequest(f"There is no feed at {word} of a choice.", fix="Subscribe by an address: subscribe https://…")
+    return feed
+
+
+def _subscribe(request: Request, url: str, *, number: int, name: str, section: str) -> Answer:
+    """At once if the feed is known; else it is looked at first, and a mail tells what came of it."""
+    feed = request.news.known_feed(url)
+    if feed is None:
+        request.work.defer(
+            jobs.discover_feed(
+                url, user_id=request.user.id, name=name, section=section, cause=f"{request.cause}:{number}"
+            )
+        )
+        return Answer(f"Looking at {url}", (Paragraph("You hear from me when I have read it."),))
+    done = request.news.subscribe(request.user.id, feed, name=name, section=section)
+    told = welcome(request.work, feed, user_id=request.user.id)
+    return told if done.is_new else Answer(f"You read it already: {done.subscription.name}", told.blocks)
+
+
+def _merged(answers: list[Answer]) -> Answer:
+    if len(answers) == 1:
+        return answers[0]
+    blocks: list[Block] = []
+    for answer in answers:
+        blocks += [Paragraph(f"{answer.title}."), *(block for block in answer.blocks if not isinstance(block, Steps))]
+    return Answer(f"{len(answers)} addresses", (*blocks, Steps((Step("My feeds", "feeds"),))))
+
+
+# Lists -----------------------------------------------------------------------------------------------------------
+
+
+def _subscribe_lists(request: Request, lists: list[StagedFeedList]) -> Answer:
+    """Each feed of the lists, with what came of it; they are read later, by and by."""
+    rows: list[tuple[str, str, str]] = []
+    known = {one.feed_id: one for one in request.news.all_of(request.user.id)}
+    for one in lists:
+        rows += [_subscribe_listed(request, feed, known) for feed in one.opml.feeds]
+        rows += [(skipped.name, "", f"skipped: {skipped.reason}") for skipped in one.opml.skipped]
+    counts = Counter(state.partition(":")[0] for _, _, state in rows)
+    rows.sort(key=lambda row: not row[2].startswith("skipped"))
+    new, there, skipped = counts[_NEW], counts[_THERE], counts["skipped"]
+    parts = (
+        f"{new} feed{'s' * (new != 1)} subscribed",
+        f"{there} there already" if there else "",
+        f"{skipped} skipped" if skipped else "",
+    )
+    unshown = Paragraph(f"… and {len(rows) - MOST_ROWS} more.")
+    return Answer(
+        ", ".join(part for part in parts if part),
+        (
+            Columns(("Feed", "Section", "State"), tuple(rows[:MOST_ROWS])),
+            *((unshown,) if len(rows) > MOST_ROWS else ()),
+            Paragraph("They are read within the hour; “feeds” tells how they fare."),
+            Steps((Step("My feeds", "feeds"), Step("My digests", "digest list"))),
+        ),
+    )
+
+
+_NEW, _THERE = "subscribed", "there already"
+
+
+def _subscribe_listed(request: Request, listed: OpmlFeed, known: dict[int, Subscription]) -> tuple[str, str, str]:
+    """One row of the table. What the reader has already stays as they call it."""
+    try:
+        feed = request.news.add_feed(listed.url, title=listed.title)
+        if (mine := known.get(feed.id)) is not None:
+            return mine.name, mine.section, _THERE
+        made = known[feed.id] = _named_as_listed(request, feed, listed)
+    except BotError as error:
+        return listed.title or listed.url, listed.section, f"skipped: {error.text}"
+    return made.name, made.section, _NEW
+
+
+def _named_as_listed(request: Request, feed: Feed, listed: OpmlFeed) -> Subscription:
+    """Under the list's name, or a free one where that is taken, or no name at all."""
+    news, user_id = request.news, request.user.id
+    section = listed.section[:LONGEST_NAME]
+    try:
+        return news.subscribe(user_id, feed, name=listed.title[:LONGEST_NAME], section=section).subscription
+    except (BadRequest, Conflict):
+        return news.subscribe(user_id, feed).subscription

@@ -1,0 +1,39 @@
+"""`unsubscribe <feed>`: its stories stay out of the reader's papers from now on."""
+
+from __future__ import annotations
+
+from core.mail.answer import Answer, Paragraph, Step, Steps
+from core.mail.grammar import CommandSpec, Example
+from core.values import Trust
+from handlers._feeds import meant_feeds
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="unsubscribe",
+    summary="Leave a feed",
+    usage=("unsubscribe <feed>",),
+    details="The feed is named by its number in “feeds”, by its name or words of it, or by its address.",
+    aliases=("unsub", "unfollow", "unsubscribe from", "stop feed", "abbestellen", "abbestelle", "desuscribir"),
+    min_words=1,
+    trust=Trust.CHANGE,
+    is_destructive=True,
+    examples=(
+        Example("unsubscribe 2", "the second feed of your list"),
+        Example("unsubscribe Quanta", "the feed called so"),
+    ),
+    group="News",
+)
+
+
+def handle(request: Request) -> Answer:
+    feeds = meant_feeds(request, request.command.words)
+    for feed in feeds:
+        request.news.unsubscribe(feed)
+    back = tuple(Step(f"{feed.name} again", f"subscribe {feed.feed.url}") for feed in feeds)
+    return Answer(
+        f"Unsubscribed: {', '.join(feed.name for feed in feeds)}",
+        (
+            Paragraph("Nothing of it comes any more." if len(feeds) == 1 else "Nothing of them comes any more."),
+            Steps((*back, Step("My feeds", "feeds"))),
+        ),
+    )
