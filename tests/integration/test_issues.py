@@ -1,0 +1,282 @@
+"""From feeds to an issue in the outbox: once, whole, and never the same story twice."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.fetch import FetchSettings, HttpFetcher
+from bot.news.issues import IssueBuilder
+from bot.news.pictures import PictureFetcher
+from bot.storage.local import LocalStore
+from core.models import DeliveredStory, Digest, DigestIssue, IssueStory, OutboxMail
+from core.models.issue import IssueState
+from core.models.outbox import OutboxKind
+from core.news.check_paper import check_paper
+from core.news.schedule import Schedule
+from core.services.digests import Digests
+from core.services.kindle_sync import KindleSyncService
+from tests.factories.feeds import Item, rss, story_text
+from tests.factories.issues import make_picture
+from tests.support.newsroom import IDENTITY, Newsroom, open_newsroom
+from tests.support.web_server import Loopback, WebServer
+
+MORNING = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
+
+
+class Press(Newsroom):
+    """A newsroom that prints."""
+
+    builder: IssueBuilder
+    store: LocalStore
+
+    async def tick(self) -> None:
+        """Open what is due, and make all that is open."""
+        await self.do(lambda work: Digests(work).open_due(limit=100))
+        await self.build()
+
+    async def build(self) -> None:
+        for issue in await self.all(DigestIssue):
+            if issue.state is IssueState.DUE:
+                await self.builder.build(issue_id=issue.id)
+
+    async def letters(self) -> list[EmailMessage]:
+        return [parsed(mail) for mail in await self.mails(OutboxKind.ISSUE)]
+
+
+def parsed(mail: OutboxMail) -> EmailMessage:
+    message = email.message_from_bytes(mail.head, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def text_of(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[WebServer]:
+    async with WebServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def press(tmp_path: Path) -> AsyncIterator[Press]:
+    async with open_newsroom(tmp_path) as room:
+        fetcher = HttpFetcher(FetchSettings(allow_private=True), resolver=Loopback())
+        press = Press(room.engine, room.refresher, room.clock)
+        press.store = LocalStore(tmp_path / "blobs")
+        sandbox = room.refresher.sandbox
+        press.builder = IssueBuilder(
+            database=room.engine,
+            blobs=press.store,
+            sandbox=sandbox,
+            pictures=PictureFetcher(fetcher, sandbox),
+            identity=IDENTITY,
+            work_root=tmp_path,
+        )
+        yield press
+        await fetcher.close()
+
+
+def item(number: int, at: datetime, **more: object) -> Item:
+    fields: dict[str, object] = {
+        "guid": f"g{number}",
+        "title": f"Story number {number} of the harbour",
+        "published_at": at,
+        "link": f"https://harbour.test/{number}",
+    }
+    return Item(**{**fields, **more})  # type: ignore[arg-type] # as its fields are
+
+
+async def reader(press: Press, url: str, *, name: str = "ada", timezone: str = "UTC", kindle: bool = False) -> int:
+    user_id = await press.reader(name, timezone=timezone)
+    if kindle:
+        await press.do(lambda work: KindleSyncService(work).add_device(user_id, f"{name}@kindle.com"))
+    await press.subscribed(user_id, url)
+    await press.do(lambda work: Digests(work).ensure(user_id))
+    await press.refresher.drain()
+    return user_id
+
+
+async def test_issue_comes_as_letter_and_book_with_all_that_is_new(press: Press, web: WebServer) -> None:
+    now = press.now
+    await reader(press, web.put("/feed", rss([item(1, now), item(2, now)])), kindle=True)
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    (letter,) = await press.letters()
+    (book,) = await press.mails(OutboxKind.DELIVERY)
+    assert letter["To"].addresses[0].addr_spec == "ada@reader.test"
+    assert "Story number 1 of the harbour" in text_of(letter)
+    assert "Story number 2 of the harbour" in text_of(letter)
+    assert book.rcpt_to == "ada@kindle.com"
+    assert book.attachment_key is not None
+    with press.store.open(book.attachment_key) as file:
+        assert check_paper(Path(file.name)) == []
+
+
+async def test_next_day_has_only_what_is_new(press: Press, web: WebServer) -> None:
+    now = press.now
+    await reader(press, web.put("/feed", rss([item(1, now)])))
+    press.clock[0] = MORNING
+    await press.tick()
+    press.wait(hours=20)
+    web.put("/feed", rss([item(2, press.now), item(1, now)]))
+    await press.refresher.drain()
+    press.clock[0] = MORNING + timedelta(days=1)
+
+    await press.tick()
+
+    _, second = await press.letters()
+    assert "Story number 2" in text_of(second)
+    assert "Story number 1" not in text_of(second)
+
+
+async def test_day_without_news_sends_nothing(press: Press, web: WebServer) -> None:
+    await reader(press, web.put("/feed", rss([item(1, press.now)])))
+    press.clock[0] = MORNING
+    await press.tick()
+    press.clock[0] = MORNING + timedelta(days=1)
+
+    await press.tick()
+
+    assert len(await press.letters()) == 1
+    assert [issue.state for issue in await press.all(DigestIssue)] == [IssueState.SENT, IssueState.EMPTY]
+
+
+async def test_two_schedulers_and_a_second_run_make_one_issue(press: Press, web: WebServer) -> None:
+    await reader(press, web.put("/feed", rss([item(1, press.now)])), kindle=True)
+    press.clock[0] = MORNING
+    await press.do(lambda work: Digests(work).open_due(limit=10))
+
+    def forget_the_plan(work: object) -> None:
+        work.session.execute(sa.update(Digest).values(next_due_at=MORNING))  # type: ignore[attr-defined] # a Work
+
+    await press.do(forget_the_plan)  # as another scheduler saw it
+    await press.do(lambda work: Digests(work).open_due(limit=10))
+    (issue,) = await press.all(DigestIssue)
+    await press.builder.build(issue_id=issue.id)
+
+    await press.builder.build(issue_id=issue.id)
+
+    assert len(await press.letters()) == 1
+    assert len(await press.mails(OutboxKind.DELIVERY)) == 1
+
+
+async def test_after_an_outage_one_issue_comes(press: Press, web: WebServer) -> None:
+    await reader(press, web.put("/feed", rss([item(1, press.now)])))
+    press.clock[0] = MORNING + timedelta(days=4, hours=3)
+
+    await press.tick()
+
+    (issue,) = await press.all(DigestIssue)
+    assert issue.local_date == (MORNING + timedelta(days=4)).date()
+
+
+async def test_issue_comes_at_its_hour_in_the_readers_zone(press: Press, web: WebServer) -> None:
+    url = web.put("/feed", rss([item(1, press.now)]))
+    await reader(press, url, name="ada", timezone="Europe/Berlin")
+    await reader(press, url, name="kei", timezone="Asia/Tokyo")
+
+    due = {one.user_id: one.next_due_at for one in await press.all(Digest)}
+
+    assert sorted(due.values()) == [  # type: ignore[type-var] # both are on
+        datetime(2026, 11, 23, 21, 30, tzinfo=UTC),  # Tokyo's next morning: today's was before the order
+        datetime(2026, 11, 24, 5, 30, tzinfo=UTC),
+    ]
+
+
+async def test_story_of_two_feeds_comes_once_and_says_where_else(press: Press, web: WebServer) -> None:
+    now = press.now
+    user_id = await reader(press, web.put("/a", rss([item(1, now, seed="same")])))
+    copy = item(7, now, seed="same", title="Story number 1 of the harbor", link="https://echo.test/7")
+    web.put("/b", rss([copy], title="The Echo"))
+    await press.subscribed(user_id, web.url("/b", host="echo.test"), name="The Echo")
+    await press.refresher.drain()
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    assert len(await press.all(IssueStory)) == 1
+    assert "Echo" in text_of((await press.letters())[0])
+
+
+async def test_changed_story_comes_again_marked_updated(press: Press, web: WebServer) -> None:
+    now = press.now
+    first = item(1, now, words=200)
+    await reader(press, web.put("/feed", rss([first])))
+    press.clock[0] = MORNING
+    await press.tick()
+    press.wait(hours=12)
+    longer = story_text("g1", words=200) + story_text("what became of it", words=120)
+    web.put("/feed", rss([item(1, now, html=longer)]))
+    await press.refresher.drain()
+    press.clock[0] = MORNING + timedelta(days=1)
+
+    await press.tick()
+
+    letters = await press.letters()
+    assert len(letters) == 2
+    assert "updated" in text_of(letters[1]).lower()
+
+
+async def test_sections_have_digests_of_their_own(press: Press, web: WebServer) -> None:
+    now = press.now
+    user_id = await reader(press, web.put("/town", rss([item(1, now)])))
+    await press.subscribed(user_id, web.url("/tech", host="tech.test"), name="Tech", section="Tech")
+    web.put("/tech", rss([item(2, now)]))
+    await press.do(lambda work: Digests(work).order(user_id, Schedule(), section="Tech"))
+    await press.refresher.drain()
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    subjects = sorted(str(letter["Subject"]) for letter in await press.letters())
+    assert len(subjects) == 2
+    assert "Story number 1" in subjects[0]
+    assert subjects[1].startswith("Tech")
+    assert len(await press.all(DeliveredStory)) == 2
+
+
+async def test_paused_digest_stays_away_until_its_day(press: Press, web: WebServer) -> None:
+    user_id = await reader(press, web.put("/feed", rss([item(1, press.now)])))
+    until = (MORNING + timedelta(days=3)).date()
+    await press.do(lambda work: Digests(work).pause(Digests(work).of_user(user_id)[0], until))
+
+    for day in range(5):
+        press.clock[0] = MORNING + timedelta(days=day)
+        await press.tick()
+
+    assert [issue.local_date for issue in await press.all(DigestIssue)][:1] == [until]
+
+
+async def test_asking_now_for_a_paper_without_news_is_answered(press: Press, web: WebServer) -> None:
+    user_id = await reader(press, web.put("/feed", rss([])))
+
+    await press.do(lambda work: Digests(work).open_now(Digests(work).ensure(user_id), cause="K7Q29:1"))
+    await press.build()
+
+    (notice,) = await press.notices()
+    assert "nothing new" in notice.subject
+
+
+async def test_pictures_are_in_the_book(press: Press, web: WebServer) -> None:
+    web.put("/p.jpg", make_picture(1).content, headers={"Content-Type": "image/jpeg"})
+    html = f'<p><img src="{web.url("/p.jpg", host="pictures.test")}"></p>' + "<p>" + "word " * 200 + "</p>"
+    await reader(press, web.put("/feed", rss([item(1, press.now, html=html)])), kindle=True)
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    assert len(web.requests("/p.jpg")) == 1
