@@ -105,9 +105,7 @@ def make_epub(plan: BookPlan, *, path: Path) -> None:
     for number, picture in enumerate(plan.pictures, start=1):
         book.add_item(epub.EpubImage(f"picture-{number}", picture.name, picture.media_type, picture.content))
     pages = [
-        Page(
-            uid=chapter.name, file_name=f"{chapter.name}.xhtml", title=chapter.title, content=_page(chapter, plan)
-        )
+        Page(uid=chapter.name, file_name=f"{chapter.name}.xhtml", title=chapter.title, content=_page(chapter, plan))
         for chapter in plan.chapters
     ]
     for page in pages:
