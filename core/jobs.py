@@ -55,3 +55,15 @@ def read_page(read_later_id: int, *, host: str) -> Job:
 def build_issue(issue_id: int, *, user_id: int) -> Job:
     """Make an issue and put its mails into the outbox. One at a time for a reader: no story is to be in two."""
     return Job("build_issue", {"issue_id": issue_id}, lock=f"paper:{user_id}", queue="news", priority=1)
+
+
+def save_story(article_id: int, *, user_id: int, cause: str) -> Job:
+    """Make a book of a story for its reader's library."""
+    args: dict[str, int | str] = {"article_id": article_id, "user_id": user_id, "cause": cause}
+    return Job("save_story", args, queue="news", priority=2)
+
+
+def send_story(article_id: int, *, user_id: int, cause: str, device: str = "") -> Job:
+    """Make a book of a story for its reader's device; "" is the default one."""
+    args: dict[str, int | str] = {"article_id": article_id, "user_id": user_id, "cause": cause, "device": device}
+    return Job("send_story", args, queue="news", priority=2)

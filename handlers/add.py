@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from core.errors import BadRequest, BotError, RefusedFile
-from core.mail.answer import Answer, Block, Paragraph, Step, Steps
+from core.mail.answer import Answer
 from core.mail.grammar import CommandSpec, Example
-from core.services.book_manager import Added
-from core.values import AttachmentKind, RefusedAttachment, StagedBook, Trust
-from handlers._arguments import refuse_unknown_options
-from handlers._books import numbered
+from core.values import AttachmentKind, Trust
+from handlers._adding import ADD_KEYS, add_attached
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -20,8 +17,8 @@ SPEC = CommandSpec(
         "Markdown, HTML and CBZ are taken, and a ZIP with several of them.\n\n"
         "Title, author and cover come from the file. What you write behind title= and author= wins over it."
     ),
-    aliases=("store", "save", "keep", "upload", "hinzufügen", "speichern", "añadir", "guardar"),
-    keys=("title", "author", "genre", "tags", "series"),
+    aliases=("store", "keep", "upload", "hinzufügen", "añadir"),
+    keys=ADD_KEYS,
     trust=Trust.CHANGE,
     takes_attachments=frozenset({AttachmentKind.BOOK}),
     examples=(
@@ -32,88 +29,4 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
-    refuse_unknown_options(request.command, SPEC.keys)
-    books = [one for one in request.attachments if isinstance(one, StagedBook)]
-    refused = [one for one in request.attachments if isinstance(one, RefusedAttachment)]
-    if not books:
-        raise _nothing_to_add(refused)
-    if len(books) > 1 and "title" in request.command.options:
-        raise BadRequest(
-            f"You gave one title for {len(books)} books.",
-            fix="Send the books without it, and correct each with: edit <book> title=…",
-        )
-    added = [request.books.add(request.user.id, book, changes=request.command.options) for book in books]
-    return Answer(
-        _title(added, refused),
-        (
-            *_remarks(added, refused),
-            numbered([one.book for one in added]),
-            *_autosend(request, added),
-            Steps((Step("My books", "list"),)),
-        ),
-    )
-
-
-def _nothing_to_add(refused: list[RefusedAttachment]) -> BotError:
-    if not refused:
-        return BadRequest(
-            "Your mail carries no book.",
-            fix="Attach one: EPUB, PDF and nine other kinds are taken.",
-            code="add.no-book",
-        )
-    first, *others = refused
-    return RefusedFile(
-        f"{first.filename}: {first.text}",
-        fix=first.fix,
-        code=first.code,
-        blocks=tuple(Paragraph(f"{one.filename}: {one.text} {one.fix}".strip()) for one in others),
-    )
-
-
-def _title(added: list[Added], refused: list[RefusedAttachment]) -> str:
-    new = [one for one in added if one.is_new]
-    if len(added) == 1 and not refused:
-        return f"Added: {added[0].book.title}" if new else f"You have it already: {added[0].book.title}"
-    parts = (
-        f"{len(new)} book{'s' * (len(new) != 1)} added",
-        f"{len(added) - len(new)} there already" if len(new) < len(added) else "",
-        f"{len(refused)} not taken" if refused else "",
-    )
-    return ", ".join(part for part in parts if part)
-
-
-def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block]:
-    remarks: list[Block] = []
-    for one in added:
-        if not one.is_new and len(added) > 1:
-            remarks.append(Paragraph(f"“{one.book.title}” was in your library already."))
-        if one.same_work is not None:
-            other = one.same_work
-            remarks.append(
-                Paragraph(
-                    f"You have “{other.title}” as another file too: #{other.id}, {other.format.value.upper()}. "
-                    f"Both are kept; “remove #{other.id}” takes the older one out."
-                )
-            )
-    return [*remarks, *(Paragraph(f"{one.filename}: {one.text} {one.fix}".strip()) for one in refused)]
-
-
-def _autosend(request: Request, added: list[Added]) -> list[Block]:
-    """Send new books on by themselves, where the user has said so; what hinders one does not hinder the others."""
-    if not request.user.autosend:
-        return []
-    said: list[Block] = []
-    for number, one in enumerate((one for one in added if one.is_new), start=1):
-        try:
-            device = request.kindle.device(request.user.id, None)
-            mail = request.kindle.send(
-                request.user.id,
-                one.book,
-                device,
-                cause=f"delivery:{request.cause}:{number}",
-                identity=request.identity,
-            )
-            said.append(Paragraph(f"“{one.book.title}” is queued for {device.name}, reference {mail.reference}."))
-        except BotError as error:
-            said.append(Paragraph(f"“{one.book.title}” was not sent on: {error.text} {error.fix}".strip()))
-    return said
+    return add_attached(request)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from core import jobs
 from core.errors import NotFound
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
-from core.models import Book, Device
+from core.models import Book, Device, IssueStory
 from core.values import Trust
 from handlers._arguments import phrase
 from handlers._books import meant_book
 from handlers._request import Request
+from handlers._stories import linked_stories
 
 SPEC = CommandSpec(
     name="send",
@@ -19,7 +23,8 @@ SPEC = CommandSpec(
         "The book is named by its number in the last list, by words of its title, or by the number with # that never "
         "changes. Without “to …” it goes to your default device.\n\n"
         "The answer says that the book is queued. “Sent” is never said for “arrived”: Amazon confirms nothing, so what "
-        "can be known is that our mail relay took it, and “status” tells that."
+        "can be known is that our mail relay took it, and “status” tells that.\n\n"
+        "In reply to an issue of your paper a number means the story of it."
     ),
     aliases=(
         "deliver", "sync", "push", "send book", "schick", "schicke", "sende", "senden", "envía", "enviar",
@@ -38,6 +43,8 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
+    if stories := linked_stories(request):
+        return _send_stories(request, stories)
     book, device = _book_and_device(request)
     mail = request.kindle.send(
         request.user.id, book, device, cause=f"delivery:{request.cause}", identity=request.identity
@@ -55,6 +62,23 @@ def handle(request: Request) -> Answer:
             Paragraph("It leaves in a moment. If it cannot be sent, you are told."),
             *((_AMAZON_IS_SILENT,) if device.kind == "kindle" else ()),
             Steps((Step("What became of it?", f"status {mail.reference}"),)),
+        ),
+    )
+
+
+def _send_stories(request: Request, stories: Sequence[IssueStory]) -> Answer:
+    """Stories of an issue, each as a book."""
+    device = request.kindle.device(request.user.id, None)
+    for story in stories:
+        cause = f"{request.cause}:{story.number}"
+        request.work.defer(jobs.send_story(story.article_id, user_id=request.user.id, cause=cause))
+    titles = "”, “".join(story.title for story in stories)
+    return Answer(
+        f"Sending “{titles}” to {device.name}",
+        (
+            Paragraph("It leaves as soon as it is made a book. If it cannot be sent, you are told."),
+            *((_AMAZON_IS_SILENT,) if device.kind == "kindle" else ()),
+            Steps((Step("What became of it?", "status"),)),
         ),
     )
 

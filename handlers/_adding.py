@@ -1,0 +1,102 @@
+"""The attached books go into the library: what `add` does, and `save` with a book attached."""
+
+from __future__ import annotations
+
+from core.errors import BadRequest, BotError, RefusedFile
+from core.mail.answer import Answer, Block, Paragraph, Step, Steps
+from core.services.book_manager import Added
+from core.values import RefusedAttachment, StagedBook
+from handlers._arguments import refuse_unknown_options
+from handlers._books import numbered
+from handlers._request import Request
+
+ADD_KEYS = ("title", "author", "genre", "tags", "series")
+
+
+def add_attached(request: Request) -> Answer:
+    """Raises `BadRequest`, `RefusedFile`, and what `BookManager.add` raises."""
+    refuse_unknown_options(request.command, ADD_KEYS)
+    books = [one for one in request.attachments if isinstance(one, StagedBook)]
+    refused = [one for one in request.attachments if isinstance(one, RefusedAttachment)]
+    if not books:
+        raise _nothing_to_add(refused)
+    if len(books) > 1 and "title" in request.command.options:
+        raise BadRequest(
+            f"You gave one title for {len(books)} books.",
+            fix="Send the books without it, and correct each with: edit <book> title=…",
+        )
+    added = [request.books.add(request.user.id, book, changes=request.command.options) for book in books]
+    return Answer(
+        _title(added, refused),
+        (
+            *_remarks(added, refused),
+            numbered([one.book for one in added]),
+            *_autosend(request, added),
+            Steps((Step("My books", "list"),)),
+        ),
+    )
+
+
+def _nothing_to_add(refused: list[RefusedAttachment]) -> BotError:
+    if not refused:
+        return BadRequest(
+            "Your mail carries no book.",
+            fix="Attach one: EPUB, PDF and nine other kinds are taken.",
+            code="add.no-book",
+        )
+    first, *others = refused
+    return RefusedFile(
+        f"{first.filename}: {first.text}",
+        fix=first.fix,
+        code=first.code,
+        blocks=tuple(Paragraph(f"{one.filename}: {one.text} {one.fix}".strip()) for one in others),
+    )
+
+
+def _title(added: list[Added], refused: list[RefusedAttachment]) -> str:
+    new = [one for one in added if one.is_new]
+    if len(added) == 1 and not refused:
+        return f"Added: {added[0].book.title}" if new else f"You have it already: {added[0].book.title}"
+    parts = (
+        f"{len(new)} book{'s' * (len(new) != 1)} added",
+        f"{len(added) - len(new)} there already" if len(new) < len(added) else "",
+        f"{len(refused)} not taken" if refused else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block]:
+    remarks: list[Block] = []
+    for one in added:
+        if not one.is_new and len(added) > 1:
+            remarks.append(Paragraph(f"“{one.book.title}” was in your library already."))
+        if one.same_work is not None:
+            other = one.same_work
+            remarks.append(
+                Paragraph(
+                    f"You have “{other.title}” as another file too: #{other.id}, {other.format.value.upper()}. "
+                    f"Both are kept; “remove #{other.id}” takes the older one out."
+                )
+            )
+    return [*remarks, *(Paragraph(f"{one.filename}: {one.text} {one.fix}".strip()) for one in refused)]
+
+
+def _autosend(request: Request, added: list[Added]) -> list[Block]:
+    """Send new books on by themselves, where the user has said so; what hinders one does not hinder the others."""
+    if not request.user.autosend:
+        return []
+    said: list[Block] = []
+    for number, one in enumerate((one for one in added if one.is_new), start=1):
+        try:
+            device = request.kindle.device(request.user.id, None)
+            mail = request.kindle.send(
+                request.user.id,
+                one.book,
+                device,
+                cause=f"delivery:{request.cause}:{number}",
+                identity=request.identity,
+            )
+            said.append(Paragraph(f"“{one.book.title}” is queued for {device.name}, reference {mail.reference}."))
+        except BotError as error:
+            said.append(Paragraph(f"“{one.book.title}” was not sent on: {error.text} {error.fix}".strip()))
+    return said
