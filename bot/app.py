@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bot.authenticate import PathAuthenticator
+from bot.cache import Cache
 from bot.circuit import RelayCircuit
 from bot.config import Config
 from bot.delivery import Deliverer
@@ -35,6 +36,7 @@ from bot.news.discover import FeedFinder
 from bot.news.issues import IssueBuilder
 from bot.news.pages import PageReader
 from bot.news.pictures import PictureFetcher
+from bot.news.previews import Previewer
 from bot.news.refresh import FeedRefresher
 from bot.pace import Pacer
 from bot.process import MailProcessor
@@ -157,13 +159,17 @@ async def open_app(config: Config) -> AsyncIterator[App]:
             journal=journal,
             observe=metrics.delivery_tried,
         )
+        cache = Cache(config.cache)
+        stack.push_async_callback(cache.close)
         fetcher = HttpFetcher(config.fetch)
         stack.push_async_callback(fetcher.close)
         refresher = FeedRefresher(config.feeds, database=engine, fetcher=fetcher, sandbox=sandbox)
         processor = _processor(config, engine=engine, blobs=blobs, sandbox=sandbox, metrics=metrics)
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
-        _register_news(config, engine=engine, blobs=blobs, sandbox=sandbox, fetcher=fetcher, refresher=refresher)
+        _register_news(
+            config, engine=engine, blobs=blobs, sandbox=sandbox, cache=cache, fetcher=fetcher, refresher=refresher
+        )
         metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
         async def accept(mail: ReceivedMail) -> Receipt:
@@ -223,6 +229,7 @@ def _register_news(
     engine: JobEngine,
     blobs: BlobStore,
     sandbox: Sandbox,
+    cache: Cache,
     fetcher: Fetcher,
     refresher: FeedRefresher,
 ) -> None:
@@ -237,6 +244,7 @@ def _register_news(
     issues = IssueBuilder(
         database=engine, blobs=blobs, sandbox=sandbox, pictures=pictures, identity=identity, work_root=work_root
     )
+    previews = Previewer(database=engine, cache=cache, identity=identity)
     for name, task in (
         ("discover_feed", finder.discover),
         ("fetch_article", pages.fetch_article),
@@ -244,6 +252,7 @@ def _register_news(
         ("save_story", books.save_story),
         ("send_story", books.send_story),
         ("build_issue", issues.build),
+        ("preview_issue", previews.preview),
     ):
         engine.task(name, queue="news")(task)
 

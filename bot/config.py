@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from bot.authenticate import TrustSettings
+from bot.cache import CacheSettings
 from bot.circuit import CircuitSettings
 from bot.fetch import FetchSettings
 from bot.guards import EdgeSettings
@@ -107,6 +108,7 @@ class Config:
     fetch: FetchSettings = field(default_factory=FetchSettings)
     feeds: FeedSettings = field(default_factory=FeedSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     log: LogSettings = field(default_factory=LogSettings)

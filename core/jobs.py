@@ -57,6 +57,12 @@ def build_issue(issue_id: int, *, user_id: int) -> Job:
     return Job("build_issue", {"issue_id": issue_id}, lock=f"paper:{user_id}", queue="news", priority=1)
 
 
+def preview_issue(digest_id: int, *, user_id: int, cause: str) -> Job:
+    """Tell a reader what the next issue would hold."""
+    args: dict[str, int | str] = {"digest_id": digest_id, "user_id": user_id, "cause": cause}
+    return Job("preview_issue", args, queue="news", priority=2)
+
+
 def save_story(article_id: int, *, user_id: int, cause: str) -> Job:
     """Make a book of a story for its reader's library."""
     args: dict[str, int | str] = {"article_id": article_id, "user_id": user_id, "cause": cause}

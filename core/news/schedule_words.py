@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from core.errors import BadRequest
 from core.mail.words import clean_line
 from core.news.schedule import DAY_NAMES, EVERY_DAY, LONGEST_MINUTES, WEEKEND, WORKDAYS, Schedule, Target
+from core.news.schedule_tongues import date_in_english, schedule_in_english
+
+T = TypeVar("T")
 
 LONGEST_PAUSE_YEARS = 5  # who wants no paper for longer has done with it
 EXAMPLE = "digest weekdays 06:30 to kindle 20 min"
@@ -49,7 +53,7 @@ _PARTS: Final = tuple(
         ("hours", r"(?P<hours>\d{1,2}|an|one|two|half an)\s?(?:hours?|hrs?)"),
         ("time", rf"{_AT}(?:noon|midday|(?P<midnight>midnight))"),
         ("time", rf"{_AT}(?P<hour>\d{{1,2}})\s?[:.h]\s?(?P<minute>\d\d)(?:\s?(?P<half>{_HALF})|\s?h|\s?uhr)?"),
-        ("time", rf"{_AT}(?P<hour>\d{{1,2}})\s?(?:o'?clock\s)?(?P<half>{_HALF})"),
+        ("time", rf"{_AT}(?P<hour>\d{{1,2}})\s?(?:(?:o'?clock|uhr|h)\s)?(?P<half>{_HALF})"),
         ("time", rf"{_AT}(?P<hour>\d{{1,2}})\s?(?:h|o'?clock|uhr)"),
         ("time", rf"{_AT}(?P<hour>[012]\d)(?P<minute>[0-5]\d)"),
         ("time", r"(?:at|@)\s?(?P<hour>\d{1,2})"),
@@ -81,7 +85,23 @@ def parse_schedule(words: str, *, current: Schedule | None) -> Schedule:
 
     Raises `Unclear`, which names the words that were not understood.
     """
-    parts = _read(clean_line(words))
+    return _in_either(clean_line(words), schedule_in_english, lambda line: _schedule(line, current))
+
+
+def _in_either(line: str, translate: Callable[[str], str], read: Callable[[str], T]) -> T:
+    """What is read of a line as it stands, or else of the line in English: so no foreign word hides an English one."""
+    try:
+        return read(line)
+    except Unclear:
+        if (translated := translate(line)) == line:
+            raise
+        with suppress(Unclear):
+            return read(translated)
+        raise
+
+
+def _schedule(line: str, current: Schedule | None) -> Schedule:
+    parts = _read(line)
     if parts.unknown:
         raise _unclear(f"I do not understand “{' '.join(parts.unknown)}” in the times of a digest.")
     if len(set(parts.times)) > 1 or len(set(parts.lengths)) > 1:
@@ -227,7 +247,11 @@ def parse_until(text: str, *, today: date) -> date:
 
     Raises `Unclear`: nothing is guessed at, since a paper that stays away on the wrong day is noticed late.
     """
-    words = re.sub(r"^(?:until|till|to|on|the|\s)*\b", "", clean_line(text).lower().strip(" .,;!"))
+    return _in_either(clean_line(text), date_in_english, lambda line: _date(line, today))
+
+
+def _date(line: str, today: date) -> date:
+    words = re.sub(r"^(?:until|till|to|on|the|\s)*\b", "", line.lower().strip(" .,;!"))
     for pattern in _UNTIL:
         if (match := pattern.fullmatch(words)) is not None and (day := _until(match.groupdict(), today)) is not None:
             if today < day <= date(today.year + LONGEST_PAUSE_YEARS, 12, 31):

@@ -43,6 +43,7 @@ DEFAULT_NAME = "Morning paper"
 LATER = "Saved for later"
 """The section of the pages that the reader put aside."""
 MAX_DIGESTS = 20
+MOST_ARTICLES = 200  # of an issue: a letter lists 60, and a book of more is a week's reading
 LOOK_BACK = timedelta(days=3)
 """A story that was kept out by an issue's limits may stand in one of these days' later ones."""
 OVERLAP = timedelta(days=1)
@@ -105,10 +106,9 @@ class Digests:
         """A new digest. Raises `BadRequest`, `Conflict`, `TooMuch`."""
         mine = self.of_user(user_id)
         if len(mine) >= MAX_DIGESTS:
-            raise TooMuch(f"You have {len(mine)} digests already.", fix="End one with: digest off <name>")
+            raise TooMuch(f"You have {len(mine)} digests already.", fix="Delete one with: digest remove <name>")
         name = _checked_name(name or section or DEFAULT_NAME)
-        if any(one.name_key == fold(name) for one in mine):
-            raise Conflict(f"You have a digest called “{name}” already.", fix="Choose another name: name=…")
+        _refuse_taken(name, mine)
         digest = Digest(
             user_id=user_id,
             name=name,
@@ -134,7 +134,37 @@ class Digests:
         self._plan(digest)
 
     def turn_off(self, digest: Digest) -> None:
-        digest.next_due_at = None
+        digest.next_due_at = digest.paused_until = None
+
+    def resume(self, digest: Digest) -> None:
+        """On again, off or paused; the first issue has what came meanwhile."""
+        digest.paused_until = None
+        self._plan(digest)
+
+    def rename(self, digest: Digest, name: str) -> None:
+        """Raises `BadRequest`, `Conflict`."""
+        name = _checked_name(name)
+        _refuse_taken(name, [one for one in self.of_user(digest.user_id) if one is not digest])
+        digest.name, digest.name_key = name, fold(name)
+
+    def limit(
+        self,
+        digest: Digest,
+        *,
+        min_quality: int | None = None,
+        max_articles: int | None = None,
+        with_pictures: bool | None = None,
+        send_empty: bool | None = None,
+    ) -> None:
+        """What its issues hold; None leaves a limit as it is. Raises `BadRequest`."""
+        for key, number, most in (("min_quality", min_quality, 100), ("max_articles", max_articles, MOST_ARTICLES)):
+            if number is not None and not (key == "max_articles") <= number <= most:
+                least = int(key == "max_articles")
+                raise BadRequest(f"{key} is a number from {least} to {most}, not {number}.", fix=f"Write {key}={most}.")
+        digest.min_quality = digest.min_quality if min_quality is None else min_quality
+        digest.max_articles = digest.max_articles if max_articles is None else max_articles
+        digest.with_pictures = digest.with_pictures if with_pictures is None else with_pictures
+        digest.send_empty = digest.send_empty if send_empty is None else send_empty
 
     def remove(self, digest: Digest) -> None:
         """What was delivered stays remembered."""
@@ -148,16 +178,24 @@ class Digests:
                 self._plan(digest)
 
     def resolve(self, user_id: int, name: str = "") -> Digest:
-        """The digest of this name or section, the first one where none is named. Raises `NotFound`."""
+        """The digest of this name, section or number in `of_user`, the first one where none is named. Raises
+        `NotFound`."""
         mine = self.of_user(user_id)
         wanted = fold(name.strip())
         found = [one for one in mine if not wanted or wanted in (one.name_key, fold(one.section))]
         if found:
             return found[0]
+        if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= len(mine):
+            return mine[int(wanted) - 1]
         if not mine:
             raise NotFound("You have no digest yet.", fix="Subscribe to a feed, and you have one: subscribe <address>")
         names = ", ".join(one.name for one in mine)
         raise NotFound(f"You have no digest called “{name}”.", fix=f"You have: {names}.", code="digest.not-found")
+
+    def of_issue(self, reference: str, *, user_id: int | None = None) -> Digest | None:
+        """The digest whose letter has this reference; with a `user_id` only if it is theirs."""
+        which = sa.select(Digest).join(DigestIssue).where(DigestIssue.reference == reference)
+        return self._session.scalars(which if user_id is None else which.where(Digest.user_id == user_id)).first()
 
     # Issues ------------------------------------------------------------------------------------------------------
 
@@ -501,6 +539,11 @@ def _troubles(subscriptions: Iterable[Subscription]) -> tuple[FeedTrouble, ...]:
         for one in subscriptions
         if one.feed.failures >= TROUBLED_AFTER and one.feed.last_error
     )
+
+
+def _refuse_taken(name: str, others: Iterable[Digest]) -> None:
+    if any(one.name_key == fold(name) for one in others):
+        raise Conflict(f"You have a digest called “{name}” already.", fix="Choose another name: name=…")
 
 
 def _checked_name(name: str) -> str:

@@ -238,3 +238,42 @@ def test_a_date_that_is_none_or_not_to_come_is_refused(text: str) -> None:
 def test_any_date_is_read_or_refused(text: str, today: date) -> None:
     with suppress(Unclear):
         assert parse_until(text, today=today) > today
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("täglich um 6:30 auf den Kindle", "daily at 06:30 to kindle"),
+        ("werktags 6.30 Uhr, 20 Minuten", "weekdays at 06:30 to mail and kindle, 20 min"),
+        ("Mo, Do 06:30 an beide", "weekly mon, thu at 06:30 to mail and kindle"),
+        ("jeden Tag um 7 Uhr morgens", "daily at 07:00 to mail and kindle"),
+        ("am Wochenende um 9 Uhr per E-Mail", "weekends at 09:00 to mail"),
+        ("lunes y jueves a las 7:00 al kindle", "weekly mon, thu at 07:00 to kindle"),
+        ("todos los días a las 6:30 por correo, 20 minutos", "daily at 06:30 to mail, 20 min"),
+        ("el lunes a las 7 de la mañana", "weekly mon at 07:00 to mail and kindle"),
+    ],
+)
+def test_german_and_spanish_are_read(words: str, expected: str) -> None:
+    assert parse_schedule(words, current=None).to_text() == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "day"),
+    [
+        ("bis 12. August", date(2027, 8, 12)),
+        ("bis zum 3. März", date(2027, 3, 3)),
+        ("für 2 Wochen", date(2026, 12, 7)),
+        ("bis morgen", date(2026, 11, 24)),
+        ("bis nächste Woche", date(2026, 11, 30)),
+        ("hasta el 12 de agosto", date(2027, 8, 12)),
+        ("una semana", date(2026, 11, 30)),
+        ("3 Mar", date(2027, 3, 3)),
+    ],
+)
+def test_days_are_read_in_german_and_spanish(words: str, day: date) -> None:
+    assert parse_until(words, today=TODAY) == day
+
+
+def test_word_that_means_two_days_in_two_languages_is_asked_about() -> None:
+    with pytest.raises(Unclear, match="mi"):
+        parse_schedule("mi 06:30", current=None)
