@@ -23,6 +23,7 @@ from bot.fetch import HttpFetcher
 from bot.guards import EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.lmtp import LmtpListener
 from bot.intake.session import Verify
 from bot.intake.smtp import SmtpListener
 from bot.intake.spool import SpoolFolder
@@ -76,6 +77,7 @@ class App:
     deliverer: Deliverer
     acceptor: Acceptor
     listener: SmtpListener
+    lmtp: LmtpListener
     health: HealthServer
     upkeep: Upkeep
     refresher: FeedRefresher
@@ -172,6 +174,8 @@ async def open_app(config: Config) -> AsyncIterator[App]:
         )
         metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
+        guard = EdgeGuard(config.edge)
+
         async def accept(mail: ReceivedMail) -> Receipt:
             started = time.monotonic()
             receipt = await acceptor.accept(mail)
@@ -191,8 +195,17 @@ async def open_app(config: Config) -> AsyncIterator[App]:
                 ours=config.service.ours,
                 accept=accept,
                 spool=spool,
-                guard=EdgeGuard(config.edge),
+                guard=guard,
                 verify=_verifier(engine),
+            ),
+            lmtp=LmtpListener(
+                config.lmtp,
+                limits=config.smtp,
+                hostname=config.service.smtp_name,
+                ours=config.service.ours,
+                accept=accept,
+                spool=spool,
+                guard=guard,
             ),
             health=HealthServer(config.health, metrics=metrics, checks=_checks(engine, blobs, transport)),
             upkeep=Upkeep(config.upkeep, database=engine, blobs=blobs),

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -34,6 +35,7 @@ async def check_everything(config: Config) -> list[Finding]:
         "storage": _storage,
         f"relay {config.relay.host}" if config.relay.host else "no relay: mail goes to a Maildir": _relay,
         "certificate": _certificate,
+        "LMTP": _lmtp,
         "addresses": _addresses,
     }
     return [Finding(name, await _problem(check, config)) for name, check in checks.items()]
@@ -84,6 +86,14 @@ async def _certificate(config: Config) -> str | None:
     if not smtp.certificate_file:
         return "tls_port is set, but there is no certificate_file" if smtp.tls_port is not None else None
     ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(smtp.certificate_file, smtp.key_file or None)
+    return None
+
+
+async def _lmtp(config: Config) -> str | None:
+    if config.lmtp.socket and not os.access(folder := Path(config.lmtp.socket).parent, os.W_OK | os.X_OK):
+        return f"lmtp.socket: {folder} is not there, or we may not write to it"
+    if config.lmtp.port is not None and config.lmtp.host in ("", "0.0.0.0", "::"):  # noqa: S104 - it is looked for
+        return "lmtp.host is every address of this machine: whoever reaches the port may say whose mail it brings"
     return None
 
 

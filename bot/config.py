@@ -28,6 +28,7 @@ from bot.circuit import CircuitSettings
 from bot.fetch import FetchSettings
 from bot.guards import EdgeSettings
 from bot.health import HealthSettings
+from bot.intake.lmtp import LmtpSettings
 from bot.intake.smtp import SmtpSettings
 from bot.jobs import JobSettings
 from bot.logs import LogSettings
@@ -98,6 +99,7 @@ class Config:
     """`gs://bucket/prefix` for Google Cloud Storage; a folder in the data folder where empty."""
     service: ServiceSettings = field(default_factory=ServiceSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)

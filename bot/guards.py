@@ -50,6 +50,10 @@ class EdgeGuard:
             functools.partial(_client_key, trusted=settings.trusted_networks)
         )
 
+    def is_trusted(self, ip: str | None) -> bool:
+        """Whether this is one of ours: a listed network, or a socket that only this machine has."""
+        return self._key_of(ip) is None
+
     def may_connect(self, ip: str | None) -> bool:
         """Count a connection."""
         return self._hit(self._connections, "connect", ip)

@@ -37,6 +37,8 @@ async def running(app: App) -> AsyncIterator[None]:
         stack.callback(app.upkeep.close)
         await app.listener.start()
         stack.push_async_callback(app.listener.close)
+        await app.lmtp.start()
+        stack.push_async_callback(app.lmtp.close)
         log.info("inkpost is up", smtp=app.listener.addresses, health=app.health.port)
         yield
         log.info("inkpost goes down")

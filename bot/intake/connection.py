@@ -97,6 +97,7 @@ class LineConnection(SMTP):
     """The server's end of one connection. Its commands are a subclass's: methods `smtp_VERB`, as in aiosmtpd."""
 
     line_length_limit = PIECE_BYTES  # aiosmtpd makes this the limit of its reader's buffer
+    protocol = "ESMTP"  # what the banner says
 
     def __init__(
         self,
@@ -212,7 +213,7 @@ class LineConnection(SMTP):
         try:
             if not self._connections.admit(self) or not self._may_connect():
                 raise Goodbye("421 4.7.0 too many connections from your address, try again later")
-            await self.push(f"220 {self.hostname} ESMTP Inkpost")
+            await self.push(f"220 {self.hostname} {self.protocol} Inkpost")
             while not self._is_stopping:
                 await self._serve_command()
             raise Goodbye(GOING_DOWN)
@@ -234,16 +235,23 @@ class LineConnection(SMTP):
             await self._obey(line)
         except (Goodbye, asyncio.IncompleteReadError, TLSSetupException):
             raise
-        except Exception as error:  # the end of a command: a fault of ours is never told, and never the peer's
-            if self.transport is None or self.transport.is_closing():
-                raise ConnectionResetError from error
-            if isinstance(error, Unavailable):
-                log.warning("mail_postponed", ip=self.ip, reason=str(error))
-            else:
-                log.exception("smtp_command_failed", ip=self.ip)
-            await self.push("451 4.3.0 something failed here, try again later")
+        except Exception as error:  # noqa: BLE001 - the end of a command, which is logged there
+            await self.push(self._postponed(error))
         if self._errors_left < 0:
             raise Goodbye("421 4.7.0 too many errors")
+
+    def _postponed(self, error: Exception) -> str:
+        """The reply to a command that broke on us: a fault of ours is never told, and never the peer's.
+
+        Raises `ConnectionResetError` where nobody is left to be told.
+        """
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError from error
+        if isinstance(error, Unavailable):
+            log.warning("mail_postponed", ip=self.ip, reason=str(error))
+        else:
+            log.error("smtp_command_failed", ip=self.ip, exc_info=error)
+        return "451 4.3.0 something failed here, try again later"
 
     async def _line(self) -> bytes:
         """The next line without its end. The wait for all of it is timed as one, so that it cannot be dripped.

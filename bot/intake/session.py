@@ -57,15 +57,19 @@ class SmtpService:
 
 
 @dataclass(slots=True)
-class _Transaction:
+class Transaction:
     """RFC 5321 3.3: a sender, then recipients, then the mail."""
 
     sender: ReversePath | None = None
     rcpt_tos: list[str] = field(default_factory=list)
+    recipients: int = 0
+    """How many RCPT were taken, those that name somebody again included."""
 
 
 class SmtpConnection(LineConnection):
     """A client's conversation with us; made by the listener's protocol factory."""
+
+    intake = "smtp"
 
     def __init__(self, service: SmtpService, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(service.connections, hostname=service.hostname, tls_context=service.tls_context, loop=loop)
@@ -85,7 +89,7 @@ class SmtpConnection(LineConnection):
         return self._service.guard.may_connect(self.ip)
 
     def _set_post_data_state(self) -> None:
-        self._transaction = _Transaction()
+        self._transaction = Transaction()
 
     # The commands, by aiosmtpd's names.
 
@@ -194,7 +198,7 @@ class SmtpConnection(LineConnection):
         sender, rcpt_tos = self._transaction.sender, self._transaction.rcpt_tos
         if sender is None:
             await self.push("503 5.5.1 RCPT belongs after MAIL")
-        elif len(rcpt_tos) >= self._service.max_recipients:
+        elif self._transaction.recipients >= self._service.max_recipients:
             await self.push("452 4.5.3 too many recipients, bring the rest in another mail")
         elif not self._service.guard.may_name_recipient(self.ip):
             await self.push("451 4.7.1 too much mail from your address, try again later")
@@ -207,6 +211,7 @@ class SmtpConnection(LineConnection):
                     await self.push(reply)
                 case ForwardPath(address):
                     rcpt_tos += [] if address in rcpt_tos else [address]
+                    self._transaction.recipients += 1
                     await self.push("250 2.1.5 OK")
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
@@ -214,32 +219,51 @@ class SmtpConnection(LineConnection):
             await self.push("503 5.5.1 DATA belongs after RCPT, alone on its line")
             return
         await self.push("354 end the mail with <CR><LF>.<CR><LF>")
-        spool = self._service.spool.new()
+        transaction, spool = self._transaction, self._service.spool.new()
         self._is_receiving = True
         try:
-            reply = await self._take_mail(spool)
+            reply = await self._take_mail(transaction, spool)
+        except asyncio.IncompleteReadError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the end of a mail, which is logged there
+            reply = self._postponed(error)
         finally:
             self._is_receiving = False
             spool.discard()
             self._set_post_data_state()
-        await self.push(reply)
+        await self.push(self._reply_to_mail(reply, transaction))
 
-    async def _take_mail(self, spool: MailSpool) -> str:
+    def _reply_to_mail(self, reply: str, transaction: Transaction) -> str:
+        """What the peer is told at the end of data."""
+        return reply
+
+    def _peer(self) -> Peer:
+        return Peer(self.ip, helo=self._helo, auth_user=self._auth_user, tls=self.is_tls)
+
+    async def _take_mail(self, transaction: Transaction, spool: MailSpool) -> str:
         refusal = await receive_data(self._reader, spool, max_bytes=self._service.max_message_bytes)
         if refusal is not None:
             return refusal.reply
-        assert self._transaction.sender is not None
-        envelope = Envelope(self._transaction.sender.address, tuple(self._transaction.rcpt_tos))
-        peer = Peer(self.ip, helo=self._helo, auth_user=self._auth_user, tls=self.is_tls)
+        assert transaction.sender is not None
+        envelope = Envelope(transaction.sender.address, tuple(transaction.rcpt_tos))
         with self._our_turn():
             mail = await spool.finish(envelope)
             receipt = await self._service.accept(
-                ReceivedMail("smtp", peer, envelope, mail.content, mail.size_bytes, mail.content_hash, mail.dedupe_key)
+                ReceivedMail(
+                    self.intake,
+                    self._peer(),
+                    envelope,
+                    mail.content,
+                    mail.size_bytes,
+                    mail.content_hash,
+                    mail.dedupe_key,
+                )
             )
         self._note_progress()
         log.info(
             "mail_accepted",
             reference=receipt.reference,
+            intake=self.intake,
             ip=self.ip,
             mail_from=envelope.mail_from,
             size_bytes=mail.size_bytes,

@@ -1,9 +1,8 @@
-"""The SMTP listener: its settings, its sockets, the count of its connections, and how it stops."""
+"""The SMTP listener: its settings, and where it listens."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ import structlog
 from bot.guards import EdgeGuard
 from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import Bounds, OpenConnections
+from bot.intake.listener import BACKLOG, Listener
 from bot.intake.session import SmtpConnection, SmtpService, Verify
 from bot.intake.spool import SpoolFolder
 from core.mail.authenticity import OurAddresses
-
-BACKLOG = 512  # connections that the kernel holds while we are busy; a burst of senders is not turned away
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +69,8 @@ class SmtpSettings:
         )
 
 
-class SmtpListener:
-    """Receives mail by SMTP in the running event loop. `start`, then `close`; neither may be called twice."""
+class SmtpListener(Listener):
+    """Receives mail by SMTP."""
 
     def __init__(
         self,
@@ -86,6 +84,7 @@ class SmtpListener:
         verify: Verify | None = None,
     ) -> None:
         """Reads the certificate, and raises OSError (`ssl.SSLError` is one) if it cannot. AUTH needs `verify`."""
+        super().__init__(OpenConnections(settings.bounds), grace_seconds=settings.shutdown_grace_seconds)
         self._settings = settings
         self._service = SmtpService(
             hostname=hostname,
@@ -93,63 +92,26 @@ class SmtpListener:
             accept=accept,
             spool=spool,
             guard=guard,
-            connections=OpenConnections(settings.bounds),
+            connections=self.connections,
             verify=verify,
             tls_context=_tls_context(settings),
             max_message_bytes=settings.max_message_bytes,
             max_recipients=settings.max_recipients,
             plaintext_login_networks=settings.plaintext_login_networks,
         )
-        self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
         """Listen. Raises OSError if a port is taken, and listens on none then."""
-        logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd's: it would log addresses and secrets
         loop = asyncio.get_running_loop()
         make_connection = partial(SmtpConnection, self._service, loop=loop)
         ports: list[tuple[int, ssl.SSLContext | None]] = [(self._settings.port, None)]
         if self._settings.tls_port is not None:
             ports.append((self._settings.tls_port, self._service.tls_context))
-        try:
-            for port, context in ports:
-                self._servers.append(
-                    await loop.create_server(make_connection, self._settings.host, port, ssl=context, backlog=BACKLOG)
-                )
-        except OSError:
-            self._stop_listening()
-            raise
+        await self._listen(
+            loop.create_server(make_connection, self._settings.host, port, ssl=context, backlog=BACKLOG)
+            for port, context in ports
+        )
         log.info("smtp_listening", addresses=self.addresses)
-
-    @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Where it listens: (host, port) of each socket, in the order of `port` and `tls_port`."""
-        return [socket.getsockname()[:2] for server in self._servers for socket in server.sockets]
-
-    @property
-    def connections(self) -> OpenConnections:
-        return self._service.connections
-
-    async def close(self) -> None:
-        """Say 421 to everybody who is not bringing a mail, wait for the others as long as the grace lasts, and end."""
-        self._stop_listening()
-        members = self.connections.members
-        for connection in list(members):
-            connection.stop()
-        await self._emptied(self._settings.shutdown_grace_seconds)
-        for connection in list(members):
-            log.warning("mail_cut_off", ip=connection.ip)
-            connection.abort()
-        await self._emptied(1.0)  # an abort needs the loop once or twice, and nobody's good will
-
-    def _stop_listening(self) -> None:
-        # Not `wait_closed`: from Python 3.12.1 on it waits for clients, who may stay as long as they please.
-        for server in self._servers:
-            server.close()
-
-    async def _emptied(self, timeout_seconds: float) -> None:
-        tasks = [connection.task for connection in self.connections.members]
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout_seconds)
 
 
 def _tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:

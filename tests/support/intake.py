@@ -6,7 +6,7 @@ import asyncio
 import functools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +17,7 @@ from sqlalchemy.orm import undefer
 
 from bot.guards import EdgeGuard, EdgeSettings
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.lmtp import LmtpListener, LmtpSettings
 from bot.intake.session import Verify
 from bot.intake.smtp import SmtpListener, SmtpSettings
 from bot.intake.spool import SpoolFolder
@@ -31,6 +32,7 @@ from tests.support.smtp_client import RawClient, connected
 OURS = OurAddresses(domains=frozenset({"books.example"}), local_parts=frozenset({"books", "bot"}))
 
 
+Started = SmtpListener | LmtpListener
 Accept = Callable[[Acceptor, ReceivedMail], Awaitable[Receipt]]
 
 
@@ -61,7 +63,7 @@ class Ledger:
 class Intake(Ledger):
     spool: SpoolFolder
     acceptor: Acceptor
-    listener: SmtpListener
+    listener: Started
 
     @property
     def port(self) -> int:
@@ -96,29 +98,13 @@ def make_engine(folder: Path) -> JobEngine:
 
 
 @asynccontextmanager
-async def running_intake(
-    folder: Path,
-    *,
-    settings: SmtpSettings = SmtpSettings(port=0),  # noqa: B008 - frozen
-    edge: EdgeSettings = EdgeSettings(),  # noqa: B008 - frozen
-    verify: Verify | None = None,
-    accept: Accept = Acceptor.accept,
-) -> AsyncIterator[Intake]:
-    """An intake on a free port of the loopback. `accept` may put a fault between listener and acceptor."""
+async def _running(folder: Path, make_listener: Callable[[Acceptor, SpoolFolder], Started]) -> AsyncIterator[Intake]:
     engine = make_engine(folder)
     blobs = LocalStore(folder / "blobs")
     spool = SpoolFolder(folder / "spool")
     spool.prepare()
     acceptor = Acceptor(engine.work, blobs)
-    listener = SmtpListener(
-        settings,
-        hostname="mx.books.example",
-        ours=OURS,
-        accept=partial(accept, acceptor),
-        spool=spool,
-        guard=EdgeGuard(edge),
-        verify=verify,
-    )
+    listener = make_listener(acceptor, spool)
     await listener.start()
     try:
         yield Intake(engine, blobs, spool, acceptor, listener)
@@ -127,6 +113,52 @@ async def running_intake(
         await acceptor.close()
         spool.close()
         engine.db.dispose()
+
+
+def running_intake(
+    folder: Path,
+    *,
+    settings: SmtpSettings = SmtpSettings(port=0),  # noqa: B008 - frozen
+    edge: EdgeSettings = EdgeSettings(),  # noqa: B008 - frozen
+    verify: Verify | None = None,
+    accept: Accept = Acceptor.accept,
+) -> AbstractAsyncContextManager[Intake]:
+    """An intake on a free port of the loopback. `accept` may put a fault between listener and acceptor."""
+    return _running(
+        folder,
+        lambda acceptor, spool: SmtpListener(
+            settings,
+            hostname="mx.books.example",
+            ours=OURS,
+            accept=partial(accept, acceptor),
+            spool=spool,
+            guard=EdgeGuard(edge),
+            verify=verify,
+        ),
+    )
+
+
+def running_lmtp(
+    folder: Path,
+    *,
+    settings: LmtpSettings = LmtpSettings(port=0),  # noqa: B008 - frozen
+    limits: SmtpSettings = SmtpSettings(),  # noqa: B008 - frozen
+    edge: EdgeSettings = EdgeSettings(),  # noqa: B008 - frozen
+    accept: Accept = Acceptor.accept,
+) -> AbstractAsyncContextManager[Intake]:
+    """An intake that speaks LMTP."""
+    return _running(
+        folder,
+        lambda acceptor, spool: LmtpListener(
+            settings,
+            limits=limits,
+            hostname="mx.books.example",
+            ours=OURS,
+            accept=partial(accept, acceptor),
+            spool=spool,
+            guard=EdgeGuard(edge),
+        ),
+    )
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 PATIENCE_SECONDS = 10.0
 
@@ -78,10 +79,13 @@ class RawClient:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawClient]:
-    """A client that has heard the banner."""
+async def connected(port: int | Path, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawClient]:
+    """A client that has heard the banner; of a port of the loopback, or of a Unix socket."""
     name = "mx.books.example" if tls else None
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name)
+    if isinstance(port, Path):
+        reader, writer = await asyncio.open_unix_connection(port)
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name)
     client = RawClient(reader, writer)
     try:
         client.banner = await client.reply()
