@@ -16,7 +16,7 @@ check: test lint types
 
 # Whole kinds of real and hostile input; says so and goes on where there is no corpus.
 corpus: $(STAMP)
-	for kind in mime epub; do $(BIN)/python -m tests.corpus $$kind || [ $$? = 2 ] || exit 1; done
+	for kind in mime epub feeds html duplicates; do $(BIN)/python -m tests.corpus $$kind || [ $$? = 2 ] || exit 1; done
 
 # Every benchmark in the form that takes seconds: it must run, its figures mean nothing.
 bench-short: $(STAMP)

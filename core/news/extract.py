@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from core.news.leftovers import standfirst, without_leftovers
 from core.news.sanitise import sanitise
 from core.news.values import Reading
 
@@ -35,14 +36,19 @@ def extract(page: bytes, *, url: str, headers: Mapping[str, str]) -> Reading | N
             source, url=url, output_format="html", include_comments=False, include_images=True, include_links=True,
             include_tables=True, include_formatting=True,
         )  # fmt: skip
+        if not html:
+            return None
         about = trafilatura.extract_metadata(source, default_url=url)
+        reading = sanitise(html, base_url=url, language=about.language)
+        if reading.words < SHORTEST_ARTICLE:
+            return None
+        tree = trafilatura.load_html(source)
+        lead = standfirst(tree, description=about.description or "", text=reading.text) if tree is not None else ""
+        whole = lead + without_leftovers(reading.html)
     except Exception:  # noqa: BLE001 - a parser's boundary: its own faults with strange pages are no article
         return None
-    if not html:
-        return None
-    reading = sanitise(html, base_url=url, language=about.language)
-    if reading.words < SHORTEST_ARTICLE:
-        return None
+    if whole != reading.html:
+        reading = sanitise(whole, base_url=url, language=about.language)
     authors = tuple(name.strip() for name in (about.author or "").split(";") if name.strip())
     return replace(reading, title=about.title or "", authors=authors, published_at=_date(about.date))
 

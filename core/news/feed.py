@@ -23,6 +23,19 @@ _ROOT = re.compile(rb"(?>\xef\xbb\xbf|\s|<!--.*?-->|<[?!][^<>]*>)*+<(?:\w+:)?(\w
 _ROOTS = {b"rss": "rss", b"rdf": "rss", b"feed": "atom", b"channel": "cdf"}  # where feedparser knows no version
 _ENCODING = re.compile(rb"\s*<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_CHARSETS = {
+    b"ms-ansi": b"windows-1252",
+    b"ms-arab": b"windows-1256",
+    b"ms-cyrl": b"windows-1251",
+    b"ms-ee": b"windows-1250",
+    b"ms-greek": b"windows-1253",
+    b"ms-hebr": b"windows-1255",
+    b"ms-turk": b"windows-1254",
+    b"winbaltrim": b"windows-1257",
+    b"mac": b"macintosh",
+    b"csmacintosh": b"macintosh",
+}
+"""Names that glibc's iconv has for charsets of Python's: feedparser would have them guessed."""
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _LONGEST_TTL = 31_536_000  # a year: longer is a mistake
@@ -81,6 +94,7 @@ def _what_it_is(start: bytes, body: bytes) -> str:
 def _read_xml(body: bytes, *, base: str, headers: Mapping[str, str], most_entries: int) -> ParsedFeed | None:
     declared = _CHARSET.search(headers.get("content-type", ""))
     charset = declared[1] if declared else ""
+    body = _with_known_charset(body)
     body = body if charset else _with_few_bad_bytes_replaced(body)
     document = read_plain(body, charset=charset, most_entries=most_entries) or by_feedparser(body, charset=charset)
     if not document["version"]:
@@ -111,6 +125,13 @@ def by_feedparser(body: bytes, *, charset: str) -> dict[str, Any]:
     except (ValueError, OverflowError):
         # feedparser 6.0.14 raises on references to no character (&#xD800;) in damaged XML. Gone when it does not.
         return feedparser.parse(io.BytesIO(_REFERENCE.sub(_no_impossible_character, body)), **settings)
+
+
+def _with_known_charset(body: bytes) -> bytes:
+    """The charset that the XML names by a name that Python knows."""
+    declared = _ENCODING.match(body[:512])
+    known = _CHARSETS.get(declared[1].lower()) if declared else None
+    return body if declared is None or known is None else body[: declared.start(1)] + known + body[declared.end(1) :]
 
 
 def _with_few_bad_bytes_replaced(body: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""Kind `feeds`: every file read as a feed, a page and an OPML list, in the workers and limits of the service.
+"""Kind `feeds`: every file read as a feed, a page and an OPML list, in the workers and limits of the service; the
+entries of the feeds cleaned and fingerprinted as they are when they are kept.
 
 Nothing but the refusals that the readers name may come of any file. Where the source states what feedparser makes of a
 file, what it says of title, link, date, id and content of feed and entries is held against what we made of it.
@@ -29,6 +30,7 @@ from bot.sandbox import Sandbox, SandboxError, SandboxSettings
 from core.news.discover import find_feeds
 from core.news.feed import NotAFeed, parse_feed
 from core.news.opml import NotOpml, read_opml
+from core.news.reading import read_feed
 from core.news.values import Entry, ParsedFeed
 from tests.corpus.manifest import read_manifest
 
@@ -144,6 +146,7 @@ def read_as_all(body: bytes, *, url: str, headers: dict[str, str]) -> tuple[str,
     try:
         found = parse_feed(body, url=url, headers=headers)
         verdict = "feed"
+        read_feed(body, url=url, headers=headers, known=frozenset())
     except NotAFeed:
         pass
     try:

@@ -385,3 +385,9 @@ def test_no_bytes_raise_anything_else(body: bytes) -> None:
             parse_feed(start + body, url=URL, headers={})
         except NotAFeed:
             continue
+
+
+def test_charset_by_a_name_that_python_does_not_know() -> None:
+    body = '<?xml version="1.0" encoding="ms-cyrl"?><rss version="2.0"><channel><title>Гавань</title></channel></rss>'
+
+    assert parse_feed(body.encode("windows-1251"), url="https://a.example/", headers={}).title == "Гавань"
