@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -30,7 +31,6 @@ from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine, create_schema
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.journal import Journal
-from bot.locks import DataDirLock
 from bot.news.books import StoryBooks
 from bot.news.clock import DigestClock
 from bot.news.discover import FeedFinder
@@ -40,7 +40,9 @@ from bot.news.pictures import PictureFetcher
 from bot.news.previews import Previewer
 from bot.news.refresh import FeedRefresher
 from bot.pace import Pacer
+from bot.places import abandoned, own_folder
 from bot.process import MailProcessor
+from bot.roles import ALL_ROLES, Role, check_roles
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from bot.storage import open_store
@@ -68,9 +70,12 @@ class NotMigrated(InkpostError):
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """The rooms, opened and wired; `bot.serve` starts and stops them."""
+    """The rooms, opened and wired; `bot.serve` starts those of the process's roles, and stops them."""
 
     config: Config
+    roles: frozenset[Role]
+    folder: Path
+    """What the process has to itself: see `bot.places`."""
     engine: JobEngine
     blobs: BlobStore
     transport: Transport
@@ -87,6 +92,23 @@ class App:
     def smtp_port(self) -> int:
         """Where it really listens, once started."""
         return self.listener.addresses[0][1]
+
+    async def replay(self) -> int:
+        """Record what the relay took when a process could not: this one's place before it, and those of the dead.
+
+        Before any of their jobs runs again. Returns how many deliveries it was.
+        """
+        count = await self.deliverer.replay()
+        with abandoned(self.config.data_dir, mine=self.folder) as folders:
+            for folder in folders:
+                if not (folder / JOURNAL).exists():
+                    continue
+                journal = Journal(folder / JOURNAL)
+                try:
+                    count += await self.deliverer.replay(journal)
+                finally:
+                    journal.close()
+        return count
 
 
 def utc_now() -> datetime:
@@ -124,17 +146,20 @@ def open_jobs(
 
 
 @asynccontextmanager
-async def open_app(config: Config) -> AsyncIterator[App]:
+async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES) -> AsyncIterator[App]:
     """Everything wired, nothing started; what was opened is closed again, also where a later room fails to open.
 
-    Raises `DataDirBusy`, `NotMigrated`, `OSError` and `Unavailable`.
+    Raises `RolesMistaken`, `DataDirBusy`, `NotMigrated`, `OSError` and `Unavailable`.
     """
     async with AsyncExitStack() as stack:
         database = open_database(config)
         stack.callback(database.dispose)
-        stack.enter_context(DataDirLock(config.data_dir))
+        is_embedded = database.dialect.name == "sqlite"
+        check_roles(roles, is_embedded=is_embedded)
+        folder = stack.enter_context(own_folder(config.data_dir, is_alone=is_embedded))
+        work_root = _empty_work_root(folder)
         await asyncio.to_thread(check_schema, database)
-        metrics = Metrics()
+        metrics = Metrics(roles)
         engine = open_jobs(config, database, observe=metrics.job_finished)
         await engine.open()
         stack.push_async_callback(engine.close)
@@ -143,11 +168,11 @@ async def open_app(config: Config) -> AsyncIterator[App]:
         stack.push_async_callback(transport.close)
         sandbox = Sandbox(config.sandbox, preload=PRELOAD)
         stack.push_async_callback(sandbox.close)
-        journal = Journal(config.data_dir / JOURNAL)
+        journal = Journal(folder / JOURNAL)
         stack.callback(journal.close)
         acceptor = Acceptor(engine.work, blobs)
         stack.push_async_callback(acceptor.close)
-        spool = SpoolFolder(config.data_dir / SPOOL)
+        spool = SpoolFolder(folder / SPOOL)
         spool.prepare()
         stack.callback(spool.close)
 
@@ -166,13 +191,23 @@ async def open_app(config: Config) -> AsyncIterator[App]:
         fetcher = HttpFetcher(config.fetch)
         stack.push_async_callback(fetcher.close)
         refresher = FeedRefresher(config.feeds, database=engine, fetcher=fetcher, sandbox=sandbox)
-        processor = _processor(config, engine=engine, blobs=blobs, sandbox=sandbox, metrics=metrics)
+        processor = _processor(
+            config, engine=engine, blobs=blobs, sandbox=sandbox, metrics=metrics, work_root=work_root
+        )
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
         _register_news(
-            config, engine=engine, blobs=blobs, sandbox=sandbox, cache=cache, fetcher=fetcher, refresher=refresher
+            config,
+            engine=engine,
+            blobs=blobs,
+            sandbox=sandbox,
+            cache=cache,
+            fetcher=fetcher,
+            refresher=refresher,
+            work_root=work_root,
         )
-        metrics.watch_jobs(engine.count_jobs, clock=utc_now)
+        if Role.SCHEDULER in roles:  # the rows are everybody's: from all processes they would be counted many times
+            metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
         guard = EdgeGuard(config.edge)
 
@@ -184,6 +219,8 @@ async def open_app(config: Config) -> AsyncIterator[App]:
 
         yield App(
             config=config,
+            roles=roles,
+            folder=folder,
             engine=engine,
             blobs=blobs,
             transport=transport,
@@ -207,19 +244,23 @@ async def open_app(config: Config) -> AsyncIterator[App]:
                 spool=spool,
                 guard=guard,
             ),
-            health=HealthServer(config.health, metrics=metrics, checks=_checks(engine, blobs, transport)),
+            health=HealthServer(config.health, metrics=metrics, checks=_checks(roles, engine, blobs, transport)),
             upkeep=Upkeep(config.upkeep, database=engine, blobs=blobs),
             refresher=refresher,
             digests=DigestClock(engine),
         )
 
 
-def _processor(
-    config: Config, *, engine: JobEngine, blobs: BlobStore, sandbox: Sandbox, metrics: Metrics
-) -> MailProcessor:
-    work_root = config.data_dir / WORK
+def _empty_work_root(folder: Path) -> Path:
+    work_root = folder / WORK
     shutil.rmtree(work_root, ignore_errors=True)  # what a crash left: everything in it can be made again
     work_root.mkdir()
+    return work_root
+
+
+def _processor(
+    config: Config, *, engine: JobEngine, blobs: BlobStore, sandbox: Sandbox, metrics: Metrics, work_root: Path
+) -> MailProcessor:
     handlers = load_handlers()
     return MailProcessor(
         engine=engine,
@@ -245,9 +286,10 @@ def _register_news(
     cache: Cache,
     fetcher: Fetcher,
     refresher: FeedRefresher,
+    work_root: Path,
 ) -> None:
     """The jobs of the news."""
-    identity, work_root = identity_of(config), config.data_dir / WORK
+    identity = identity_of(config)
     pictures = PictureFetcher(fetcher, sandbox)
     finder = FeedFinder(database=engine, fetcher=fetcher, sandbox=sandbox, refresher=refresher, identity=identity)
     books = StoryBooks(
@@ -290,8 +332,8 @@ def _verifier(engine: JobEngine) -> Verify:
     return verify
 
 
-def _checks(engine: JobEngine, blobs: BlobStore, transport: Transport) -> dict[str, Check]:
-    """What `/readyz` asks. Each says what is wrong, or raises."""
+def _checks(roles: frozenset[Role], engine: JobEngine, blobs: BlobStore, transport: Transport) -> dict[str, Check]:
+    """What `/readyz` asks: only what these roles need. Each says what is wrong, or raises."""
 
     async def storage() -> None:
         await asyncio.to_thread(blobs.stat, "ready/probe")
@@ -299,4 +341,5 @@ def _checks(engine: JobEngine, blobs: BlobStore, transport: Transport) -> dict[s
     async def database() -> None:
         await engine.in_read(lambda session: session.execute(sa.text("SELECT 1")))
 
-    return {"database": database, "storage": storage, "relay": transport.check}
+    checks: dict[str, Check] = {"database": database, "storage": storage}
+    return checks | {"relay": transport.check} if Role.WORKER in roles else checks

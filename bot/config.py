@@ -92,7 +92,7 @@ class Config:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     data_dir: Path = Path("var")
-    """Folder of the database, the books, the spool and the journal. One process at a time may use it."""
+    """Folder of the database, the books, the spools and the journals. With SQLite one process at a time may use it."""
     database_url: str = ""
     """`postgresql://user@host/name`; a SQLite file in the data folder where empty."""
     storage_url: str = ""

@@ -79,12 +79,16 @@ class Deliverer:
         self._jitter = jitter
         self._observe = observe
 
-    async def replay(self) -> int:
-        """Record what the relay took when an earlier process could not. At start, before any job; how many it was."""
-        entries = self._journal.pending
+    async def replay(self, journal: Journal | None = None) -> int:
+        """Record what the relay took when an earlier process could not; how many it was. Before any of its jobs.
+
+        `journal` is that of a process which is dead for good; without it, this process's own.
+        """
+        journal = journal or self._journal
+        entries = journal.pending
         for entry in entries:
             await self._record(partial(self._record_entry, entry))
-            self._journal.settle(entry)
+            journal.settle(entry)
         return len(entries)
 
     async def deliver(self, outbox_id: int) -> None:

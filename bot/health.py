@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Enum, Histogram, ProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Enum, Gauge, Histogram, ProcessCollector
 from prometheus_client import generate_latest as written
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bot.roles import ALL_ROLES, Role
 from core.ports import SendResult
 
 if TYPE_CHECKING:
@@ -56,11 +57,14 @@ class HealthSettings:
 class Metrics:
     """What is counted, in a registry of its own. Safe from any thread; nothing here blocks or raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, roles: Iterable[Role] = ALL_ROLES) -> None:
         self.circuits: dict[str, CircuitState] = {}
         """By what they protect; one that is not here has been closed all the time."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        role = Gauge("inkpost_role", "1 for each role of this process", ["role"], registry=registry)
+        for name in sorted(roles):
+            role.labels(name).set(1)
         self._accept = Histogram(
             "inkpost_accept_seconds",
             "From the end of a mail's data to its commit",

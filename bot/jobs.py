@@ -223,10 +223,11 @@ class JobEngine(Transactions):
 
     # The worker
 
-    async def run_worker(self) -> None:
+    async def run_worker(self, *, before_reaping: Callable[[], Awaitable[None]] | None = None) -> None:
         """Do jobs until cancelled; then finish what is in hand, within the grace period. One at a time to an engine.
 
-        The embedded engine must be alone on its file (`DataDirLock`): what was `doing` is run again at once.
+        The embedded engine must be alone on its file (`DataDirLock`): what was `doing` is run again at once. On
+        PostgreSQL the jobs of a worker that has been silent for `stalled_seconds` run again, after `before_reaping`.
         """
         lanes = ((MAIL_QUEUES, self._settings.concurrency), (NEWS_QUEUES, self._settings.news_concurrency))
         async with asyncio.TaskGroup() as group:
@@ -234,7 +235,9 @@ class JobEngine(Transactions):
                 group.create_task(self._supervise(queues, concurrency=concurrency))
             group.create_task(self._every(FORGET_EVERY_SECONDS, self._forget_old_failures))
             if not self.is_embedded:
-                group.create_task(self._every(self._settings.stalled_seconds / 3, self._reap))
+                group.create_task(
+                    self._every(self._settings.stalled_seconds / 3, partial(self._reap_after, before_reaping))
+                )
 
     async def _supervise(self, queues: tuple[str, ...], *, concurrency: int) -> None:
         while True:
@@ -250,7 +253,7 @@ class JobEngine(Transactions):
     def _worker_options(self, queues: tuple[str, ...], *, concurrency: int) -> procrastinate.app.WorkerOptions:
         return {
             "name": "inkpost",
-            "queues": queues,
+            "queues": list(queues),  # psycopg makes an array of a list, and a composite of a tuple
             "concurrency": concurrency,
             "shutdown_graceful_timeout": self._settings.grace_seconds,
             "fetch_job_polling_interval": self._settings.poll_seconds,
@@ -273,6 +276,11 @@ class JobEngine(Transactions):
         await self.app.job_manager.delete_old_jobs(
             hours, include_failed=True, include_cancelled=True, include_aborted=True
         )
+
+    async def _reap_after(self, before: Callable[[], Awaitable[None]] | None) -> None:
+        if before is not None:
+            await before()
+        await self._reap()
 
     async def _reap(self, queues: tuple[str, ...] = ()) -> None:
         """Put back the jobs whose worker is gone."""

@@ -6,10 +6,12 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 
 from bot.app import App
+from bot.roles import Role
 
 log = structlog.get_logger(__name__)
 
@@ -22,26 +24,40 @@ async def running(app: App) -> AsyncIterator[None]:
     theirs. What is not done by then stands in the database and goes on at the next start.
     """
     async with AsyncExitStack() as stack:
-        replayed = await app.deliverer.replay()  # before any job: what the relay took must not be sent again
-        if replayed:
-            log.info("deliveries recorded from the journal", count=replayed)
         await app.health.start()
         stack.push_async_callback(app.health.close)
-        worker = asyncio.create_task(app.engine.run_worker(), name="worker")
-        stack.push_async_callback(_end, worker)
-        refresher = asyncio.create_task(app.refresher.run(), name="feeds")
-        stack.push_async_callback(_end, refresher)
-        await app.digests.start()
-        stack.callback(app.digests.close)
-        app.upkeep.start()
-        stack.callback(app.upkeep.close)
-        await app.listener.start()
-        stack.push_async_callback(app.listener.close)
-        await app.lmtp.start()
-        stack.push_async_callback(app.lmtp.close)
-        log.info("inkpost is up", smtp=app.listener.addresses, health=app.health.port)
+        if Role.WORKER in app.roles:
+            await _start_worker(app, stack)
+        if Role.SCHEDULER in app.roles:
+            await _start_scheduler(app, stack)
+        if Role.INTAKE in app.roles:
+            await app.listener.start()
+            stack.push_async_callback(app.listener.close)
+            await app.lmtp.start()
+            stack.push_async_callback(app.lmtp.close)
+        log.info("inkpost is up", roles=sorted(app.roles), smtp=app.listener.addresses, health=app.health.port)
         yield
         log.info("inkpost goes down")
+
+
+async def _start_worker(app: App, stack: AsyncExitStack) -> None:
+    await _replay(app)  # before any job: what the relay took must not be sent again
+    worker = asyncio.create_task(app.engine.run_worker(before_reaping=partial(_replay, app)), name="worker")
+    stack.push_async_callback(_end, worker)
+
+
+async def _start_scheduler(app: App, stack: AsyncExitStack) -> None:
+    refresher = asyncio.create_task(app.refresher.run(), name="feeds")
+    stack.push_async_callback(_end, refresher)
+    await app.digests.start()
+    stack.callback(app.digests.close)
+    app.upkeep.start()
+    stack.callback(app.upkeep.close)
+
+
+async def _replay(app: App) -> None:
+    if replayed := await app.replay():
+        log.info("deliveries recorded from a journal", count=replayed)
 
 
 async def serve(app: App) -> None:

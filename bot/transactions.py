@@ -6,9 +6,9 @@ import asyncio
 import contextvars
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from typing import TypeVar
 
@@ -145,6 +145,29 @@ class Transactions(ABC):
                 return ask(session)
 
         return await asyncio.to_thread(run)
+
+    @asynccontextmanager
+    async def alone(self, turn: int) -> AsyncIterator[bool]:
+        """Whether this process alone, of all on the database, is in a block of this `turn`; nobody waits for it.
+
+        On SQLite there is only this process. Raises `Unavailable`.
+        """
+        if self.is_embedded:
+            yield True
+            return
+        with outages():
+            connection = await asyncio.to_thread(self._connect_outside)
+        try:
+            with outages():
+                mine = await asyncio.to_thread(connection.scalar, sa.select(sa.func.pg_try_advisory_lock(turn)))
+            yield bool(mine)
+        finally:
+            # Closed and not given back: a lock of the session goes with its connection, whatever state that is in.
+            await asyncio.to_thread(connection.invalidate)
+            await asyncio.to_thread(connection.close)
+
+    def _connect_outside(self) -> sa.Connection:
+        return self.db.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     async def _patiently(self, run: Callable[[], T]) -> T:
         for pause_seconds in CONTENTION_PAUSES_SECONDS:

@@ -21,6 +21,7 @@ from core.work import Work
 log = structlog.get_logger(__name__)
 
 ROUND_SECONDS = 600
+UPKEEP_TURN = 0x696E6B75  # "inku": a PostgreSQL advisory lock, beside `bot.jobs_table.REAPER_LOCK`
 LATE_SECONDS = 3600  # APScheduler's own limit of 1 s drops a round whenever the loop is busy
 
 
@@ -59,12 +60,18 @@ class Upkeep:
         whoever stored the same bytes just before they were doomed has had the time to commit the row that needs them.
         """
         try:
-            keys = await self._database.in_work(self._doomed)
-            await asyncio.to_thread(self._delete, keys)
-            await self._database.in_work(lambda work: DoomedBlob.forget(work.session, keys))
-            await self._database.in_work(self._forget)
+            async with self._database.alone(UPKEEP_TURN) as is_alone:
+                if is_alone:
+                    await self._round()
         except Unavailable as error:
             log.warning("upkeep waits for the next round", reason=str(error))
+
+    async def _round(self) -> None:
+        """By one process at a time: what another has just forgotten may be stored and needed again."""
+        keys = await self._database.in_work(self._doomed)
+        await asyncio.to_thread(self._delete, keys)
+        await self._database.in_work(lambda work: DoomedBlob.forget(work.session, keys))
+        await self._database.in_work(self._forget)
 
     def _doomed(self, work: Work) -> list[str]:
         """The blobs to delete. One that a row needs again, since the same bytes came again, is spared."""

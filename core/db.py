@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 30_000  # a writer waits for the other one; intake and worker share the process, so waits are short
@@ -56,6 +56,15 @@ class Base(DeclarativeBase):
         list[str]: sa.JSON(),
         list[int]: sa.JSON(),
     }
+
+
+def wait_for_turn(session: Session, turn: int) -> None:
+    """Let one transaction at a time go on from here, of all that name the same `turn`; it is kept until the commit.
+
+    For a decision over many rows, which no lock of a row can guard. SQLite's writers have their turns anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
 
 
 def create_engine(url: str | URL) -> sa.Engine:

@@ -20,16 +20,24 @@ from bot.config import example_toml
 from bot.demo import run_demo
 from bot.handbook import write_manual
 from bot.logs import set_up_logs
+from bot.roles import Role, read_roles
 from bot.serve import serve as serve_app
 
 
-def serve(*, config: ConfigPath = None) -> None:
-    """Run Inkpost: intake, jobs, delivery and health in one process, until SIGTERM."""
+def serve(*, roles: str = ",".join(Role), config: ConfigPath = None) -> None:
+    """Run Inkpost until SIGTERM: all of it in one process, or a part of it beside others over PostgreSQL.
+
+    Parameters
+    ----------
+    roles:
+        Which parts: intake takes mail in, worker does the jobs, scheduler says when. With commas between them.
+    """
+    chosen = read_roles(roles)
     settings = configuration(config)
     set_up_logs(settings.log, stream=sys.stderr)
 
     async def main() -> None:
-        async with open_app(settings) as app:
+        async with open_app(settings, roles=chosen) as app:
             await serve_app(app)
 
     if not settings.database_url:

@@ -50,6 +50,7 @@ class Digest(Base):
 
     @classmethod
     def due(cls, session: Session, *, now: datetime, limit: int) -> Sequence[Digest]:
-        """The digests whose time has come, the longest overdue first."""
+        """The digests whose time has come, the longest overdue first; always in one order, so that two who ask wait
+        for one another and not for each other."""
         waiting = sa.select(cls).where(cls.next_due_at <= now)
-        return session.scalars(waiting.order_by(cls.next_due_at).limit(limit)).all()
+        return session.scalars(waiting.order_by(cls.next_due_at, cls.id).limit(limit)).all()

@@ -72,3 +72,9 @@ class Feed(Base):
         )
         first = sa.select(waiting.c.id).where(waiting.c.place == 1).order_by(waiting.c.next_check_at).limit(limit)
         return session.scalars(sa.select(cls).where(cls.id.in_(first)).order_by(cls.next_check_at)).all()
+
+    @classmethod
+    def is_host_asked(cls, session: Session, host: str, *, now: datetime) -> bool:
+        """Whether a feed of this host is being checked."""
+        asked = sa.select(cls.id).where(cls.host == host, cls.leased_until > now).limit(1)
+        return session.scalar(asked) is not None

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import jobs
+from core.db import wait_for_turn
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import (
     FeedFailing,
@@ -47,6 +48,7 @@ FAILING_AFTER = 8  # failed checks in a row; with the pauses growing that is one
 KNOWN_ENTRIES = 1000  # of one feed, the newest: those that it may list again
 FETCHES_A_ROUND = 20  # teasers of one feed that are fetched in full after one check
 CHOICES = 10
+CLAIM_TURN = 0x696E6B66  # "inkf": see `core.db.wait_for_turn`
 LEASE = timedelta(minutes=10)  # of a check: longer than any fetch, its parsing and its commit
 
 
@@ -196,7 +198,11 @@ class NewsAggregator:
         return feed
 
     def claim(self, *, limit: int) -> Sequence[FeedToFetch]:
-        """Feeds to be checked now, one of a host at most, leased to the caller for `LEASE`."""
+        """Feeds to be checked now, one of a host at most, leased to the caller for `LEASE`.
+
+        However many ask at once, here and on other machines: a feed is leased to one, and a host is asked by one.
+        """
+        wait_for_turn(self._session, CLAIM_TURN)
         claimed = []
         feeds = Feed.due(self._session, now=self._work.now, limit=limit)
         hosts = self._session.scalars(sa.select(FeedHost).where(FeedHost.host.in_({feed.host for feed in feeds})))
@@ -211,11 +217,12 @@ class NewsAggregator:
         return claimed
 
     def claim_one(self, feed_id: int) -> FeedToFetch | None:
-        """One feed, due or not; None if it is gone, or somebody is checking it."""
+        """One feed, due or not; None if it is gone, or if its host is being asked: then it waits until it is due."""
+        wait_for_turn(self._session, CLAIM_TURN)
         feed = self._session.get(Feed, feed_id)
         if feed is None or feed.state is not FeedState.ACTIVE:
             return None
-        if feed.leased_until is not None and feed.leased_until > self._work.now:
+        if Feed.is_host_asked(self._session, feed.host, now=self._work.now):
             return None
         return self._lease(feed)
 
