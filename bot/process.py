@@ -27,11 +27,15 @@ from core.mail.outgoing import Identity
 from core.mail.parse import parse_message
 from core.models import Inbound, User
 from core.models.inbound import InboundState
+from core.models.user import UserState
+from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
+from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.values import Envelope, Peer, SenderVerdict, Staged
 from core.work import Work
+from handlers._digests import stopped_by_click
 from handlers._dispatch import Mail, dispatch
 from handlers._registry import Handler
 
@@ -156,16 +160,37 @@ class MailProcessor:
         return "answered"
 
     async def _close(self, accepted: _Accepted, message: ParsedMessage, *, outcome: str, reason: str) -> str:
-        """No command, no reply, no delivery: the ledger keeps why."""
+        """No command, no reply, no delivery: the ledger keeps why. But one click on a letter ends its digest."""
 
-        def close(work: Work) -> None:
+        def close(work: Work) -> str:
             inbox = Inbox(work)
-            if (row := inbox.take(accepted.id)) is not None:
-                inbox.close(row, outcome=outcome, reason=reason, message=message, user_id=None)
+            row = inbox.take(accepted.id)
+            if row is None:
+                return "overtaken"
+            stopped = self._stop_digest(work, message.subject, cause=f"stopped:{accepted.reference}")
+            done = "one-click" if stopped is not None else outcome
+            inbox.close(row, outcome=done, reason=reason, message=message, user_id=stopped)
+            return done
 
-        await self.engine.in_work(close)
-        log.info("mail met with silence", outcome=outcome, why=reason)
-        return outcome
+        done = await self.engine.in_work(close)
+        log.info("mail met with silence", outcome=done, why=reason)
+        return done
+
+    def _stop_digest(self, work: Work, subject: str, *, cause: str) -> int | None:
+        """Obey the mail of a letter's List-Unsubscribe, which a mail service sends for its reader and which nobody is
+        believed for: its token is proof enough for what can be taken back. The user that it stopped a digest of.
+
+        They are told, at their own address and once: what is off already is met with silence.
+        """
+        reference = stopped_letter(subject)
+        digest = Digests(work).of_issue(reference) if reference is not None else None
+        if digest is None or digest.next_due_at is None:
+            return None
+        Digests(work).turn_off(digest)
+        user = work.session.get_one(User, digest.user_id)
+        if user.state is UserState.ACTIVE:
+            Answers(work).tell(stopped_by_click(digest), user=user, identity=self.identity, cause=cause)
+        return user.id
 
     async def _count_failure(self, inbound_id: int, *, reason: str) -> str:
         attempts = await self.engine.in_work(

@@ -110,6 +110,18 @@ def _item(request: Request, number: int, digest: Digest) -> Item:
     )
 
 
+def stopped_by_click(digest: Digest) -> Answer:
+    """What is told to who has clicked “unsubscribe” in their mail program, or to whom somebody else has done it."""
+    name = quoted(digest.name)
+    return Answer(
+        f"{digest.name} is off",
+        (
+            Paragraph("Your mail program asked for it, by the unsubscribe link of an issue. Your feeds stay."),
+            Steps((Step("Resume it", f"digest resume {name}"), Step("My digests", "digest list"))),
+        ),
+    )
+
+
 def preview_answer(preview: Mapping[str, Any], *, local: datetime) -> Answer:
     """What the next issue would hold. `preview` is what `bot.news.previews` keeps, `local` when it was made."""
     name, stories = quoted(preview["digest"]), preview["stories"]

@@ -32,8 +32,8 @@ def stories_at(request: Request, words: Sequence[str], *, issue: DigestIssue) ->
 
 def linked_stories(request: Request) -> tuple[IssueStory, ...]:
     """Those that a command means which is mostly about books: only if it names an issue as the links of one do
-    (`send 5 in K7Q29-FDM3X`), or is a bare number in reply to one. () for a book."""
-    match request.command.undivided:
+    (`send 5 in K7Q29-FDM3X`), or is a bare number in reply to one. A device may follow. () for a book."""
+    match request.command.words:
         case [*numbers, "in", reference] if parse_reference(reference) and all(map(_is_number, numbers)):
             return stories_at(request, numbers, issue=_issue(request, reference))
         case [*numbers] if numbers and all(map(_is_number, numbers)) and (issue := _answered(request)) is not None:

@@ -68,10 +68,10 @@ def handle(request: Request) -> Answer:
 
 def _send_stories(request: Request, stories: Sequence[IssueStory]) -> Answer:
     """Stories of an issue, each as a book."""
-    device = request.kindle.device(request.user.id, None)
+    device = request.kindle.device(request.user.id, phrase(request.command, "to") or None)
     for story in stories:
         cause = f"{request.cause}:{story.number}"
-        request.work.defer(jobs.send_story(story.article_id, user_id=request.user.id, cause=cause))
+        request.work.defer(jobs.send_story(story.article_id, user_id=request.user.id, cause=cause, device=device.name))
     titles = "”, “".join(story.title for story in stories)
     return Answer(
         f"Sending “{titles}” to {device.name}",

@@ -21,6 +21,7 @@ from core.models import Device, Digest, DigestIssue, User
 from core.models.issue import IssueState
 from core.models.outbox import OutboxKind
 from core.news.letter import LetterContext, compose_letter
+from core.news.one_click import stop_command
 from core.news.paper import PaperPart, make_paper
 from core.news.schedule import Target
 from core.ports import BlobStore
@@ -147,7 +148,7 @@ class IssueBuilder:
                     user_name=user.name,
                     reply_address=user.wrote_to or self.identity.address,
                     in_issue=f" in {reference}",
-                    off_command=f"digest off {row.title}",
+                    off_command=stop_command(row.title, reference),
                     is_on_kindle=bool(stored),
                 ),
             )

@@ -86,12 +86,23 @@ Block = Paragraph | Facts | Steps | Items | Columns
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFile:
+    """A small file that goes with an answer; it lies in the outbox's row, and in no blob."""
+
+    filename: str
+    """ASCII, of letters, digits and `.-_`."""
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The result of one command that worked."""
 
     title: str
     """One line that says it all: "Added: Dune"."""
     blocks: tuple[Block, ...] = ()
+    files: tuple[AnswerFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

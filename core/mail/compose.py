@@ -20,7 +20,7 @@ import css_inline
 import jinja2
 from markupsafe import Markup
 
-from core.mail.answer import Answer, Problem, Result
+from core.mail.answer import Answer, AnswerFile, Problem, Result
 from core.mail.loops import LOOP_FIELD
 from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
 from core.mail.subjects import MAX_SUBJECT, reply_subject
@@ -114,8 +114,12 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         mail_from="",  # RFC 3834 3.3, RFC 5321 4.5.5: should the answer fail, nobody is told of that
         rcpt_to=context.user_address,
         subject=subject,
-        head=fields + alternatives(text, html, mark=boundary(message_id)),
+        head=fields + _with_files(alternatives(text, html, mark=boundary(message_id)), _files(results), message_id),
     )
+
+
+def _files(results: Sequence[Result]) -> list[AnswerFile]:
+    return [file for each in results if isinstance(each.outcome, Answer) for file in each.outcome.files]
 
 
 def _headers(context: AnswerContext, *, subject: str, submitted: str) -> EmailMessage:
@@ -177,6 +181,25 @@ def _part(text: str, subtype: str, *, mark: str) -> bytes:
         f'--{mark}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
     )
     return fields.encode() + encoded.replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _with_files(body: bytes, files: Sequence[AnswerFile], message_id: str) -> bytes:
+    """MIME fields and body as they are, or as the first part of a multipart/mixed (RFC 2046 5.1.3)."""
+    if not files:
+        return body
+    version = b"MIME-Version: 1.0\r\n"
+    mark = boundary(f"files of {message_id}")
+    opening = f'Content-Type: multipart/mixed;\r\n boundary="{mark}"\r\n\r\n--{mark}\r\n'.encode()
+    parts = (_file_part(file, mark=mark) for file in files)
+    return b"".join((version, opening, body.removeprefix(version), *parts, f"--{mark}--\r\n".encode()))
+
+
+def _file_part(file: AnswerFile, *, mark: str) -> bytes:
+    fields = (
+        f'--{mark}\r\nContent-Type: {file.media_type}; name="{file.filename}"\r\n'
+        f'Content-Disposition: attachment; filename="{file.filename}"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    )
+    return fields.encode("ascii") + base64.encodebytes(file.content).replace(b"\n", b"\r\n")
 
 
 def one_line(text: str, *, limit: int) -> str:

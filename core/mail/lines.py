@@ -18,6 +18,7 @@ LONGEST_SENTENCELESS = 14  # words of a line that gives no other sign of being a
 
 _GLUED = re.compile(r"^([^\W\d]\w*)([:,])(?=[^\s/])")
 _BEHIND_WORD = re.compile(r"^(?:[\s:;,.!?]|-(?!>))+")
+_QUOTED = re.compile(r'"[^"]*"')  # a title, which may be a sentence
 _SENTENCE = re.compile(r"\w{3}[.!?]\s+\w")
 
 Reading = Command | NotUnderstood | None
@@ -125,7 +126,7 @@ def _named(named: Named, line: str, grammar: Grammar, *, manner: Manner) -> Read
     """A line that begins with a command word: that command, unless it goes on as no such command does."""
     spec = named.spec
     reading = _with_subcommand(_command(spec, named.rest, line, word=named.word), spec, grammar)
-    reads_as_prose = is_sentence(line) and (manner is not Manner.SUBJECT or spec.is_destructive)
+    reads_as_prose = is_sentence(_QUOTED.sub("…", line)) and (manner is not Manner.SUBJECT or spec.is_destructive)
     if manner is not Manner.SUBJECT and reads_as_prose:
         return None
     if manner is Manner.UNDER_COMMAND:

@@ -41,6 +41,8 @@ class Story:
     """It was delivered before, and has really changed since."""
     is_stub: bool = False
     """Only the feed's teaser could be had."""
+    is_wish: bool = False
+    """A page that the reader put aside, of no feed of theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

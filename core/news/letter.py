@@ -157,6 +157,7 @@ def _variables(
         "made": local_time(issue.made_at, issue.timezone),
         "source": functools.partial(_source, zone=ZoneInfo(issue.timezone)),
         "also_in": _also_in,
+        "stop_feed": _stop_feed,
         "mailto": functools.partial(mailto, context.reply_address),
         "short": functools.partial(one_line, limit=MAX_SUBJECT),
     }
@@ -181,6 +182,11 @@ def _web(story: Story) -> str:
 
 def _also_in(story: Story) -> str:
     return one_line(", ".join(story.also_in), limit=MAX_SUBJECT)
+
+
+def _stop_feed(story: Story) -> str:
+    """In quotes: feeds are called “This Week in Rust”, which would be asked about without."""
+    return f'unsubscribe "{story.feed.replace(chr(34), "")}"'
 
 
 def _summary(issue: Issue) -> str:

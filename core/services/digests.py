@@ -305,12 +305,12 @@ class Digests:
     def give_feedback(self, user_id: int, story: IssueStory, wish: Wish) -> None:
         """More or less like this. The last word on a story counts."""
         mine = sa.select(Feedback).where(Feedback.user_id == user_id, Feedback.article_id == story.article_id)
+        article = self._session.get_one(Article, story.article_id)
         row = self._session.scalars(mine).one_or_none()
         if row is None:
             row = Feedback(user_id=user_id, article_id=story.article_id, feed_id=story.feed_id)
-            self._session.add(row)
-        article = self._session.get_one(Article, story.article_id)
         row.wish, row.authors, row.title, row.at = wish.value, article.authors, story.title, self._work.now
+        self._session.add(row)
 
 
 def schedule_of(digest: Digest) -> Schedule:
@@ -507,7 +507,7 @@ def _read_later(session: Session, digest: Digest) -> list[Chosen]:
     )
     return [
         Chosen(
-            story=_story(article, feed=_host(article.url), section=LATER),
+            story=replace(_story(article, feed=_host(article.url), section=LATER), is_wish=True),
             article_id=article.id,
             story_id=article.story_id or article.id,
             feed_id=None,

@@ -33,7 +33,7 @@ class Inbox:
         ).one_or_none()
 
     def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
-        """Write down what became of the mail. `outcome`: `answered`, `silent`, `unbelieved`."""
+        """Write down what became of the mail. `outcome`: `answered`, `silent`, `unbelieved`, `one-click`."""
         mail.state = InboundState.DONE
         mail.outcome = outcome
         mail.reason = reason[:500]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import io
 import random
 from datetime import date, timedelta
+from email.message import EmailMessage
 from typing import Any
 
 from PIL import Image
@@ -65,3 +68,10 @@ def make_issue(stories: int | list[Story] = 3, *, with_pictures: bool = False, *
         "pictures": {picture_url(story.number): make_picture(story.number) for story in made} if with_pictures else {},
     }
     return Issue(**{**fields, **more})
+
+
+def parsed(raw: bytes) -> EmailMessage:
+    """A composed mail as a mail program reads it."""
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message

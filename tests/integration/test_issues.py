@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from core.models import DeliveredStory, Digest, DigestIssue, IssueStory, OutboxM
 from core.models.issue import IssueState
 from core.models.outbox import OutboxKind
 from core.news.check_paper import check_paper
+from core.news.one_click import stopped_letter
 from core.news.schedule import Schedule
 from core.services.digests import Digests
 from core.services.kindle_sync import KindleSyncService
@@ -124,6 +126,19 @@ async def test_issue_comes_as_letter_and_book_with_all_that_is_new(press: Press,
     assert book.attachment_key is not None
     with press.store.open(book.attachment_key) as file:
         assert check_paper(Path(file.name)) == []
+
+
+async def test_letter_says_how_a_click_ends_it(press: Press, web: WebServer) -> None:
+    await reader(press, web.put("/feed", rss([item(1, press.now)])))
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    (letter,), (issue,) = await press.letters(), await press.all(DigestIssue)
+    (link,) = str(letter["List-Unsubscribe"]).split(", ")
+    subject = unquote(link.strip("<>").partition("?subject=")[2])
+    assert subject == f"digest off Morning paper in {issue.reference}"
+    assert stopped_letter(subject) == issue.reference
 
 
 async def test_next_day_has_only_what_is_new(press: Press, web: WebServer) -> None:

@@ -13,7 +13,7 @@ from core.mail.answer import Answer, Columns, Facts, Items, Problem, Result, Ste
 from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
 from core.mail.outgoing import Identity
-from core.models import User
+from core.models import DigestIssue, User
 from core.values import Staged, Trust
 from core.work import Work
 from handlers._dispatch import Mail, dispatch
@@ -41,17 +41,18 @@ class Reader:
         *lines: str,
         attachments: Sequence[Staged] = (),
         trust: Trust = Trust.CHANGE,
+        replied_to: tuple[str, ...] = (),
     ) -> tuple[Result, ...]:
         """What comes of a mail with these lines, the first of which is the subject."""
         subject, *body = lines
         files = tuple(one.filename for one in attachments)
-        found = read_commands(mail(subject, "\n".join(body), files=files), self.grammar)
+        found = read_commands(mail(subject, "\n".join(body), files=files, reply=bool(replied_to)), self.grammar)
         self.works.append(Work(self.session, self.now, self.bus))
         letter = Mail(
             user=self.user,
             trust=trust,
             attachments=tuple(attachments),
-            replied_to=(),
+            replied_to=replied_to,
             reference=f"MAIL-{len(self.works)}",
             identity=IDENTITY,
         )
@@ -66,6 +67,12 @@ class Reader:
                 make_listing(
                     self.session, self.user, block.item_ids, kind=block.kind, first_number=first, created_at=self.now
                 )
+        return result.outcome
+
+    def replies(self, issue: DigestIssue, *lines: str) -> Answer | Problem:
+        """What comes of a command in reply to the letter of an issue."""
+        assert issue.message_id is not None
+        (result,) = self.results(f"Re: {issue.title}, 23 Nov", *lines, replied_to=(issue.message_id,))
         return result.outcome
 
     def waits(self, **period: float) -> None:

@@ -16,7 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from core.mail.answer import Answer, Columns, Fact, Facts, Item, Items, Paragraph, Problem, Result, Step, Steps
+from core.mail.answer import (
+    Answer,
+    AnswerFile,
+    Columns,
+    Fact,
+    Facts,
+    Item,
+    Items,
+    Paragraph,
+    Problem,
+    Result,
+    Step,
+    Steps,
+)
 from core.mail.compose import MAX_REFERENCES, AnswerContext, compose_answer, compose_notice, local_time, mailto
 from core.mail.outgoing import Identity
 from core.mail.text import REPLY_MARKER, own_text
@@ -304,6 +317,25 @@ def test_a_reply_address_that_no_header_can_hold_gives_way_to_our_own() -> None:
     message = read(context=replace(CONTEXT, reply_address="books+(@inkpost.example"))
 
     assert message["Reply-To"] == "Inkpost <books@inkpost.example>"
+
+
+def test_files_of_all_results_are_attached_beside_text_and_html() -> None:
+    opml = AnswerFile("feeds.opml", "text/x-opml", b"<opml>" + bytes(range(256)) * 10)
+    text = AnswerFile("notes.txt", "text/plain", b"")
+    answers = [Result("export", Answer("Your feeds", (), files=(file,))) for file in (opml, text)]
+
+    message = read([LISTED, *answers])
+
+    assert message.get_content_type() == "multipart/mixed"
+    assert "Dune" in body(message, "plain")
+    assert "Dune" in body(message, "html")
+    parts = list(message.iter_attachments())
+    assert [(part.get_filename(), part.get_content_type()) for part in parts] == [
+        ("feeds.opml", "text/x-opml"),
+        ("notes.txt", "text/plain"),
+    ]
+    assert [part.get_payload(decode=True) for part in parts] == [opml.content, text.content]
+    assert message.defects == []
 
 
 def test_a_mail_without_results_has_no_answer() -> None:

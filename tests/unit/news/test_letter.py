@@ -193,7 +193,7 @@ def test_every_story_has_its_commands() -> None:
         "less 2",
         "why 2",
     ]
-    assert ("Stop this feed", "unsubscribe Züge & mehr") in found
+    assert ("Stop this feed", 'unsubscribe "Züge & mehr"') in found
 
 
 def test_foot_ends_the_digest_and_changes_it() -> None:

@@ -1,0 +1,121 @@
+"""`read` and `later`, and a mail of nothing but links: what a reader gets for it."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from core.models import ReadLater
+from core.models.read_later import ReadState
+from core.services.reading_list import MOST_WAITING
+from core.values import Trust
+from tests.factories.news import make_digest
+from tests.factories.rows import NOW, make_device, make_staged_book
+from tests.support.reader import Reader, problem, title
+
+
+def wishes(ada: Reader) -> list[tuple[str, bool]]:
+    """What is to be read, and whether now."""
+    ada.session.flush()
+    rows = ada.session.scalars(sa.select(ReadLater).where(ReadLater.user_id == ada.user.id).order_by(ReadLater.id))
+    return [(one.url, one.is_now) for one in rows]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["read https://a.example/story", "lies https://a.example/story", "please read <https://a.example/story>.",
+     "leer a.example/story", "read this: https://a.example/story"],
+)  # fmt: skip
+def test_page_is_fetched_by_a_job(ada: Reader, written: str) -> None:
+    make_device(ada.session, ada.user, name="kobo", is_default=True)
+
+    answer = ada.run(written)
+
+    assert title(answer) == "Fetching https://a.example/story"
+    assert "kobo" in str(answer.blocks)
+    assert wishes(ada) == [("https://a.example/story", True)]
+    (job,) = ada.works[0].jobs
+    assert (job.task, job.lock) == ("read_page", "host:a.example")
+
+
+def test_without_a_device_it_goes_into_the_library(ada: Reader) -> None:
+    assert "library" in str(ada.run("read https://a.example/").blocks)
+
+
+def test_page_for_later_says_when_it_comes(ada: Reader) -> None:
+    make_digest(ada.session, ada.user, next_due_at=NOW.replace(day=24))
+
+    answer = ada.run("später https://a.example/story")
+
+    assert title(answer) == "For later: https://a.example/story"
+    assert "Tuesday, 24 November, at 06:00" in str(answer.blocks)
+    assert wishes(ada) == [("https://a.example/story", False)]
+
+
+def test_later_brings_a_digest_to_who_has_none(ada: Reader) -> None:
+    ada.run("later https://a.example/story")
+
+    assert title(ada.run("digest")) == "Morning paper"
+
+
+@pytest.mark.parametrize("written", ["read nonsense", "later tomorrow"])
+def test_what_is_no_address_is_refused(ada: Reader, written: str) -> None:
+    assert "no address" in problem(ada.run(written)).text
+    assert wishes(ada) == []
+
+
+def test_too_many_that_wait_are_refused(ada: Reader) -> None:
+    for number in range(MOST_WAITING):
+        url, cause = f"https://a.example/{number}", f"x:{number}"
+        ada.session.add(
+            ReadLater(user_id=ada.user.id, cause=cause, url=url, is_now=False, state=ReadState.READY, created_at=NOW)
+        )
+    ada.session.flush()
+
+    assert problem(ada.run("later https://a.example/one-more")).code == "too-much"
+    assert ada.jobs == []
+
+
+def test_mail_of_nothing_but_links_is_read(ada: Reader) -> None:
+    results = ada.results("A proof of everything | Quanta", "https://a.example/1", "<https://b.example/2>")
+
+    assert [title(one.outcome) for one in results] == ["Fetching https://a.example/1, https://b.example/2"]
+    assert wishes(ada) == [("https://a.example/1", True), ("https://b.example/2", True)]
+
+
+def test_link_in_the_subject_alone_is_read(ada: Reader) -> None:
+    ada.run("https://a.example/1")
+
+    assert wishes(ada) == [("https://a.example/1", True)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Hello", "-- ", "Ada Reader", "https://ada.example"),
+        ("My library", "How are you?", "", "https://ada.example"),
+        ("Question", "Ada Reader", "https://ada.example"),
+        ("", "Look at https://a.example/1, it is nice"),
+        ("", *(f"https://a.example/{number}" for number in range(6))),
+        ("list", "", "https://ada.example"),
+    ],
+)
+def test_links_beside_words_are_nobodys_wish(ada: Reader, lines: tuple[str, ...]) -> None:
+    ada.results(*lines)
+
+    assert wishes(ada) == []
+
+
+def test_links_beside_a_book_are_nobodys_wish(ada: Reader) -> None:
+    (result,) = ada.results("", "https://a.example/1", attachments=[make_staged_book(title="Dune")])
+
+    assert title(result.outcome) == "Added: Dune"
+    assert wishes(ada) == []
+
+
+@pytest.mark.parametrize("lines", [("read https://a.example/",), ("", "https://a.example/")])
+def test_mail_that_anybody_could_have_written_reads_nothing(ada: Reader, lines: tuple[str, ...]) -> None:
+    (result,) = ada.results(*lines, trust=Trust.READ)
+
+    assert problem(result.outcome).code == "forbidden.trust"
+    assert wishes(ada) == []
