@@ -1,0 +1,104 @@
+"""The notices of gateways: Amazon's known wordings, its languages, and what is none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core.mail.notices import NoticeKind, read_words
+
+PROBLEM = "There was a problem with the document(s) you sent to Kindle"
+
+
+def test_refusal_names_its_code_its_files_and_its_minute() -> None:
+    notice = read_words(
+        PROBLEM,
+        "Dear customer, The following document(s), sent at 06:44 PM on Mon, Apr 20, 2026 GMT, could not be delivered\n"
+        "due to E999 - Send to Kindle Internal Error: * East of Eden -\nJohn Steinbeck.epub * Über allen.epub",
+    )
+
+    assert notice is not None
+    assert (notice.kind, notice.code) == (NoticeKind.REJECTED, "E999")
+    assert notice.files == ("East of Eden - John Steinbeck.epub", "Über allen.epub")
+    assert notice.sent_at == datetime(2026, 4, 20, 18, 44, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "kind"),
+    [
+        (PROBLEM, "could not be processed due to E009 - No Attachment.", NoticeKind.NO_ATTACHMENT),
+        (PROBLEM, "could not be delivered due to E001 - Unsupported File Format: * a.mobi", NoticeKind.FORMAT),
+        (PROBLEM, "Your email to Kindle(s) did not include any attachments.", NoticeKind.NO_ATTACHMENT),
+        ("Send to Kindle", "there is problem with a@b.c’s account and we are unable to", NoticeKind.SUSPENDED),
+        ("Vérifiez votre demande de document Send to Kindle", "Bonjour", NoticeKind.VERIFY),
+        ("Kindle", "Das Dokument konnte leider nicht zugestellt werden.", NoticeKind.REJECTED),
+        ("Kindle", "Le document n’a pas pu être envoyé.", NoticeKind.REJECTED),
+        ("Kindle", "No se ha podido entregar el documento.", NoticeKind.REJECTED),
+        ("Kindle", "Non è stato possibile consegnare il documento.", NoticeKind.REJECTED),
+        ("Kindle", "O documento não pôde ser entregue.", NoticeKind.REJECTED),
+        ("您发送至Kindle的文档出现问题", "您发出的如下文档无法发送到您指定的Kindle上", NoticeKind.REJECTED),
+        ("Kindle", "ドキュメントを配信できませんでした。", NoticeKind.REJECTED),
+        ("Send to Kindle", "Coś się stało z dokumentem.", NoticeKind.UNKNOWN),
+        ("Kindle", "The file exceeds the limit of 50 MB.", NoticeKind.TOO_LARGE),
+    ],
+)
+def test_kind_is_read_by_code_or_by_words(subject: str, text: str, kind: NoticeKind) -> None:
+    notice = read_words(subject, text)
+
+    assert notice is not None
+    assert notice.kind is kind
+
+
+def test_unapproved_sender_is_named() -> None:
+    notice = read_words(
+        PROBLEM, "E014 - Unapproved sender email address.\nUnapproved sender email address: Bot@B.Example"
+    )
+
+    assert notice is not None
+    assert notice.sender == "bot@b.example"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Verify Request (https://www.amazon.com/sendtokindle/verification/confirm/A0/00-11)",
+        "Verify Request (https://www.amazon.com/gp/f.html?C=X&U="
+        "https%3A%2F%2Fwww.amazon.com%2Fsendtokindle%2Fverification%2Fconfirm%2FA0%2F00-11&H=Y)",
+    ],
+)
+def test_link_that_confirms_is_found_and_unwrapped(text: str) -> None:
+    notice = read_words("Verify your Send to Kindle document request", text)
+
+    assert notice is not None
+    assert notice.link == "https://www.amazon.com/sendtokindle/verification/confirm/A0/00-11"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.amazon.com.evil.test/sendtokindle/verification/confirm/A0",
+        "https://evil.test/?U=https%3A%2F%2Fevil.test%2Fsendtokindle%2Fverification%2Fconfirm",
+        "http://www.amazon.com/sendtokindle/verification/confirm/A0",
+    ],
+)
+def test_link_to_anybody_else_is_none(url: str) -> None:
+    notice = read_words("Verify your Send to Kindle document request", f"Verify Request ({url})")
+
+    assert notice is not None
+    assert notice.link == ""
+
+
+def test_other_mail_is_no_notice() -> None:
+    assert read_words("Important updates to our terms", "We have updated our Conditions of Use") is None
+    assert read_words("Your Kindle order", "Thank you for your order of a Kindle Paperwhite.") is None
+
+
+def test_refusal_of_the_chinese_service_is_dated_by_its_clock() -> None:
+    notice = read_words(
+        "Kindle", "您从2015年9月20日22:39 发出的如下文档无法发送到您指定的Kindle上：\n* Kindle RSS(06-38).mobi\n"
+    )
+
+    assert notice is not None
+    assert notice.sent_at == datetime(2015, 9, 20, 14, 39, tzinfo=UTC)
+    assert notice.files == ("Kindle RSS(06-38).mobi",)
