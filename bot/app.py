@@ -15,7 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.authenticate import PathAuthenticator
+from bot.authenticate import NetworkProver, PathAuthenticator
 from bot.cache import Cache
 from bot.circuit import RelayCircuit
 from bot.config import Config
@@ -268,6 +268,7 @@ def _processor(
         sandbox=sandbox,
         stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
         authenticator=PathAuthenticator(settings=config.trust, ours=config.service.ours, read=engine.in_read),
+        prover=NetworkProver(config.trust),
         ours=config.service.ours,
         identity=identity_of(config),
         handlers=handlers,

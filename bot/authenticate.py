@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -54,6 +55,17 @@ class PathAuthenticator:
         if is_listed(peer.ip, self.settings.networks):
             return _look_up(session, author, "network", "from a listed network")
         return _nobody("neither logged in, nor from a listed network, nor to a secret subaddress")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkProver:
+    """Takes the word of listed networks, which check their own senders."""
+
+    settings: TrustSettings
+
+    async def is_proven(self, message: ParsedMessage, path: Path, envelope: Envelope, peer: Peer) -> bool:
+        """See `Prover`."""
+        return message.author is not None and is_listed(peer.ip, self.settings.networks)
 
 
 def _look_up(session: Session, author: str, method: str, why: str) -> SenderVerdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, undefer
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
+from bot.reports import read_report
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.errors import Unavailable
@@ -29,7 +30,7 @@ from core.models import Inbound, User
 from core.models.inbound import InboundState
 from core.models.user import UserState
 from core.news.one_click import stopped_letter
-from core.ports import Authenticator, BlobStore
+from core.ports import Authenticator, BlobStore, Prover
 from core.services.answers import Answers
 from core.services.digests import Digests
 from core.services.inbox import Inbox
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 SMALL_MAIL_BYTES = 64 * 1024  # reads in about a millisecond: a thread is cheaper than the way to another process
 PARSE_TIMEOUT_SECONDS = 30.0
+RAW = "mail.eml"
 ATTEMPTS = 8  # of a mail that breaks us: 1 + 2 + ... + 64 s, two minutes in all, before it is set aside
 
 
@@ -68,6 +70,7 @@ class MailProcessor:
     sandbox: Sandbox
     stager: Stager
     authenticator: Authenticator
+    prover: Prover
     ours: OurAddresses
     identity: Identity
     handlers: Mapping[str, Handler]
@@ -94,6 +97,11 @@ class MailProcessor:
 
     async def _process(self, accepted: _Accepted, *, work_dir: Path) -> str:
         message = await self._read(accepted, work_dir=work_dir)
+        report = await read_report(
+            message, path=work_dir / RAW, envelope=accepted.envelope, peer=accepted.peer, prover=self.prover
+        )
+        if report is not None:
+            return await self._close(accepted, message, outcome=report.outcome, reason=report.reason, note=report.note)
         why = silence_reason(message, mail_from=accepted.envelope.mail_from, ours=self.ours)
         if why is not None:
             return await self._close(accepted, message, outcome="silent", reason=why)
@@ -108,7 +116,7 @@ class MailProcessor:
         )
 
     async def _read(self, accepted: _Accepted, *, work_dir: Path) -> ParsedMessage:
-        path = work_dir / "mail.eml"
+        path = work_dir / RAW
         parts = work_dir / "parts"
         parts.mkdir()
         await asyncio.to_thread(self._write_raw, accepted, path)
@@ -159,7 +167,15 @@ class MailProcessor:
         inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
         return "answered"
 
-    async def _close(self, accepted: _Accepted, message: ParsedMessage, *, outcome: str, reason: str) -> str:
+    async def _close(
+        self,
+        accepted: _Accepted,
+        message: ParsedMessage,
+        *,
+        outcome: str,
+        reason: str,
+        note: Callable[[Work], str] = lambda _work: "",
+    ) -> str:
         """No command, no reply, no delivery: the ledger keeps why. But one click on a letter ends its digest."""
 
         def close(work: Work) -> str:
@@ -169,7 +185,7 @@ class MailProcessor:
                 return "overtaken"
             stopped = self._stop_digest(work, message.subject, cause=f"stopped:{accepted.reference}")
             done = "one-click" if stopped is not None else outcome
-            inbox.close(row, outcome=done, reason=reason, message=message, user_id=stopped)
+            inbox.close(row, outcome=done, reason=f"{reason}{note(work)}", message=message, user_id=stopped)
             return done
 
         done = await self.engine.in_work(close)

@@ -15,6 +15,7 @@ from core.errors import Unavailable
 from core.models import Book, DoomedBlob
 from core.ports import BlobStore
 from core.services.book_manager import BookManager
+from core.services.fates import Fates
 from core.services.inbox import Inbox
 from core.work import Work
 
@@ -72,6 +73,8 @@ class Upkeep:
         await asyncio.to_thread(self._delete, keys)
         await self._database.in_work(lambda work: DoomedBlob.forget(work.session, keys))
         await self._database.in_work(self._forget)
+        while await self._database.in_work(lambda work: Fates(work).settle()):
+            pass
 
     def _doomed(self, work: Work) -> list[str]:
         """The blobs to delete. One that a row needs again, since the same bytes came again, is spared."""

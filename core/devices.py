@@ -22,6 +22,10 @@ class DeviceKind:
     max_mail_bytes: int
     advice: str
     """What to do with a format that it does not take."""
+    quiet_hours: float = 0.0
+    """For how long a gateway that confirms nothing may still refuse; 0 for one that is not asked about."""
+    a_day: int = 1000
+    """Deliveries that one reader may have in a day: gateways suspend senders of many documents."""
 
 
 DEVICE_KINDS = {
@@ -35,6 +39,8 @@ DEVICE_KINDS = {
             formats=frozenset(map(BookFormat, ("epub", "pdf", "docx", "rtf", "txt", "html"))),
             max_mail_bytes=50 * MB,  # Amazon help 201974220: 50 MB by mail
             advice="Kindles take EPUB, PDF, DOCX, RTF, TXT and HTML by mail. Mail me the book as EPUB.",
+            quiet_hours=2.0,  # refusals come after 16 s to 15 min; mail that was "just a bit delayed" took an hour
+            a_day=100,  # Amazon suspends senders of "a large number of documents", and says no number
         ),
         DeviceKind(
             key="pocketbook",

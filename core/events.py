@@ -114,6 +114,50 @@ class DeliveryFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRejected(Event):
+    """The gateway behind the relay refused a delivery; `reason` is a `NoticeKind`."""
+
+    outbox_id: int
+    reason: str
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailBounced(Event):
+    """A mail server behind the relay sent a mail back."""
+
+    outbox_id: int
+    rcpt_to: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickNeeded(Event):
+    """The gateway wants the reader to confirm a delivery."""
+
+    outbox_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoRefusalSeen(Event):
+    """The gateway could have refused a delivery and did not."""
+
+    outbox_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingStopped(Event):
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingResumed(Event):
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedSubscribed(Event):
     feed_id: int
     url: str

@@ -150,6 +150,15 @@ class Authenticator(Protocol):
     async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer) -> SenderVerdict: ...
 
 
+class Prover(Protocol):
+    """Says whether a mail is from the domain in its From field, registered here or not. `Unavailable` if it cannot
+    know now."""
+
+    async def is_proven(self, message: ParsedMessage, path: Path, envelope: Envelope, peer: Peer) -> bool:
+        """`path` is the raw mail."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
     """What one fetch may take."""

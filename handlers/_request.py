@@ -18,6 +18,7 @@ from core.services.kindle_sync import KindleSyncService
 from core.services.news_aggregator import NewsAggregator
 from core.services.outbox import Outbox
 from core.services.reading_list import ReadingList
+from core.services.stops import Stops
 from core.values import Staged
 from core.work import Work
 
@@ -63,6 +64,10 @@ class Request:
     @cached_property
     def outbox(self) -> Outbox:
         return Outbox(self.work)
+
+    @cached_property
+    def stops(self) -> Stops:
+        return Stops(self.work)
 
     @cached_property
     def inbox(self) -> Inbox:

@@ -15,17 +15,25 @@ from handlers._request import Request
 SPEC = CommandSpec(
     name="kindle",
     summary="Say where books are sent to",
-    usage=("kindle add <address> [name=…]", "kindle list", "kindle default <device>", "kindle remove <device>"),
+    usage=(
+        "kindle add <address> [name=…]",
+        "kindle list",
+        "kindle default <device>",
+        "kindle remove <device>",
+        "kindle resume",
+    ),
     details=(
         "A Kindle's address ends in @kindle.com; you find it at Amazon under “Manage Your Content and Devices”, "
         "“Preferences”, “Personal Document Settings”. Add there, to the “Approved Personal Document E-mail List”, the "
         "full address that this answer names: Amazon drops what comes from others.\n\n"
         "PocketBook readers (@pbsync.com) and plain e-mail addresses can be devices too. The first device is the "
-        "default."
+        "default.\n\n"
+        "If Amazon refuses my address, or mail to a device keeps coming back, your books wait here, and you are told. "
+        "“kindle resume” sends them on."
     ),
     aliases=("device", "devices", "kindles", "my kindle", "my devices"),
     keys=("name", "kind"),
-    subcommands=("add", "list", "default", "remove"),
+    subcommands=("add", "list", "default", "remove", "resume"),
     destructive_subcommands=("remove",),
     trust=Trust.CHANGE,
     group="Kindle",
@@ -44,7 +52,9 @@ def handle(request: Request) -> Answer:
         verb, words = "add", [verb, *words]
     act = _VERBS.get(verb)
     if act is None:
-        raise BadRequest(f"“{verb}” is nothing that I can do with a device.", fix="Add, list, default or remove.")
+        raise BadRequest(
+            f"“{verb}” is nothing that I can do with a device.", fix="Add, list, default, remove or resume."
+        )
     return act(request, " ".join(words))
 
 
@@ -98,9 +108,25 @@ def _remove(request: Request, name: str) -> Answer:
     )
 
 
+def _resume(request: Request, _words: str) -> Answer:
+    stops = request.stops.of_user(request.user.id)
+    if not stops:
+        return Answer("Nothing holds your books back", (Steps((Step("What became of them?", "status"),)),))
+    released = sum(request.stops.lift(stop) for stop in stops)
+    told = {0: "Nothing was waiting.", 1: "One mail that was waiting goes out now."}
+    return Answer(
+        "Books go out again",
+        (
+            Paragraph(told.get(released, f"{released} mails that were waiting go out now.")),
+            Steps((Step("What became of them?", "status"),)),
+        ),
+    )
+
+
 _VERBS: dict[str, Callable[[Request, str], Answer]] = {
     "add": _add,
     "list": _list,
     "default": _default,
     "remove": _remove,
+    "resume": _resume,
 }

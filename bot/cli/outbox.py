@@ -1,12 +1,14 @@
-"""`inkpost outbox list|show|retry|drop`: the mails that go out."""
+"""`inkpost outbox list|show|retry|drop|stops|resume`: the mails that go out."""
 
 from __future__ import annotations
 
 import cyclopts
 
 from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
+from core.errors import NotFound
 from core.models.outbox import OutboxState
 from core.services.outbox import Outbox, describe
+from core.services.stops import Stops
 
 outbox = cyclopts.App(name="outbox", help="Mails that we owe somebody, and what became of each.")
 
@@ -60,3 +62,22 @@ def drop(reference: str, *, config: ConfigPath = None) -> None:
     with engine_of(configuration(config)).work() as work:
         mail = Outbox(work).drop(reference)
     console.print(f"{mail.reference} is dropped.")
+
+
+@outbox.command
+def stops(*, config: ConfigPath = None) -> None:
+    """What holds mails back: a reader who has not approved us, an address that keeps bouncing, a gateway."""
+    with engine_of(configuration(config)).work() as work:
+        rows = [(stop.scope, stop.reason, f"{stop.since:%Y-%m-%d %H:%M}", stop.words) for stop in Stops(work).all()]
+    print_table(f"{len(rows)} stops", ("scope", "reason", "since (UTC)", "words"), rows, page=1, pages=1)
+
+
+@outbox.command
+def resume(scope: str, *, config: ConfigPath = None) -> None:
+    """End a stop, and send what it held."""
+    with engine_of(configuration(config)).work() as work:
+        found = next((stop for stop in Stops(work).all() if stop.scope == scope), None)
+        if found is None:
+            raise NotFound(f"Nothing is stopped under {scope}.", fix="inkpost outbox stops")
+        released = Stops(work).lift(found)
+    console.print(f"{released} mails go out now.")

@@ -17,6 +17,7 @@ from core.models.issue import DigestIssue, IssueStory
 from core.models.listing import Listing
 from core.models.outbox import OutboxMail
 from core.models.read_later import ReadLater
+from core.models.sending_stop import SendingStop
 from core.models.spelling import Spelling
 from core.models.subscription import Subscription
 from core.models.user import User
@@ -41,6 +42,7 @@ __all__ = [
     "Listing",
     "OutboxMail",
     "ReadLater",
+    "SendingStop",
     "Spelling",
     "Subscription",
     "User",

@@ -17,10 +17,30 @@ class OutboxState(enum.StrEnum):
     """An attempt was recorded and its result is not known yet; also while waiting for the next try (`next_try_at`)."""
     ACCEPTED = "accepted"
     """The relay took it. What comes after the relay is not known here, so "delivered" does not exist."""
+    NEEDS_CLICK = "needs-your-click"
+    """The gateway asks the reader to confirm it, within 48 hours."""
+    NO_REFUSAL = "no-refusal-seen"
+    """The gateway, which says nothing of what it takes, has refused nothing for longer than it takes to refuse."""
+    REJECTED = "rejected"
+    """The gateway refused it; `notice` has its words."""
+    BOUNCED = "bounced"
+    """A mail server behind the relay sent it back; `notice` has its words."""
     FAILED = "failed"
     """Refused for good, or given up."""
     DROPPED = "dropped"
     """By the operator."""
+
+
+HANDED_OVER = frozenset(
+    (
+        OutboxState.ACCEPTED,
+        OutboxState.NEEDS_CLICK,
+        OutboxState.NO_REFUSAL,
+        OutboxState.REJECTED,
+        OutboxState.BOUNCED,
+    )
+)
+"""The relay took it, whatever came after that."""
 
 
 class OutboxKind(enum.StrEnum):
@@ -75,3 +95,12 @@ class OutboxMail(Base):
     last_reply: Mapped[str] = mapped_column(sa.String(1000), default="")
     """The relay's words, or what went wrong on the way to it."""
     finished_at: Mapped[datetime | None]
+    """When the relay took it, or it was given up."""
+    notice: Mapped[str] = mapped_column(sa.String(1000), default="")
+    """What came back after the relay had taken it, in the words of whoever sent it back."""
+    settle_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When silence becomes an answer: no refusal until then, or no more time to confirm."""
+    rung: Mapped[int] = mapped_column(default=0)
+    """How often what it delivers was refused before it was mended and sent as this mail."""
+    first_id: Mapped[int | None] = mapped_column(sa.ForeignKey("outbox.id", ondelete="SET NULL"), index=True)
+    """The first delivery that this one is another try of."""

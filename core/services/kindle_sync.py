@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -110,6 +111,7 @@ class KindleSyncService:
             raise BadRequest(
                 f"{kind.name} does not take {book.format.value.upper()} by mail.", fix=kind.advice, code="device.format"
             )
+        self._check_pace(user_id, device, kind)
         reference = new_reference()
         mail = compose_delivery(
             identity=identity,
@@ -143,6 +145,21 @@ class KindleSyncService:
         self._work.emit(BookSent(user_id=user_id, book_id=book.id, device_id=device.id, outbox_id=row.id))
         return row
 
+    def _check_pace(self, user_id: int, device: Device, kind: DeviceKind) -> None:
+        """Raises `TooMuch` for a reader who had as many deliveries to such devices as their provider bears."""
+        day_ago = self._work.now - timedelta(days=1)
+        mine = sa.select(OutboxMail.created_at, OutboxMail.rcpt_to).where(
+            OutboxMail.user_id == user_id, OutboxMail.created_at > day_ago, OutboxMail.kind == OutboxKind.DELIVERY
+        )
+        of_kind = [row.created_at for row in self._session.execute(mine) if kind_of(row.rcpt_to) is kind]
+        if len(of_kind) >= kind.a_day:
+            opens_at = min(of_kind) + timedelta(days=1)
+            raise TooMuch(
+                f"You have sent {len(of_kind)} books to {kind.name} in a day, which is as many as it bears.",
+                fix=f"It opens again in {_in_words(opens_at - self._work.now)}.",
+                code="device.pace",
+            )
+
     def deliveries(self, user_id: int, *, page: int = 1) -> Page[OutboxMail]:
         """The user's deliveries, newest first."""
         mine = sa.select(OutboxMail).where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
@@ -152,6 +169,11 @@ class KindleSyncService:
         """The user's own delivery of a reference as a person writes it."""
         mine = sa.select(OutboxMail).where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
         return self._session.scalars(mine.where(OutboxMail.reference == parse_reference(reference))).one_or_none()
+
+
+def _in_words(span: timedelta) -> str:
+    hours = -(-int(span.total_seconds()) // 3600)
+    return "an hour" if hours <= 1 else f"{hours} hours"
 
 
 def _checked_kind(address: str, wanted: str | None) -> DeviceKind:

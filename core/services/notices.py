@@ -1,15 +1,19 @@
-"""Mails that nobody asked for: the word to a user that a book could not be handed over."""
+"""Mails that nobody asked for: what became of a book behind the relay, told once, when there is no more to come."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
-from core.events import DeliveryFailed, EventBus
-from core.mail.answer import Fact, Facts, Problem, Step, Steps
+from core import jobs
+from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
+from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.authenticity import OurAddresses
 from core.mail.compose import AnswerContext, compose_notice
+from core.mail.notices import NoticeKind
 from core.mail.outgoing import Identity
 from core.mail.status import explain
 from core.models import Book, Inbound, OutboxMail, User
@@ -17,32 +21,74 @@ from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
 from core.services.outbox import Outbox
+from core.values import BookFormat
 from core.work import Work
+
+MOST_MENDINGS = 0  # until there are recipes
 
 
 @dataclass(frozen=True, slots=True)
 class FailureNotices:
-    """Tells a user, once for each failed delivery, which book did not go out and why."""
+    """Tells a user, once for each delivery, what they have to know of it: that it failed and why, or wants a click."""
 
     identity: Identity
 
     def subscribe(self, bus: EventBus) -> None:
-        bus.subscribe(DeliveryFailed, self.tell)
+        bus.subscribe(DeliveryFailed, self._failed)
+        bus.subscribe(DeliveryRejected, self._rejected)
+        bus.subscribe(MailBounced, self._bounced)
+        bus.subscribe(ClickNeeded, self._click_needed)
+        bus.subscribe(NoRefusalSeen, self._settled)
 
-    def tell(self, work: Work, event: DeliveryFailed) -> None:
-        """Enqueue the notice. Nobody is told of a failed answer or notice, nor at the address that failed."""
+    def _failed(self, work: Work, event: DeliveryFailed) -> None:
+        self._tell(
+            work, event.outbox_id, cause="failed", tell=lambda mail, book: _told(mail, book, reason=event.reason)
+        )
+
+    def _bounced(self, work: Work, event: MailBounced) -> None:
+        self._tell(work, event.outbox_id, cause="failed", tell=partial(_told, reason=event.words))
+
+    def _rejected(self, work: Work, event: DeliveryRejected) -> None:
+        """Mend it and say nothing, as long as there is something to try; else tell, once for all the tries."""
+        kind = NoticeKind(event.reason)
         mail = work.session.get(OutboxMail, event.outbox_id)
-        user = work.session.get(User, event.user_id) if event.user_id is not None else None
+        if mail is not None and may_be_mended(mail, kind):
+            work.defer(jobs.mend_delivery(mail.id))
+            return
+        self._tell(work, event.outbox_id, cause="failed", tell=partial(_refused, kind=kind))
+
+    def _click_needed(self, work: Work, event: ClickNeeded) -> None:
+        self._tell(work, event.outbox_id, cause="click", tell=_click)
+
+    def _settled(self, work: Work, event: NoRefusalSeen) -> None:
+        """The end of a delivery that was mended: the one mail about all of its tries."""
+        mail = work.session.get(OutboxMail, event.outbox_id)
+        if mail is not None and mail.rung:
+            self._tell(work, event.outbox_id, cause="mended", tell=_mended)
+
+    def tell_unmended(self, work: Work, mail: OutboxMail, *, kind: NoticeKind) -> None:
+        """No way was found to mend a refused book."""
+        self._tell(work, mail.id, cause="failed", tell=partial(_refused, kind=kind))
+
+    def _tell(
+        self,
+        work: Work,
+        outbox_id: int,
+        *,
+        cause: str,
+        tell: Callable[[OutboxMail, Book | None], Answer | Problem],
+    ) -> None:
+        """Enqueue the notice. Nobody is told of a failed answer or notice, nor at the address that failed."""
+        mail = work.session.get(OutboxMail, outbox_id)
+        user = work.session.get(User, mail.user_id) if mail is not None and mail.user_id is not None else None
         if mail is None or mail.kind is not OutboxKind.DELIVERY or user is None:
             return
         if user.address == mail.rcpt_to.lower() or user.state is not UserState.ACTIVE:
             return
         book = work.session.get(Book, mail.book_id) if mail.book_id is not None else None
-        notice = compose_notice(
-            _told(mail, book, reason=event.reason), context=self._context(work, user, inbound_id=mail.inbound_id)
-        )
+        notice = compose_notice(tell(mail, book), context=self._context(work, user, inbound_id=mail.inbound_id))
         Outbox(work).enqueue(
-            notice, cause=f"failed:{mail.id}", kind=OutboxKind.NOTICE, user_id=user.id, inbound_id=mail.inbound_id
+            notice, cause=f"{cause}:{mail.id}", kind=OutboxKind.NOTICE, user_id=user.id, inbound_id=mail.inbound_id
         )
 
     def _context(self, work: Work, user: User, *, inbound_id: int | None) -> AnswerContext:
@@ -66,12 +112,95 @@ class FailureNotices:
         )
 
 
+def may_be_mended(mail: OutboxMail, kind: NoticeKind) -> bool:
+    """Whether another form of the same book could be taken. It is tried `MOST_MENDINGS` times at most."""
+    is_epub = (mail.attachment_type or "") == BookFormat.EPUB.media_type
+    return kind is NoticeKind.REJECTED and mail.book_id is not None and is_epub and mail.rung < MOST_MENDINGS
+
+
+def _title_of(mail: OutboxMail, book: Book | None) -> str:
+    return book.title if book is not None else mail.subject.removeprefix("Book: ")
+
+
+def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Problem:
+    """What the gateway said, in plain words, and the steps that mend it."""
+    why, fix = _WHY[kind]
+    tries = f" It was mended and sent {mail.rung + 1} times in all." if mail.rung else ""
+    again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
+    resume = (Step("I have approved it", "kindle resume"),) if kind is NoticeKind.UNAPPROVED else ()
+    return Problem(
+        "delivery.rejected",
+        f"“{_title_of(mail, book)}” did not get to {mail.rcpt_to}: {why}.{tries}",
+        fix=fix.format(sender=mail.mail_from),
+        blocks=(
+            Facts((Fact("The gateway said", mail.notice), Fact("Reference", mail.reference))),
+            Steps((*resume, *again, Step("My devices", "kindle list"))),
+        ),
+    )
+
+
+_WHY = {
+    NoticeKind.REJECTED: (
+        "Amazon could not make a Kindle book of the file",
+        "The book is still in your library. Another edition of it may work.",
+    ),
+    NoticeKind.FORMAT: ("Amazon does not take this kind of file any more", "Mail me the book as EPUB."),
+    NoticeKind.NO_ATTACHMENT: (
+        "Amazon saw no book in the mail",
+        "Try again; if it happens again, tell the operator of this service.",
+    ),
+    NoticeKind.TOO_LARGE: ("the file is larger than Amazon takes", "Mail me a smaller edition of it."),
+    NoticeKind.UNAPPROVED: (
+        "Amazon does not take mail from my address for you yet",
+        "1. At Amazon, open “Manage Your Content and Devices”, “Preferences”, “Personal Document Settings”. "
+        "2. Add {sender}, the whole address, to the “Approved Personal Document E-mail List”. "
+        "3. Write to me: kindle resume. Until then your books wait here.",
+    ),
+    NoticeKind.SUSPENDED: (
+        "Amazon takes no mail from this service for now",
+        "The operator of this service has been told. Your book is still in your library.",
+    ),
+    NoticeKind.UNKNOWN: ("this came back, and I cannot read it", "Look at your Kindle, and at what came back."),
+    NoticeKind.VERIFY: ("Amazon wants you to confirm it", "Look for a mail of Amazon's to you."),
+}
+"""Why, as half a sentence, and how to mend it; `{sender}` is the address that it was sent from."""
+
+
+def _click(mail: OutboxMail, book: Book | None) -> Answer:
+    return Answer(
+        f"Amazon asks you to confirm: {_title_of(mail, book)}",
+        (
+            Paragraph(
+                "It comes to your Kindle only if you confirm it at Amazon, within 48 hours. I never open such a link "
+                "for you: it is your word that you wanted this book."
+            ),
+            Facts((Fact("To confirm, open", mail.notice), Fact("Reference", mail.reference))),
+            Paragraph("An address with digits in it, which nobody can guess, makes Amazon ask less often."),
+        ),
+    )
+
+
+def _mended(mail: OutboxMail, book: Book | None) -> Answer:
+    times = "once" if mail.rung == 1 else f"{mail.rung} times"
+    why = (Step("What was changed", f"why #{book.id}"),) if book is not None else ()
+    return Answer(
+        f"Mended and sent again: {_title_of(mail, book)}",
+        (
+            Paragraph(
+                f"Amazon refused it {times}. I mended a copy and sent that, and no refusal has come since. Amazon does "
+                "not confirm what it takes: look at your Kindle. The book in your library is unchanged."
+            ),
+            Facts((Fact("To", mail.rcpt_to), Fact("Reference", mail.reference))),
+            Steps((*why, Step("What became of it?", f"status {mail.reference}"))),
+        ),
+    )
+
+
 def _told(failed: OutboxMail, book: Book | None, *, reason: str) -> Problem:
-    title = book.title if book is not None else failed.subject
     again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
     return Problem(
         "delivery.failed",
-        f"“{title}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
+        f"“{_title_of(failed, book)}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
         fix="The book is still in your library. Look at the address of your device before you try again.",
         blocks=(
             Facts((Fact("The mail server said", reason), Fact("Reference", failed.reference))),

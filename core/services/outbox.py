@@ -13,13 +13,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import jobs
+from core.devices import kind_of
 from core.errors import Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
 from core.mail.outgoing import OutgoingMail
 from core.mail.status import clean_reply
-from core.models import Attempt, Book, OutboxMail
+from core.models import Attempt, Book, OutboxMail, SendingStop
 from core.models.book import SyncStatus
-from core.models.outbox import OutboxKind, OutboxState
+from core.models.outbox import HANDED_OVER, OutboxKind, OutboxState
 from core.pages import Page, fetch_page
 from core.ports import Deferred, Delivered, Refused, SendResult
 from core.references import parse_reference
@@ -31,8 +32,15 @@ _SYNC_STATUS = {
     OutboxState.QUEUED: SyncStatus.PENDING,
     OutboxState.SENDING: SyncStatus.PENDING,
     OutboxState.ACCEPTED: SyncStatus.ACCEPTED,
+    OutboxState.NEEDS_CLICK: SyncStatus.ACCEPTED,
+    OutboxState.NO_REFUSAL: SyncStatus.ACCEPTED,
+    OutboxState.REJECTED: SyncStatus.FAILED,
+    OutboxState.BOUNCED: SyncStatus.FAILED,
     OutboxState.FAILED: SyncStatus.FAILED,
 }
+HELD_KINDS = (OutboxKind.DELIVERY, OutboxKind.ISSUE)
+"""What a stop holds: answers and notices tell of it."""
+_SENT_BACK = frozenset((OutboxState.REJECTED, OutboxState.BOUNCED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +83,12 @@ class Outbox:
         inbound_id: int | None = None,
         book_id: int | None = None,
         device_id: int | None = None,
+        heals: OutboxMail | None = None,
     ) -> OutboxMail:
         """The row of this mail, its job deferred. A second mail of the same `cause` is not made: the first is returned.
 
-        So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending.
+        So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending. `heals` is the
+        delivery that was refused and of which this is another try.
         """
         file = mail.attachment
         insert = sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert
@@ -92,19 +102,35 @@ class Outbox:
                 "attachment_key": file.key if file else None, "attachment_name": file.filename if file else None,
                 "attachment_type": file.media_type if file else None, "size_bytes": mail.size_bytes,
                 "created_at": self._work.now, "state": OutboxState.QUEUED,
+                "rung": heals.rung + 1 if heals else 0, "first_id": (heals.first_id or heals.id) if heals else None,
             },
         ).one_or_none()  # fmt: skip
         if row is None:
             return self._session.scalars(sa.select(OutboxMail).where(OutboxMail.cause == cause)).one()
         self._work.defer(jobs.deliver(row.id, rcpt_to=row.rcpt_to))
-        self._refresh_book(row)
+        self.refresh_book(row)
         return row
 
     def waiting_for(self, outbox_id: int) -> str | None:
-        """Whom a mail that is still to be sent is for, or None if there is nothing to send."""
-        return self._session.scalars(
-            sa.select(OutboxMail.rcpt_to).where(OutboxMail.id == outbox_id, OutboxMail.state.in_(OPEN_STATES))
+        """Whom a mail that is to be sent now is for, or None if there is nothing to send.
+
+        A mail that a stop holds stays as it is, and its job ends: `Stops.lift` defers it anew.
+        """
+        found = self._session.execute(
+            sa.select(OutboxMail.rcpt_to, OutboxMail.user_id, OutboxMail.kind).where(
+                OutboxMail.id == outbox_id, OutboxMail.state.in_(OPEN_STATES)
+            )
         ).one_or_none()
+        if found is None:
+            return None
+        if found.kind in HELD_KINDS:
+            stop = SendingStop.holding(self._session, user_id=found.user_id, rcpt_to=found.rcpt_to)
+            if stop is not None:
+                self._session.execute(
+                    sa.update(OutboxMail).where(OutboxMail.id == outbox_id).values(notice=f"held: {stop.reason}")
+                )
+                return None
+        return str(found.rcpt_to)
 
     def start_attempt(self, outbox_id: int) -> AttemptToMake | None:
         """Write down the next attempt, to be committed before it is made. None: it is accepted, failed or dropped."""
@@ -156,7 +182,7 @@ class Outbox:
             attempt.reply = clean_reply(result.reply)
         match result:
             case Delivered(reply):
-                if mail.state is not OutboxState.ACCEPTED:
+                if mail.state not in HANDED_OVER:
                     self._accept(mail, reply)
             case Refused(reply):
                 if is_current:
@@ -209,24 +235,24 @@ class Outbox:
         if the relay has taken it."""
         mail = self._locked(self.find(reference).id)
         assert mail is not None
-        if mail.state is OutboxState.ACCEPTED:
+        if mail.state in HANDED_OVER - _SENT_BACK:
             raise Conflict("The relay has taken this mail already.", code="mail.accepted")
         last = self._session.get(Attempt, (mail.id, mail.attempts))
         if last is not None:
             last.result = "given-up"  # ends the round, so that the tries and their age are counted anew
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.QUEUED, None, None
         self._work.defer(jobs.deliver(mail.id, rcpt_to=mail.rcpt_to))
-        self._refresh_book(mail)
+        self.refresh_book(mail)
         return mail
 
     def drop(self, reference: str) -> OutboxMail:
         """Never send a mail, for the operator. Raises `Conflict` if the relay has taken it."""
         mail = self._locked(self.find(reference).id)
         assert mail is not None
-        if mail.state is OutboxState.ACCEPTED:
+        if mail.state in HANDED_OVER:
             raise Conflict("The relay has taken this mail already.", code="mail.accepted")
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.DROPPED, None, self._work.now
-        self._refresh_book(mail)
+        self.refresh_book(mail)
         return mail
 
     def _locked(self, outbox_id: int) -> OutboxMail | None:
@@ -236,8 +262,10 @@ class Outbox:
 
     def _accept(self, mail: OutboxMail, reply: str) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.ACCEPTED, None, self._work.now
-        mail.last_reply = clean_reply(reply)
-        self._refresh_book(mail)
+        mail.last_reply, mail.notice = clean_reply(reply), ""
+        if mail.kind is OutboxKind.DELIVERY and (quiet := kind_of(mail.rcpt_to).quiet_hours):
+            mail.settle_at = self._work.now + timedelta(hours=quiet)
+        self.refresh_book(mail)
         if mail.kind is OutboxKind.DELIVERY and mail.book_id is not None:
             self._session.execute(
                 sa.update(Book)
@@ -252,7 +280,7 @@ class Outbox:
     def _fail(self, mail: OutboxMail, reply: str) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.FAILED, None, self._work.now
         mail.last_reply = clean_reply(reply)
-        self._refresh_book(mail)
+        self.refresh_book(mail)
         self._work.emit(
             DeliveryFailed(user_id=mail.user_id, outbox_id=mail.id, rcpt_to=mail.rcpt_to, reason=mail.last_reply)
         )
@@ -275,7 +303,7 @@ class Outbox:
         mine = [a for a in attempts if a.number > ended]
         return mine[0], len(mine)
 
-    def _refresh_book(self, mail: OutboxMail) -> None:
+    def refresh_book(self, mail: OutboxMail) -> None:
         """Make a book's `sync_status` that of its newest delivery which the operator did not drop."""
         if mail.kind is not OutboxKind.DELIVERY or mail.book_id is None:
             return
@@ -310,19 +338,32 @@ def describe(mail: OutboxMail, timezone: str) -> str:
     """
     match mail.state:
         case OutboxState.QUEUED:
-            return f"queued{_next_try(mail, timezone, ' ({})')}"
+            return f"queued{_next_try(mail, timezone, ' ({})')}{f', {mail.notice}' if mail.notice else ''}"
         case OutboxState.SENDING:
             return f"sending (attempt {mail.attempts}{_next_try(mail, timezone, ', {}')})"
         case OutboxState.ACCEPTED:
-            # Without a relay (a Maildir) there is no relay that could have accepted it: no reply code, no such word.
-            by = " by the relay" if mail.last_reply[:3].isdigit() else ""
-            return f"accepted{by}: {mail.last_reply}"
+            return _accepted(mail)
+        case OutboxState.NEEDS_CLICK:
+            until = mail.settle_at.astimezone(ZoneInfo(timezone)) if mail.settle_at is not None else None
+            return f"needs your click: confirm it at the gateway{f' by {until:%d %b %H:%M}' if until else ''}"
+        case OutboxState.NO_REFUSAL:
+            return f"{_accepted(mail)}; no refusal seen since"
+        case OutboxState.REJECTED:
+            return f"rejected by the gateway: {mail.notice}"
+        case OutboxState.BOUNCED:
+            return f"sent back: {mail.notice}"
         case OutboxState.FAILED:
             return f"failed: {mail.last_reply}"
         case OutboxState.DROPPED:
             return "dropped by the operator"
         case _:
             assert_never(mail.state)
+
+
+def _accepted(mail: OutboxMail) -> str:
+    # Without a relay (a Maildir) there is no relay that could have accepted it: no reply code, no such word.
+    by = " by the relay" if mail.last_reply[:3].isdigit() else ""
+    return f"accepted{by}: {mail.last_reply}"
 
 
 def _next_try(mail: OutboxMail, timezone: str, words: str) -> str:

@@ -1,0 +1,67 @@
+"""Mails about mails of ours: a gateway's notices and mail servers' reports. Neither is ever answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from core.mail.dsn import read_bounce
+from core.mail.message import ParsedMessage
+from core.mail.notices import Notice, NoticeKind, read_notice
+from core.ports import Prover
+from core.services.fates import Fates
+from core.values import Envelope, Peer
+from core.work import Work
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a mail says became of others, and how to write it down."""
+
+    outcome: str
+    """Of the mail in the inbound ledger: `notice`, `report`, `unbelieved`."""
+    reason: str
+    note: Callable[[Work], str]
+    """Writes it down in the transaction that closes the mail; whom it was about, for the operator."""
+
+
+async def read_report(
+    message: ParsedMessage, *, path: Path, envelope: Envelope, peer: Peer, prover: Prover
+) -> Report | None:
+    """None for a mail that is about something else. `path` is the raw mail.
+
+    A notice is believed only if its domain is proven; a report for the id that it gives back.
+    """
+    if (notice := read_notice(message)) is not None:
+        if not await prover.is_proven(message, path, envelope, peer):
+            why = "it looks like a notice of a gateway, and nothing proves that the gateway wrote it"
+            return Report("unbelieved", why, lambda _work: "")
+        return _noticed(notice, envelope)
+    if envelope.mail_from and message.content_type != "multipart/report":
+        return None
+    bounce = await asyncio.to_thread(read_bounce, path)
+    if bounce is None:
+        return None
+
+    def note(work: Work) -> str:
+        mail = Fates(work).take_bounce(bounce)
+        return mail.reference if mail is not None else "no mail of ours"
+
+    return Report("report", f"{bounce.kind.value}: ", note)
+
+
+def _noticed(notice: Notice, envelope: Envelope) -> Report:
+    if notice.kind is NoticeKind.SUSPENDED:
+        log.error("a gateway has suspended us: nothing is sent to it any more", words=notice.words)
+
+    def note(work: Work) -> str:
+        mails = Fates(work).take_notice(notice, rcpt_tos=envelope.rcpt_tos)
+        return ", ".join(mail.reference for mail in mails) or "no delivery that it could be about"
+
+    return Report("notice", f"{notice.kind.value} {notice.code}".strip() + ": ", note)
