@@ -17,12 +17,10 @@ from core.books.refusals import damaged, protected
 from core.books.xml import attribute, children, find, local_name, parse_xml, text_of
 from core.books.zips import Members, open_members
 
-_FONT_OBFUSCATION = frozenset(
-    {
-        "http://www.idpf.org/2008/embedding",  # EPUB 3.3, 4.2.4
-        "http://ns.adobe.com/pdf/enc#RC",  # Adobe's older way, which ADEPT is not
-    }
-)
+IDPF_OBFUSCATION = "http://www.idpf.org/2008/embedding"  # EPUB 3.3, 4.2.4
+ADOBE_OBFUSCATION = "http://ns.adobe.com/pdf/enc#RC"  # Adobe's older way, which ADEPT is not
+_FONT_OBFUSCATION = frozenset({IDPF_OBFUSCATION, ADOBE_OBFUSCATION})
+ENCRYPTION = "META-INF/encryption.xml"
 _PICTURE_REFERENCE = re.compile(
     rb"<(?:\w+:)?(?:img|image)\b[^<>]*?\s(?:src|xlink:href|href)\s*=\s*[\"']([^\"'<>]+)[\"']", re.IGNORECASE
 )
@@ -51,7 +49,7 @@ class _Package:
 def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
     with open_members(path, limits, kind="EPUB") as members:
-        _refuse_drm(members)
+        refuse_drm(members)
         package = _open_package(members)
         claims = _read_metadata(package.root)
         claims.cover = _read_cover(members, package)
@@ -61,8 +59,8 @@ def read(path: Path, limits: BookLimits) -> Claims:
 # -- container and package
 
 
-def _refuse_drm(members: Members) -> None:
-    """Encryption of anything but fonts, or the licence files of the systems that are in use."""
+def refuse_drm(members: Members) -> None:
+    """Raises `RefusedFile` for encryption of anything but fonts, and for the licence files of the systems in use."""
     names = set(members.names)
     licensed = {"META-INF/license.lcpl", "META-INF/sinf.xml"} & names
     if licensed or any(algorithm not in _FONT_OBFUSCATION for algorithm in _encryption_algorithms(members, names)):
@@ -70,9 +68,9 @@ def _refuse_drm(members: Members) -> None:
 
 
 def _encryption_algorithms(members: Members, names: set[str]) -> Iterator[str]:
-    if "META-INF/encryption.xml" not in names:
+    if ENCRYPTION not in names:
         return
-    root = parse_xml(members.read("META-INF/encryption.xml"))
+    root = parse_xml(members.read(ENCRYPTION))
     for element in root.iter() if root is not None else ():
         if local_name(element) == "EncryptedData":
             yield _attribute_of(find(element, "EncryptionMethod"), "Algorithm")

@@ -79,6 +79,11 @@ def children(element: etree._Element, *names: str) -> list[etree._Element]:
     return [child for child in element if local_name(child) in names]
 
 
+def elements_named(root: etree._Element, *names: str) -> list[etree._Element]:
+    """The element itself and its descendants of these local names, in order."""
+    return [element for element in root.iter() if local_name(element) in names]
+
+
 def find(element: etree._Element | None, *path: str) -> etree._Element | None:
     """The first descendant along `path` of local names, None if a step of it is missing."""
     for name in path:

@@ -12,6 +12,7 @@ import posixpath
 import re
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from typing import IO, BinaryIO
 from urllib.parse import unquote
 
 from core.books.limits import BookLimits
+from core.books.packed import Packed
 from core.books.refusals import damaged, hostile, locked, too_large, too_many
 from core.books.text import clean_line
 from core.errors import BotError
@@ -40,6 +42,7 @@ ZIP_ERRORS = (
     OSError,
     ValueError,  # UnicodeDecodeError of a name, a negative seek, a member that was closed
     OverflowError,
+    struct.error,  # a header that is cut short
     RuntimeError,  # an encrypted member; NotImplementedError of an unknown compression
     IndexError,
     KeyError,
@@ -121,9 +124,38 @@ class Members:
                 return self._folded[name.casefold()]
         return None
 
+    @property
+    def limits(self) -> BookLimits:
+        return self._limits
+
+    def size_of(self, name: str) -> int:
+        """Of the member when it is unpacked, as declared."""
+        return self._infos[name].file_size
+
     def is_within(self, name: str, size_bytes: int) -> bool:
         """Whether the member has at most `size_bytes` when it is unpacked, as declared."""
-        return self._infos[name].file_size <= size_bytes
+        return self.size_of(name) <= size_bytes
+
+    def is_first_and_stored(self, name: str) -> bool:
+        """As OCF has it of the mimetype: the first in the archive, not compressed, nothing in its extra field."""
+        info = self._infos.get(name)
+        return info is not None and (info.header_offset, info.compress_type, info.extra) == (0, zipfile.ZIP_STORED, b"")
+
+    def packed(self, name: str) -> Packed:
+        """The member as it lies in the archive, for another archive. What is wrong with its bytes goes with them."""
+        info = self._infos[name]
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # OCF 3.3 4.2.2 allows no other way.
+            data = self.read(name, limit_bytes=self._limits.unpacked_bytes)
+            return Packed(data, zipfile.ZIP_STORED, info.CRC, len(data))
+        with self._reading(name):
+            file = self._archive.fp
+            assert file is not None
+            file.seek(info.header_offset)
+            local = file.read(30)  # APPNOTE 4.3.7
+            file.seek(info.header_offset + 30 + sum(struct.unpack_from("<HH", local, 26)))
+            data = _read_fully(file, info.compress_size)
+        return Packed(data, info.compress_type, info.CRC, info.file_size)
 
     def read(self, name: str, *, limit_bytes: int | None = None) -> bytes:
         """Content of a member, at most `limit_bytes` (default: of a document), counted while it is unpacked."""
@@ -150,14 +182,30 @@ class Members:
 
     @contextmanager
     def _open(self, name: str) -> Iterator[IO[bytes]]:
+        with self._reading(name), self._archive.open(self._infos[name]) as member:
+            yield member
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
         try:
-            with self._archive.open(self._infos[name]) as member:
-                yield member
+            yield
         except ZIP_ERRORS as error:
             if is_own_fault(error):
                 raise
             shown = clean_line(posixpath.basename(name), max_length=60)
             raise damaged(self._kind, f"a part of it, “{shown}”, cannot be unpacked") from error
+
+
+def _read_fully(file: IO[bytes], size_bytes: int) -> bytes:
+    """All of it; raises `EOFError` where it ends too early."""
+    parts: list[bytes] = []
+    while size_bytes:
+        part = file.read(min(size_bytes, _CHUNK_BYTES))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size_bytes -= len(part)
+    return b"".join(parts)
 
 
 @contextmanager
