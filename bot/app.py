@@ -8,18 +8,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.authenticate import NetworkProver, PathAuthenticator
+from bot.authenticate import DomainProver, ProofAuthenticator
 from bot.cache import Cache
 from bot.circuit import RelayCircuit
 from bot.config import Config
 from bot.delivery import Deliverer
+from bot.dns import DnsResolver
 from bot.fetch import HttpFetcher
 from bot.guards import EdgeGuard
 from bot.health import Check, HealthServer, Metrics
@@ -39,6 +40,7 @@ from bot.news.pages import PageReader
 from bot.news.pictures import PictureFetcher
 from bot.news.previews import Previewer
 from bot.news.refresh import FeedRefresher
+from bot.origin import OriginCheck
 from bot.pace import Pacer
 from bot.places import abandoned, own_folder
 from bot.process import MailProcessor
@@ -61,7 +63,7 @@ from handlers._registry import build_grammar, load_handlers
 # What stands in the data folder.
 DATABASE, BLOBS, SPOOL, WORK, JOURNAL, MAILDIR = "inkpost.db", "blobs", "spool", "work", "sent.journal", "outgoing"
 Observe = Callable[[str, str, float], None]
-PRELOAD = ("core.mail.parse", "core.books.open", "core.books.archive", "core.books.epub")
+PRELOAD = ("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub")
 
 
 class NotMigrated(InkpostError):
@@ -191,8 +193,11 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES) -> Asy
         fetcher = HttpFetcher(config.fetch)
         stack.push_async_callback(fetcher.close)
         refresher = FeedRefresher(config.feeds, database=engine, fetcher=fetcher, sandbox=sandbox)
+        dns = DnsResolver(config.dns)
+        stack.push_async_callback(dns.close)
+        origin = OriginCheck(dns, sandbox, frozenset(domain.lower() for domain in config.trust.arc_sealers))
         processor = _processor(
-            config, engine=engine, blobs=blobs, sandbox=sandbox, metrics=metrics, work_root=work_root
+            config, engine=engine, blobs=blobs, sandbox=sandbox, origin=origin, metrics=metrics, work_root=work_root
         )
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
@@ -259,7 +264,14 @@ def _empty_work_root(folder: Path) -> Path:
 
 
 def _processor(
-    config: Config, *, engine: JobEngine, blobs: BlobStore, sandbox: Sandbox, metrics: Metrics, work_root: Path
+    config: Config,
+    *,
+    engine: JobEngine,
+    blobs: BlobStore,
+    sandbox: Sandbox,
+    origin: OriginCheck,
+    metrics: Metrics,
+    work_root: Path,
 ) -> MailProcessor:
     handlers = load_handlers()
     return MailProcessor(
@@ -267,14 +279,15 @@ def _processor(
         blobs=blobs,
         sandbox=sandbox,
         stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
-        authenticator=PathAuthenticator(settings=config.trust, ours=config.service.ours, read=engine.in_read),
-        prover=NetworkProver(config.trust),
+        authenticator=ProofAuthenticator(config.trust, config.service.ours, origin, engine.in_read),
+        prover=DomainProver(config.trust, config.service.ours, origin),
         ours=config.service.ours,
         identity=identity_of(config),
         handlers=handlers,
         grammar=build_grammar(handlers),
         metrics=metrics,
         work_root=work_root,
+        patience=timedelta(hours=config.trust.patience_hours),
     )
 
 

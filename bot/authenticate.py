@@ -1,82 +1,184 @@
-"""The first `Authenticator`: SMTP AUTH, listed networks and secret subaddresses. SPF, DKIM and DMARC join it later."""
+"""Who wrote a mail, and how sure that is: the secret address, a login, a network, an upstream's word, or its origin."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
+from bot.origin import OriginCheck
+from core.errors import Unavailable
 from core.mail.authenticity import OurAddresses, is_listed
 from core.mail.message import ParsedMessage
+from core.mail.results import upstream_results
+from core.mail.verdict import Authenticity
 from core.models import User
 from core.models.user import UserState
-from core.values import Envelope, Peer, SenderVerdict, Trust
+from core.values import Envelope, Peer, Proof, SenderVerdict, Trust
 
-Read = Callable[[Callable[[Session], SenderVerdict]], Awaitable[SenderVerdict]]
+T = TypeVar("T")
+
+_ADDRESS = re.compile(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+")
+
+
+class OriginUnknown(Unavailable):
+    """Name servers owe an answer that could make a mail authentic. The mail waits, and is not believed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrustSettings:
-    """Whose word is taken for who wrote a mail."""
+    """Whose word is taken for who wrote a mail. docs/security.md has the table of what each proof is good for."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose mails are believed to be from the registered address in their From field. Only list machines that
-    check their own senders; a registered address alone is believed from nowhere else."""
+    check their own senders."""
+    check_origin: bool = True
+    """Check SPF, DKIM and DMARC of mails from registered addresses. It asks name servers; they must see the address of
+    the real client, so switch it off where every mail comes through another server, and name that one below."""
+    arc_sealers: tuple[str, ...] = ()
+    """Domains of forwarders (mailing lists, alumni addresses) whose ARC seals are believed, such as `lists.example`:
+    each can write in the name of everybody."""
+    upstream_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks of your own mail server in front of this one, whose Authentication-Results are believed. The results of
+    a mail from there are looked at and nothing else."""
+    upstream_authserv_id: str = ""
+    """The name with which that server signs its Authentication-Results."""
+    patience_hours: float = 4.0
+    """How long a mail waits for name servers that do not answer. After that it is a stranger's."""
+
+    def __post_init__(self) -> None:
+        if bool(self.upstream_networks) != bool(self.upstream_authserv_id):
+            raise ValueError("upstream_networks and upstream_authserv_id belong together")
 
 
 @dataclass(frozen=True, slots=True)
-class PathAuthenticator:
-    """Believes a mail for the way it came: logged in, from a listed network, or to a user's secret subaddress."""
+class ProofAuthenticator:
+    """See `Authenticator`. A mail is its user's by the first proof that it brings."""
 
     settings: TrustSettings
     ours: OurAddresses
-    read: Read
+    origin: OriginCheck
+    read: Callable[[Callable[[Session], SenderVerdict]], Awaitable[SenderVerdict]]
     """Runs a function with a read-only session in a thread."""
 
-    async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer) -> SenderVerdict:
-        """See `Authenticator`."""
+    async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer, *, raw: Path) -> SenderVerdict:
+        """Asks name servers for mails of registered addresses only: a stranger's mail costs them nothing."""
         author = message.author
         if author is None:
             return _nobody(f"no author: {message.author_defect}")
-        return await self.read(lambda session: self._judge(session, author.address, envelope, peer))
+        verdict = await self.read(lambda session: self._by_path(session, author.address, envelope, peer))
+        if verdict.trust is not Trust.NONE or verdict.user_id is None:
+            return verdict
+        proof, why = await self._by_content(message, envelope, peer, raw, author.address)
+        if proof is None:
+            return _nobody(why)
+        return SenderVerdict(user_id=verdict.user_id, trust=proof.trust, method=proof.value, why=why)
 
-    def _judge(self, session: Session, author: str, envelope: Envelope, peer: Peer) -> SenderVerdict:
+    def _by_path(self, session: Session, author: str, envelope: Envelope, peer: Peer) -> SenderVerdict:
+        """By the way that the mail came; with a user and no trust where its content has to be looked at."""
         for secret in self.ours.secrets_in(envelope.rcpt_tos):
             if (user := User.by_secret(session, secret)) is not None:
-                return _somebody(user, "subaddress", "sent to the user's secret subaddress")
+                return _somebody(user, Proof.SECRET, "sent to the user's secret subaddress")
         if peer.auth_user is not None:
             # An account may speak for itself only, whatever its From field says (espoofer's client_a3).
             if author.lower() != peer.auth_user.lower():
                 return _nobody("logged in as somebody else than the From field says")
-            return _look_up(session, author, "smtp-auth", "logged in")
+            return _look_up(session, author, Proof.LOGIN, "logged in")
         if is_listed(peer.ip, self.settings.networks):
-            return _look_up(session, author, "network", "from a listed network")
-        return _nobody("neither logged in, nor from a listed network, nor to a secret subaddress")
+            return _look_up(session, author, Proof.NETWORK, "from a listed network")
+        known = User.by_address(session, author)
+        if known is None:
+            return _nobody("not a registered address, and not to a secret subaddress")
+        if known.state is not UserState.ACTIVE:
+            return _nobody("the user is suspended")
+        return SenderVerdict(user_id=known.id, trust=Trust.NONE, method="none", why="")
+
+    async def _by_content(
+        self, message: ParsedMessage, envelope: Envelope, peer: Peer, raw: Path, author: str
+    ) -> tuple[Proof | None, str]:
+        domain = author.rpartition("@")[2]
+        if is_listed(peer.ip, self.settings.upstream_networks):
+            return _by_upstream(message, self.settings.upstream_authserv_id, domain)
+        if not self.settings.check_origin:
+            return None, "neither logged in, nor from a listed network, nor to a secret subaddress"
+        found = await self.origin.check(
+            raw,
+            author_domain=domain,
+            envelope=envelope,
+            peer=peer,
+            is_addressed_to_us=_is_addressed(message, self.ours),
+        )
+        if found.result == "temperror":
+            raise OriginUnknown(found.why)
+        return _by_origin(found)
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkProver:
-    """Takes the word of listed networks, which check their own senders."""
+class DomainProver:
+    """See `Prover`: by the same proofs as for a user, but those that only users have."""
 
     settings: TrustSettings
+    ours: OurAddresses
+    origin: OriginCheck
 
     async def is_proven(self, message: ParsedMessage, path: Path, envelope: Envelope, peer: Peer) -> bool:
-        """See `Prover`."""
-        return message.author is not None and is_listed(peer.ip, self.settings.networks)
+        if message.author is None:
+            return False
+        domain = message.author.address.rpartition("@")[2]
+        if is_listed(peer.ip, self.settings.networks):
+            return True
+        if is_listed(peer.ip, self.settings.upstream_networks):
+            return _by_upstream(message, self.settings.upstream_authserv_id, domain)[0] is not None
+        if not self.settings.check_origin:
+            return False
+        found = await self.origin.check(
+            path,
+            author_domain=domain,
+            envelope=envelope,
+            peer=peer,
+            is_addressed_to_us=_is_addressed(message, self.ours),
+        )
+        if found.result == "temperror":
+            raise OriginUnknown(found.why)
+        return found.is_authentic
 
 
-def _look_up(session: Session, author: str, method: str, why: str) -> SenderVerdict:
+def _by_upstream(message: ParsedMessage, authserv_id: str, domain: str) -> tuple[Proof | None, str]:
+    results = upstream_results(message.headers, authserv_id)
+    if results is None:
+        return None, f"no Authentication-Results of {authserv_id} above the first Received field"
+    if not results.passes_dmarc(domain):
+        return None, f"{authserv_id} says dmarc={results.dmarc}, or of another domain than {domain}"
+    return Proof.UPSTREAM, f"{authserv_id} says dmarc=pass for {domain}"
+
+
+def _by_origin(found: Authenticity) -> tuple[Proof | None, str]:
+    if not found.is_authentic:
+        policy = f"; DMARC {found.result}" + (f", p={found.policy}" if found.policy else "")
+        return None, found.why + policy
+    why = f"{', '.join(found.aligned_by)} authenticates the From field; DMARC {found.result}"
+    return (Proof.SIGNED_FOR_US if found.is_ours_to_read else Proof.DOMAIN), why
+
+
+def _is_addressed(message: ParsedMessage, ours: OurAddresses) -> bool:
+    fields = [*message.all_headers("To"), *message.all_headers("Cc")]
+    return any(ours.takes_commands(address) for value in fields for address in _ADDRESS.findall(value))
+
+
+def _look_up(session: Session, author: str, proof: Proof, why: str) -> SenderVerdict:
     user = User.by_address(session, author)
-    return _nobody(f"{why}, but not a registered address") if user is None else _somebody(user, method, why)
+    return _nobody(f"{why}, but not a registered address") if user is None else _somebody(user, proof, why)
 
 
-def _somebody(user: User, method: str, why: str) -> SenderVerdict:
+def _somebody(user: User, proof: Proof, why: str) -> SenderVerdict:
     if user.state is not UserState.ACTIVE:
         return _nobody(f"{why}, but the user is suspended")
-    return SenderVerdict(user_id=user.id, trust=Trust.CHANGE, method=method, why=why)
+    return SenderVerdict(user_id=user.id, trust=proof.trust, method=proof.value, why=why)
 
 
 def _nobody(why: str) -> SenderVerdict:

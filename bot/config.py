@@ -25,6 +25,7 @@ from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 from bot.authenticate import TrustSettings
 from bot.cache import CacheSettings
 from bot.circuit import CircuitSettings
+from bot.dns import DnsSettings
 from bot.fetch import FetchSettings
 from bot.guards import EdgeSettings
 from bot.health import HealthSettings
@@ -102,6 +103,7 @@ class Config:
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)

@@ -6,12 +6,14 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, undefer
 
+from bot.authenticate import OriginUnknown
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
@@ -59,6 +61,7 @@ class _Accepted:
     size_bytes: int
     raw: bytes | None
     raw_key: str | None
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,8 @@ class MailProcessor:
     metrics: Metrics
     work_root: Path
     """Folder for what a mail is taken apart into; emptied at start."""
+    patience: timedelta
+    """How long a mail waits for name servers."""
 
     async def process(self, inbound_id: int) -> None:
         """The job. Raises `RetryLater` and `Unavailable`; a mail that breaks us again and again is set aside."""
@@ -97,6 +102,13 @@ class MailProcessor:
 
     async def _process(self, accepted: _Accepted, *, work_dir: Path) -> str:
         message = await self._read(accepted, work_dir=work_dir)
+        try:
+            return await self._judge(accepted, message, work_dir=work_dir)
+        except OriginUnknown as error:
+            return await self._wait_for_names(accepted, message, error)
+
+    async def _judge(self, accepted: _Accepted, message: ParsedMessage, *, work_dir: Path) -> str:
+        """What to make of the mail, and make it. Raises `OriginUnknown`."""
         report = await read_report(
             message, path=work_dir / RAW, envelope=accepted.envelope, peer=accepted.peer, prover=self.prover
         )
@@ -105,7 +117,7 @@ class MailProcessor:
         why = silence_reason(message, mail_from=accepted.envelope.mail_from, ours=self.ours)
         if why is not None:
             return await self._close(accepted, message, outcome="silent", reason=why)
-        verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer)
+        verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer, raw=work_dir / RAW)
         if verdict.user_id is None:
             return await self._close(accepted, message, outcome="unbelieved", reason=verdict.why)
         commands = read_commands(message, self.grammar)
@@ -208,6 +220,14 @@ class MailProcessor:
             Answers(work).tell(stopped_by_click(digest), user=user, identity=self.identity, cause=cause)
         return user.id
 
+    async def _wait_for_names(self, accepted: _Accepted, message: ParsedMessage, error: OriginUnknown) -> str:
+        """Raise `error`, for the engine's policy to try again, until the mail has waited for long enough."""
+        now = await self.engine.in_work(lambda work: work.now)
+        if now - accepted.received_at < self.patience:
+            raise error
+        reason = f"{error}, for {self.patience}"
+        return await self._close(accepted, message, outcome="unbelieved", reason=reason)
+
     async def _count_failure(self, inbound_id: int, *, reason: str) -> str:
         attempts = await self.engine.in_work(
             lambda work: Inbox(work).count_failure(inbound_id, reason=reason, limit=ATTEMPTS)
@@ -234,4 +254,5 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
         size_bytes=row.size_bytes,
         raw=row.raw,
         raw_key=row.raw_key,
+        received_at=row.received_at,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -144,10 +145,42 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+class RecordType(enum.StrEnum):
+    """What one may ask name servers for."""
+
+    TXT = "TXT"
+    A = "A"
+    AAAA = "AAAA"
+    MX = "MX"
+    PTR = "PTR"
+
+
+@dataclass(frozen=True, slots=True)
+class DnsAnswer:
+    """`records` as text: the strings of a TXT record joined, addresses, host names without the dot at their end."""
+
+    records: tuple[str, ...] = ()
+    exists: bool = True
+    """False where there is no such name at all (NXDOMAIN)."""
+
+
+class Dns(Protocol):
+    """Asks name servers. From the event loop; many at a time."""
+
+    async def ask(self, name: str, kind: RecordType) -> DnsAnswer:
+        """An answer, which may be some time old, or none: what cannot be a name does not exist.
+
+        Raises `Unavailable` where no name server answers in time, or all refuse: then nothing is known of the name.
+        """
+        ...
+
+
 class Authenticator(Protocol):
     """Says who wrote a mail. Never raises for what a mail holds; `Unavailable` if it cannot know now."""
 
-    async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer) -> SenderVerdict: ...
+    async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer, *, raw: Path) -> SenderVerdict:
+        """`raw` is the file that `message` was read from."""
+        ...
 
 
 class Prover(Protocol):

@@ -32,8 +32,42 @@ class Trust(enum.IntEnum):
 
     NONE = 0
     READ = 1
+    """Answers, which go to the registered address whoever asks."""
     DELIVER = 2
+    """And what can be undone: books are added and sent, feeds are subscribed to."""
     CHANGE = 3
+    """And what cannot, or what decides who may do the rest: removing, settings, devices, sharing, the secret."""
+
+
+class Proof(enum.StrEnum):
+    """What a mail may bring to show who wrote it, and what each is good for. docs/security.md holds the same table."""
+
+    LOGIN = "smtp-auth"
+    """Brought by SMTP AUTH with the user's secret, From their own address."""
+    SECRET = "subaddress"
+    """Sent to the user's secret subaddress, whoever it is from."""
+    NETWORK = "network"
+    """From a network that checks its own senders, as the operator says."""
+    UPSTREAM = "upstream"
+    """The operator's own mail server says that DMARC passes."""
+    SIGNED_FOR_US = "signed"
+    """The author's domain signed it (DKIM), and it was written to us: no copy of a mail to somebody else."""
+    DOMAIN = "domain"
+    """From the author's domain, by a signature that may be a copy's or by SPF alone, whose hosts many may share."""
+
+    @property
+    def trust(self) -> Trust:
+        return _TRUST[self]
+
+
+_TRUST = {
+    Proof.LOGIN: Trust.CHANGE,
+    Proof.SECRET: Trust.CHANGE,
+    Proof.NETWORK: Trust.CHANGE,
+    Proof.UPSTREAM: Trust.DELIVER,
+    Proof.SIGNED_FOR_US: Trust.DELIVER,
+    Proof.DOMAIN: Trust.READ,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +77,7 @@ class SenderVerdict:
     user_id: int | None
     trust: Trust
     method: str
-    """`smtp-auth`, `network`, `subaddress`, `none`; later `dkim`, `spf`, ..."""
+    """A `Proof`, or `none`."""
     why: str
     """One sentence for the operator."""
 

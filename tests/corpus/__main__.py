@@ -22,7 +22,7 @@ def main() -> int:
     return 0 if run(kind_folder) else 1
 
 
-KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates")
+KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates", "security")
 FOLDERS = {"duplicates": "html"}
 """Where a kind reads the files of another one."""
 

@@ -17,6 +17,7 @@ import aiosmtplib
 
 from bot.app import App, migrate, open_app, open_database
 from bot.config import Config, ServiceSettings
+from bot.dns import DnsSettings
 from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
@@ -25,6 +26,7 @@ from bot.pace import PaceSettings
 from bot.serve import running
 from bot.transport import RelaySettings, Security
 from core.services.accounts import Accounts
+from tests.support.names import Zone, name_server
 
 DOMAIN = "inkpost.test"
 BOT = f"books@{DOMAIN}"
@@ -161,16 +163,19 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, **overrides: Any) -> AsyncIterator[House]:
-    """A new service in `folder`, running; `overrides` are sections of its configuration."""
+async def open_house(folder: Path, *, zone: Zone | None = None, **overrides: Any) -> AsyncIterator[House]:
+    """A new service in `folder`, running; `overrides` are sections of its configuration. It asks a name server that
+    knows `zone` and nothing else."""
     world = LoopbackMailbox(folder / "world")
     set_up_logs(LogSettings(level="warning", style="console"), stream=sys.stderr)
-    config = service_config(folder, relay_port=await world.open(), **overrides)
-    database = open_database(config)
-    migrate(database)
-    database.dispose()
-    try:
-        async with open_app(config) as app, running(app):
-            yield House(app, world)
-    finally:
-        await world.close()
+    async with name_server(zone or {}) as names:
+        dns = DnsSettings(servers=("127.0.0.1",), port=names.port, timeout_seconds=0.5, deadline_seconds=1.0)
+        config = service_config(folder, relay_port=await world.open(), **{"dns": dns, **overrides})
+        database = open_database(config)
+        migrate(database)
+        database.dispose()
+        try:
+            async with open_app(config) as app, running(app):
+                yield House(app, world)
+        finally:
+            await world.close()

@@ -1,0 +1,37 @@
+"""The program `python -m tests.corpus security` in the suite: every set whose cases take milliseconds."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+from tests.corpus.manifest import corpus_folder
+from tests.corpus.security import arc, authres, dkim, dmarc, espoofer, families, judge, spf
+from tests.corpus.security._outcome import NEEDED_SHARE, Outcome, Result
+
+FOLDER = corpus_folder() / "security"
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="there is no corpus: set INKPOST_CORPUS")
+
+
+@pytest.mark.parametrize("family", [arc, authres, dkim, dmarc, espoofer, spf], ids=lambda family: family.__name__)
+def test_family_goes_as_its_sources_state(family: ModuleType) -> None:
+    outcomes = [one for name in family.SETS for one in family.run_set(FOLDER / name)]
+
+    failed = [one for one in outcomes if one.result is Result.FAILED]
+    assert (failed, judge(outcomes)) == ([], "ok")
+    assert len(outcomes) > 3
+
+
+def test_every_family_is_found_by_scanning() -> None:
+    assert {arc, authres, dkim, dmarc, espoofer, spf} <= set(families())  # type: ignore[comparison-overlap]
+
+
+def test_failure_and_too_many_differences_are_told() -> None:
+    good = [Outcome(str(number)) for number in range(100)]
+    differs = [Outcome("x", Result.DIFFERS)] * 2
+
+    assert judge([*good, *differs[:1]]) == "ok"
+    assert judge([*good, *differs]) == f"below {NEEDED_SHARE:.0%}"
+    assert judge([*good, Outcome("y", Result.FAILED)]) == "FAILED"
