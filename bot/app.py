@@ -118,7 +118,9 @@ def utc_now() -> datetime:
 
 
 def identity_of(config: Config) -> Identity:
-    return Identity(address=config.service.address, name=config.service.name)
+    return Identity(
+        address=config.service.address, name=config.service.name, has_readers_own=config.service.own_senders
+    )
 
 
 def open_database(config: Config) -> sa.Engine:

@@ -69,6 +69,9 @@ class ServiceSettings:
     """The name that stands in the From field of answers."""
     hostname: str = ""
     """What the service calls itself in SMTP; the domain where empty."""
+    own_senders: bool = False
+    """Send each reader's books from an address of their own, books-17@<domain>: readers approve that one at Amazon, and
+    what Amazon thinks of one reader's mail does not touch the others'. Mail to these addresses must come to us."""
 
     @property
     def address(self) -> str:
@@ -83,6 +86,7 @@ class ServiceSettings:
         return OurAddresses(
             domains=frozenset({self.domain.lower()}),
             local_parts=frozenset(name.lower() for name in (self.mailbox, *self.other_mailboxes)),
+            has_readers_own=self.own_senders,
         )
 
 

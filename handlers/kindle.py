@@ -63,8 +63,9 @@ def _add(request: Request, address: str) -> Answer:
         raise BadRequest("Which address?", fix="Write for example: kindle add ada_1815@kindle.com")
     options = request.command.options
     device = request.kindle.add_device(request.user.id, address, name=options.get("name"), kind=options.get("kind"))
+    sender = request.identity.for_reader(request.user.id).address
     approve = Paragraph(
-        f"One step is left, at Amazon: approve the sender {request.identity.address}, the full address, under "
+        f"One step is left, at Amazon: approve the sender {sender}, the full address, under "
         "“Preferences”, “Personal Document Settings”, “Approved Personal Document E-mail List”. "
         "Amazon silently drops what comes from others."
     )

@@ -92,7 +92,7 @@ class StoryBooks:
 
     def _enqueue(self, work: Work, book: StagedBook, device: Device, *, cause: str) -> None:
         mail = compose_delivery(
-            identity=self.identity,
+            identity=self.identity.for_reader(device.user_id),
             rcpt_to=device.address,
             reference=new_reference(),
             date=work.now,

@@ -156,7 +156,7 @@ class IssueBuilder:
         for number, part in enumerate(stored, start=1):
             assert plan.device is not None
             delivery = compose_delivery(
-                identity=self.identity,
+                identity=self.identity.for_reader(user.id),
                 rcpt_to=plan.device.address,
                 reference=new_reference(),
                 date=work.now,

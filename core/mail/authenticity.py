@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 SECRET_SEPARATOR = "+"  # RFC 5233 calls what stands behind it the detail, or subaddress
+
+_READERS_OWN = re.compile(r"(.+)-[1-9]\d{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,8 @@ class OurAddresses:
     """Lower case."""
     local_parts: frozenset[str]
     """Lower case, without subaddress: those that take commands."""
+    has_readers_own: bool = False
+    """Each reader has one too, with a number: `books-17`. What gateways write back comes there."""
 
     def owns_domain(self, addr_spec: str) -> bool:
         """Whether mail for this address is ours to take or refuse, rather than somebody else's to relay."""
@@ -25,6 +30,8 @@ class OurAddresses:
     def takes_commands(self, addr_spec: str) -> bool:
         """Whether this is one of our command addresses, with or without subaddress."""
         local_part = addr_spec.rpartition("@")[0].lower().partition(SECRET_SEPARATOR)[0]
+        if self.has_readers_own and (own := _READERS_OWN.fullmatch(local_part)):
+            local_part = own[1]
         return self.owns_domain(addr_spec) and local_part in self.local_parts
 
     def secrets_in(self, rcpt_tos: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address
@@ -105,6 +105,15 @@ class Identity:
 
     address: str
     name: str = ""
+    has_readers_own: bool = False
+    """Deliveries are from an address of each reader's own, so that one whom a gateway dislikes is not everybody."""
+
+    def for_reader(self, user_id: int) -> Identity:
+        """Whom this reader's deliveries are from: `books-17@inkpost.example`, or everybody's address."""
+        if not self.has_readers_own:
+            return self
+        local_part, _, domain = self.address.rpartition("@")
+        return replace(self, address=f"{local_part}-{user_id}@{domain}", has_readers_own=False)
 
     @property
     def from_header(self) -> Address:

@@ -114,7 +114,7 @@ class KindleSyncService:
         self._check_pace(user_id, device, kind)
         reference = new_reference()
         mail = compose_delivery(
-            identity=identity,
+            identity=identity.for_reader(user_id),
             rcpt_to=device.address,
             reference=reference,
             date=self._work.now,

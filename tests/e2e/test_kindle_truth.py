@@ -11,11 +11,12 @@ import aiosmtplib
 import pytest
 
 from bot.authenticate import TrustSettings
+from bot.config import ServiceSettings
 from bot.mailbox import ReceivedMail
 from core.models import Inbound
 from tests.factories.books import make_epub
 from tests.support.amazon import BOUNCES, AmazonGateway
-from tests.support.service import BOT, House, Person, open_house
+from tests.support.service import BOT, DOMAIN, House, Person, open_house
 
 KINDLE = "ada_1815@kindle.com"
 LISTED = TrustSettings(networks=(ip_network("127.0.0.0/8"),))
@@ -32,7 +33,7 @@ class Street:
     def _on_mail(self, mail: ReceivedMail) -> None:
         notice = self.gateway.judge(mail)
         if notice is not None:
-            task = asyncio.create_task(self.house.send(notice, mail_from=BOUNCES, rcpt_to=BOT))
+            task = asyncio.create_task(self.house.send(notice, mail_from=BOUNCES, rcpt_to=str(notice["To"])))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -142,3 +143,17 @@ async def test_report_of_a_mail_server_ends_a_delivery(street: Street) -> None:
     told = await ada.answer()
     assert "the address does not exist" in told.text
     assert "sent back: 550 5.1.1 no such user" in (await ada.asks("status")).text
+
+
+async def test_each_reader_can_have_a_sender_of_their_own(tmp_path: Path) -> None:
+    async with open_house(tmp_path, trust=LISTED, service=ServiceSettings(domain=DOMAIN, own_senders=True)) as house:
+        gateway = AmazonGateway(accounts={KINDLE: set()})
+        street = Street(house, gateway)
+        ada = await reader_with_a_book(street)
+        await ada.asks("send moby")
+
+        told = await ada.answer()
+
+        own = str((await house.world.wait_for(KINDLE)).message["From"])
+        assert "books-1@inkpost.test" in own
+        assert "books-1@inkpost.test" in told.text  # and the notice, which came back to that address, was read

@@ -52,3 +52,13 @@ def test_answers_come_from_the_address_that_was_written_to() -> None:
 def test_listed_networks(ip: str | None, listed: bool) -> None:
     networks = (ip_network("10.0.0.0/8"), ip_network("fe80::/10"))
     assert is_listed(ip, networks) is listed
+
+
+def test_readers_own_sender_is_ours_only_where_readers_have_one() -> None:
+    own = OurAddresses(domains=OURS.domains, local_parts=OURS.local_parts, has_readers_own=True)
+
+    assert own.takes_commands("books-17@books.example")
+    assert not OURS.takes_commands("books-17@books.example")
+    assert not own.takes_commands("books-0@books.example")
+    assert not own.takes_commands("books-x@books.example")
+    assert not own.takes_commands("books-17@elsewhere.example")
