@@ -1,4 +1,4 @@
-"""A sound EPUB 3 of two chapters, with a picture, a style sheet, both kinds of contents; and the same with one fault."""
+"""A sound EPUB 3 of two chapters, with a picture, a style sheet, and contents of both kinds; or with one fault."""
 
 from __future__ import annotations
 
