@@ -20,12 +20,12 @@ from bot.guards import EdgeGuard
 from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import OpenConnections
 from bot.intake.listener import BACKLOG, Listener
-from bot.intake.policy import MAX_DOMAIN_CHARS
+from bot.intake.policy import MAX_DOMAIN_CHARS, Refusal
 from bot.intake.session import SmtpConnection, SmtpService, Transaction
 from bot.intake.smtp import SmtpSettings
 from bot.intake.spool import SpoolFolder
 from core.mail.authenticity import OurAddresses
-from core.values import Peer
+from core.values import Envelope, Peer
 
 FORWARDED = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE")
 """What we offer to hear of the first client. Postfix sends only what is offered; we keep ADDR and HELO."""
@@ -87,6 +87,10 @@ class LmtpConnection(SmtpConnection):
         else:
             self._forwarded |= forwarded
             await self.push("250 2.0.0 OK")
+
+    def _refuse_author(self, header: bytes, envelope: Envelope) -> Refusal | None:
+        """Nobody: the server in front of us has taken the mail, and would tell a sender of it who may be forged."""
+        return None
 
     def _set_post_data_state(self) -> None:
         super()._set_post_data_state()

@@ -1,4 +1,4 @@
-"""What is taken at MAIL and RCPT: pure decisions on the raw arguments of RFC 5321 4.1.1.2 and 4.1.1.3.
+"""What is taken at MAIL, RCPT and the end of data: pure decisions on the raw arguments of RFC 5321 4.1.1.2 and 4.1.1.3.
 
 The grammar is RFC 5321's, not RFC 5322's: no comment, folding, route or obsolete form. What one reader takes for a
 comment and another for an address is how one domain is shown to SPF and a different one to DMARC.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from core.mail.authenticity import SECRET_SEPARATOR, OurAddresses
+from core.mail.author import NoAuthor, NoFromField, decide_author
+from core.values import Envelope, Peer
 
 MAX_ADDRESS_CHARS = 320  # our rows' width: 64 + "@" + 255; RFC 5321 4.5.3.1 asks for no stricter limit on either half
 MAX_DOMAIN_CHARS = 255  # RFC 5321 4.5.3.1.2
@@ -21,6 +23,7 @@ _QUOTED = r'"(?:[ !#-\[\]-~\x80-\U0010ffff]|\\[ -~])*"'
 _MAILBOX = re.compile(rf"(?P<local>{_ATEXT}+(?:\.{_ATEXT}+)*|{_QUOTED})@(?P<domain>[^@\s]+)")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # RFC 1035 2.3.1: at most 63
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # where a reader sees the end of the header, who takes a bare LF for a line end
 _LITERAL = re.compile(r"\[(?P<v6>IPv6:)?(?P<address>[0-9A-Fa-f:.]+)\]")
 _ARGUMENT = re.compile(rf"(?P<keyword>[A-Za-z]+): *<(?P<path>(?:{_QUOTED}|[^<>\"])*)>(?: +(?P<parameters>.*))?")
 _PARAMETER = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9-]*)(?:=(?P<value>[!-<>-~]+))?")  # RFC 5321 4.1.2
@@ -115,6 +118,27 @@ def judge_recipient(argument: str, ours: OurAddresses, *, is_utf8: bool) -> Forw
         return NO_RELAY
     is_ours = ours.takes_commands(address) or address.lower().startswith(f"{POSTMASTER}@")
     return ForwardPath(address) if is_ours else NO_MAILBOX
+
+
+def judge_author(header: bytes, envelope: Envelope, peer: Peer, *, ours: OurAddresses) -> Refusal | None:
+    """What the end of data is answered with where the From field cannot be believed whatever is found out later: two
+    readers may see two authors in it, or a login speaks for somebody else.
+
+    A mail without any From field passes, to be met with silence, and so do DSNs, which are read whoever they are from,
+    and what is for the postmaster alone.
+    """
+    if not envelope.mail_from or not any(map(ours.takes_commands, envelope.rcpt_tos)):
+        return None
+    blank = _BLANK_LINE.search(header)
+    try:
+        author = decide_author(header if blank is None else header[: blank.start() + 1])
+    except NoFromField:
+        return None
+    except NoAuthor as error:
+        return Refusal(f"550 5.7.1 the author of the mail is not clear: {error}")
+    if peer.auth_user is not None and author.address.lower() != peer.auth_user.lower():
+        return Refusal("550 5.7.1 a login may write in its own name only")
+    return None
 
 
 def is_mailbox(address: str) -> bool:

@@ -21,6 +21,7 @@ from bot.intake.policy import (
     ForwardPath,
     Refusal,
     ReversePath,
+    judge_author,
     judge_recipient,
     judge_sender,
     masked,
@@ -237,6 +238,12 @@ class SmtpConnection(LineConnection):
         """What the peer is told at the end of data."""
         return reply
 
+    def _refuse_author(self, header: bytes, envelope: Envelope) -> Refusal | None:
+        refusal = judge_author(header, envelope, self._peer(), ours=self._service.ours)
+        if refusal is not None:
+            log.info("author_refused", ip=self.ip, mail_from=envelope.mail_from, reply=refusal.reply)
+        return refusal
+
     def _peer(self) -> Peer:
         return Peer(self.ip, helo=self._helo, auth_user=self._auth_user, tls=self.is_tls)
 
@@ -248,6 +255,9 @@ class SmtpConnection(LineConnection):
         envelope = Envelope(transaction.sender.address, tuple(transaction.rcpt_tos))
         with self._our_turn():
             mail = await spool.finish(envelope)
+            if (refusal := self._refuse_author(mail.header, envelope)) is not None:
+                spool.take_back(mail)
+                return refusal.reply
             receipt = await self._service.accept(
                 ReceivedMail(
                     self.intake,

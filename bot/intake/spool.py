@@ -55,8 +55,13 @@ class MailDigest:
     @property
     def content_hash(self) -> str:
         """Lower-case hex of every octet so far: SHA-256 over the SHA-256 of the header and that of the body."""
-        header = hashlib.sha256(self._waiting if self._header is None else self._header)
+        header = hashlib.sha256(self.header)
         return hashlib.sha256(header.digest() + self._body.digest()).hexdigest()
+
+    @property
+    def header(self) -> bytes:
+        """The header block so far, or of a mail that has no body all of it."""
+        return self._waiting if self._header is None else self._header
 
     def dedupe_key(self, envelope: Envelope) -> str:
         """Lower-case hex: the same for a mail that comes again, also by another way; different for different mails.
@@ -65,7 +70,7 @@ class MailDigest:
         the fields that tell a mail from another, as they stand, and the body; and for whom it is. A mail with neither
         Message-ID nor Date has nothing to tell it from another: for it every octet counts, and its reverse-path.
         """
-        fields: list[bytes] = _IDENTITY.findall(self._waiting if self._header is None else self._header)
+        fields: list[bytes] = _IDENTITY.findall(self.header)
         if any(field.lower().startswith(_DATED_OR_NAMED) for field in fields):
             content = self._body.digest() + b"".join(fields)
         else:
@@ -83,6 +88,8 @@ class SpooledMail:
     content_hash: str
     """See `MailDigest`."""
     dedupe_key: str
+    header: bytes
+    """The header block; b"" where it has no end within `MAX_HEADER_BYTES`."""
 
 
 class SpoolFolder:
@@ -151,6 +158,11 @@ class MailSpool:
         assert path is not None
         return self._spooled(path, envelope)
 
+    def take_back(self, mail: SpooledMail) -> None:
+        """Have `discard` delete the file of a mail that `finish` gave away and nobody wants."""
+        if isinstance(mail.content, Path):
+            self._path = mail.content
+
     def discard(self) -> None:
         """Forget the mail. Does not block; a cancelled `write` may still be on the disk's thread."""
         self._pieces = []
@@ -158,7 +170,8 @@ class MailSpool:
             self._spool.disk.submit(self._delete)
 
     def _spooled(self, content: bytes | Path, envelope: Envelope) -> SpooledMail:
-        return SpooledMail(content, self.size_bytes, self._digest.content_hash, self._digest.dedupe_key(envelope))
+        digest = self._digest
+        return SpooledMail(content, self.size_bytes, digest.content_hash, digest.dedupe_key(envelope), digest.header)
 
     def _append(self, pieces: list[bytes]) -> None:
         if self._file is None:

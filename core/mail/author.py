@@ -41,6 +41,10 @@ class NoAuthor(ValueError):
     """Why a mail has no author, in a short phrase."""
 
 
+class NoFromField(NoAuthor):
+    """There is nothing that could be mistaken for an author."""
+
+
 def decide_author(block: bytes) -> Author:
     """The one author by the raw header block. Raises `NoAuthor`."""
     if b"\x00" in block:
@@ -52,7 +56,7 @@ def _only_from(block: bytes) -> bytes:
     """The value of the only From field, unfolded."""
     lines = [line for line in _FROM_LINE.finditer(block) if _is_from(block, line)]
     if not lines:
-        raise NoAuthor("no From field")
+        raise NoFromField("no From field")
     if len(lines) > 1 or _FROM_BEHIND_CR.search(block):
         raise NoAuthor("several From fields")
     field = _FROM_FIELD.match(block, lines[0].start())
