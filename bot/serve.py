@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 from bot.app import App
 from bot.roles import Role
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """What `main` returns, run in a loop of its own: uvloop's where the extra `fast` is installed, else asyncio's."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    except ImportError:
+        return None
+    return factory
 
 
 @asynccontextmanager
@@ -67,6 +86,9 @@ async def serve(app: App) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(app):
+        # A full collection looks at 150,000 objects that our modules hold for ever: 80 ms in which nothing is answered.
+        gc.collect()
+        gc.freeze()
         await stop.wait()
 
 

@@ -6,11 +6,13 @@ import asyncio
 import contextvars
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -26,6 +28,7 @@ from core.work import Work
 T = TypeVar("T")
 
 CONTENTION_PAUSES_SECONDS = (0.05, 0.25)  # between three attempts
+MAX_GROUP = 8  # units of work that share a commit; a unit takes some ms, and the intake waits for the whole group
 POSTGRES_THREADS = 8  # as many transactions at once from one loop; SQLAlchemy's pool holds 5 + 10 connections
 
 _SQLITE_CONTENTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -82,6 +85,24 @@ def outages() -> Iterator[None]:
         raise unavailable from error
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """An act that waits for the writing thread, with the log's references of whoever asked for it."""
+
+    act: Callable[[Work], Any]
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    outcome: Future[Any] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What an act came to, before the commit."""
+
+    result: Any = None
+    error: Exception | None = None
+    has_jobs: bool = False
+
+
 class Transactions(ABC):
     """Opens units of work on a database. A subclass says how the jobs of one join its transaction."""
 
@@ -95,6 +116,7 @@ class Transactions(ABC):
         )
         # SQLite has one writer at a time: more threads would only wait for it, and for the interpreter's lock.
         self._threads = ThreadPoolExecutor(1 if self.is_embedded else POSTGRES_THREADS, "work")
+        self._waiting: deque[_Waiting] = deque()
 
     @abstractmethod
     def _join(self, work: Work) -> None:
@@ -128,14 +150,16 @@ class Transactions(ABC):
     async def in_work(self, act: Callable[[Work], T]) -> T:
         """`act` in a unit of work in a thread; again, from its start, if another transaction was in the way.
 
-        Once begun it runs to its commit, also if the caller is cancelled. Raises what `act` and `work` raise.
+        Once begun it runs to its commit, also if the caller is cancelled. Raises what `act` and `work` raise. On SQLite
+        those that wait for the writer share a commit, each in a SAVEPOINT: what one raises undoes that one alone.
         """
 
-        def run() -> T:
-            with self.work() as work:
-                return act(work)
-
-        return await self._patiently(run)
+        for pause_seconds in CONTENTION_PAUSES_SECONDS:
+            try:
+                return await self._in_thread(act)
+            except Contended:
+                await asyncio.sleep(pause_seconds)
+        return await self._in_thread(act)
 
     async def in_read(self, ask: Callable[[Session], T]) -> T:
         """`ask` with a reading session, in a thread of its own, so that a long look keeps no writer waiting."""
@@ -169,14 +193,71 @@ class Transactions(ABC):
     def _connect_outside(self) -> sa.Connection:
         return self.db.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    async def _patiently(self, run: Callable[[], T]) -> T:
-        for pause_seconds in CONTENTION_PAUSES_SECONDS:
-            try:
-                return await self._in_thread(run)
-            except Contended:
-                await asyncio.sleep(pause_seconds)
-        return await self._in_thread(run)
+    async def _in_thread(self, act: Callable[[Work], T]) -> T:
+        waiting = _Waiting(act)
+        self._waiting.append(waiting)
+        self._threads.submit(self._commit_what_waits)
+        result: T = await asyncio.wrap_future(waiting.outcome)
+        return result
 
-    async def _in_thread(self, run: Callable[[], T]) -> T:
-        context = contextvars.copy_context()  # as asyncio.to_thread does, for the log's references
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
+    def _commit_what_waits(self) -> None:
+        """One group, or nothing where an earlier call has taken along what this one was submitted for."""
+        group: list[_Waiting] = []
+        while self._waiting and len(group) < (MAX_GROUP if self.is_embedded else 1):
+            try:
+                waiting = self._waiting.popleft()
+            except IndexError:  # another thread was quicker
+                break
+            if waiting.outcome.set_running_or_notify_cancel():
+                group.append(waiting)
+        if len(group) == 1:
+            self._commit_alone(group[0])
+        elif group:
+            self._commit_together(group)
+
+    def _commit_alone(self, waiting: _Waiting) -> None:
+        try:
+            with self.work() as work:
+                result = waiting.context.run(waiting.act, work)
+        except BaseException as error:  # noqa: BLE001 - the end of a unit of work: whoever asked for it is told
+            waiting.outcome.set_exception(error)
+        else:
+            waiting.outcome.set_result(result)
+
+    def _commit_together(self, group: Sequence[_Waiting]) -> None:
+        """A group that fails as a whole is tried one by one, unless the database is away."""
+        try:
+            with outages(), self._turn, self.db.begin() as connection:
+                done = [self._in_savepoint(connection, waiting) for waiting in group]
+        except Unavailable as error:
+            for waiting in group:
+                waiting.outcome.set_exception(error)
+        except BaseException:  # noqa: BLE001 - the end of a group: nothing of it stands, and each is told of its own end
+            for waiting in group:
+                self._commit_alone(waiting)
+        else:
+            if any(one.has_jobs for one in done):
+                self.wake()
+            for waiting, one in zip(group, done, strict=True):
+                if one.error is None:
+                    waiting.outcome.set_result(one.result)
+                else:
+                    waiting.outcome.set_exception(one.error)
+
+    def _in_savepoint(self, connection: sa.Connection, waiting: _Waiting) -> _Done:
+        try:
+            with (
+                outages(),
+                Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
+                session.begin(),
+            ):
+                work = Work(session, self._clock(), self._bus)
+                result = waiting.context.run(waiting.act, work)
+                if work.jobs:
+                    self._join(work)
+        except Exception as error:  # the end of a unit of work: whoever asked for it is told
+            driver = connection.connection.driver_connection
+            if driver is None or not driver.in_transaction:  # a full disk had SQLite roll back all of the group
+                raise
+            return _Done(error=error)
+        return _Done(result, has_jobs=bool(work.jobs))

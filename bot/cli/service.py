@@ -21,6 +21,7 @@ from bot.demo import run_demo
 from bot.handbook import write_manual
 from bot.logs import set_up_logs
 from bot.roles import Role, read_roles
+from bot.serve import run_loop
 from bot.serve import serve as serve_app
 
 
@@ -42,7 +43,7 @@ def serve(*, roles: str = ",".join(Role), config: ConfigPath = None) -> None:
 
     if not settings.database_url:
         migrate_database(open_database(settings))  # one machine, one file: nobody else could be using the old schema
-    asyncio.run(main())
+    run_loop(main())
 
 
 def demo(
@@ -60,7 +61,7 @@ def demo(
         Where everything is kept; a new temporary folder where not given.
     """
     place = folder or Path(tempfile.mkdtemp(prefix="inkpost-demo-"))
-    asyncio.run(run_demo(place, console=console, is_over_after_story=once))
+    run_loop(run_demo(place, console=console, is_over_after_story=once))
 
 
 def check(*, config: ConfigPath = None) -> None:

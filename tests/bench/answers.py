@@ -231,9 +231,11 @@ def _listens(port: int) -> bool:
 
 def _tree(pid: int) -> list[int]:
     """A process and all below it."""
+    # A child belongs to the thread that started it, and the workers are started in a thread of their own.
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    except OSError:
+        children = [child for path in lists for child in path.read_text("ascii").split()]
+    except OSError:  # it ended while we looked
         return []
     return [pid, *(below for child in children for below in _tree(int(child)))]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 from bot.app import open_app
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
-from bot.serve import serve
+from bot.serve import run_loop, serve
 from tests.support.service import service_config
 
 
@@ -22,4 +21,4 @@ async def main(folder: Path, *, relay_port: int, smtp_port: int) -> None:
 def run() -> None:
     """Serve until SIGTERM, or whatever comes first."""
     set_up_logs(LogSettings(level="warning", style="console"), stream=sys.stderr)
-    asyncio.run(main(Path(sys.argv[1]), relay_port=int(sys.argv[2]), smtp_port=int(sys.argv[3])))
+    run_loop(main(Path(sys.argv[1]), relay_port=int(sys.argv[2]), smtp_port=int(sys.argv[3])))
