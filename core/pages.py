@@ -30,12 +30,19 @@ class Page(Generic[T]):
         return (self.page - 1) * self.per_page + 1
 
 
-def fetch_page(session: Session, query: sa.Select[T], *, page: int, per_page: int = PER_PAGE) -> Page[T]:
-    """The rows of an ordered query at `page`; a page beyond the last is the last."""
-    # Not as a subquery of whole rows: without the columns an index alone answers it.
-    counted = query.order_by(None).with_only_columns(sa.func.count(), maintain_column_froms=True)
-    total = session.scalar(counted) or 0
+def fetch_page(
+    session: Session, query: sa.Select[T], *, page: int, per_page: int = PER_PAGE, total: int | None = None
+) -> Page[T]:
+    """The rows of an ordered query at `page`; beyond the last it is the last. `total` is counted where not known."""
+    if total is None:
+        total = _count(session, query)
     pages = max(1, -(-total // per_page))
     page = min(max(page, 1), pages)
     rows = session.scalars(query.limit(per_page).offset((page - 1) * per_page)).all()
     return Page(rows, page, pages, total, per_page)
+
+
+def _count(session: Session, query: sa.Select[T]) -> int:
+    # Not as a subquery of whole rows: without the columns an index alone answers it.
+    counted = query.order_by(None).with_only_columns(sa.func.count(), maintain_column_froms=True)
+    return session.scalar(counted) or 0

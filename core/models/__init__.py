@@ -18,6 +18,7 @@ from core.models.listing import Listing
 from core.models.outbox import OutboxMail
 from core.models.read_later import ReadLater
 from core.models.sending_stop import SendingStop
+from core.models.shelf import Shelf
 from core.models.spelling import Spelling
 from core.models.subscription import Subscription
 from core.models.user import User
@@ -43,6 +44,7 @@ __all__ = [
     "OutboxMail",
     "ReadLater",
     "SendingStop",
+    "Shelf",
     "Spelling",
     "Subscription",
     "User",

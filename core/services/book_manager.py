@@ -13,7 +13,7 @@ from core.errors import BadRequest, Conflict, NotFound, TooMuch, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
 from core.limits import LIBRARY_LIMITS, LibraryLimits
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book, DoomedBlob, OutboxMail, Spelling
+from core.models import Book, DoomedBlob, OutboxMail, Shelf, Spelling
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.listing import Listing
 from core.models.spelling import folded_words
@@ -122,7 +122,8 @@ class BookManager:
 
     def list_page(self, user_id: int, page: int = 1) -> Page[Book]:
         """Newest first."""
-        return fetch_page(self._session, Book.of_user(user_id).order_by(Book.id.desc()), page=page)
+        total, _ = Shelf.totals(self._session, user_id)
+        return fetch_page(self._session, Book.of_user(user_id).order_by(Book.id.desc()), page=page, total=total)
 
     def find(self, user_id: int, words: str) -> Found:
         """Full text, best first; where nothing matches, words spelt nearly so that are in the user's books."""
@@ -227,15 +228,14 @@ class BookManager:
         return Added(book, is_new=False)
 
     def _check_room(self, user_id: int, size_bytes: int) -> None:
-        mine = Book.of_user(user_id).with_only_columns(sa.func.count(), sa.func.sum(Book.size_bytes))
-        books, used_bytes = self._session.execute(mine).one()
+        books, used_bytes = Shelf.totals(self._session, user_id)
         if books >= self._limits.books:
             raise TooMuch(
                 f"Your library is full: {books} books.", fix="Make room with: remove <book>", code="library.full"
             )
-        if (used_bytes or 0) + size_bytes > self._limits.size_bytes:
+        if used_bytes + size_bytes > self._limits.size_bytes:
             raise TooMuch(
-                f"Your library is full: {size_in_words(used_bytes or 0)} of {size_in_words(self._limits.size_bytes)}.",
+                f"Your library is full: {size_in_words(used_bytes)} of {size_in_words(self._limits.size_bytes)}.",
                 fix="Make room with: remove <book>",
                 code="library.full",
             )

@@ -28,7 +28,7 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from core.db import Base, create_engine
-from core.models import Book, Spelling, User
+from core.models import Book, Shelf, Spelling, User
 from core.pages import fetch_page
 from core.values import BookFormat
 from tests.factories.rows import NOW
@@ -164,7 +164,8 @@ def find(session: Session, query: str, *, user_id: int) -> int:
 
 def turn_to(session: Session, *, page: int) -> int:
     """As `BookManager.list_page` does it."""
-    return len(fetch_page(session, Book.of_user(1).order_by(Book.id.desc()), page=page).rows)
+    total, _ = Shelf.totals(session, 1)
+    return len(fetch_page(session, Book.of_user(1).order_by(Book.id.desc()), page=page, total=total).rows)
 
 
 def timed(act: Callable[[], int]) -> tuple[float, int]:
