@@ -188,6 +188,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES) -> Asy
             circuit=circuit,
             pacer=Pacer(config.pace, clock=time.monotonic),
             journal=journal,
+            resends_unknown=config.relay.resends_unknown,
             observe=metrics.delivery_tried,
         )
         cache = Cache(config.cache)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar, assert_never
 
 import structlog
 from sqlalchemy.orm import Session
 
 from bot.circuit import CircuitOpen, RelayCircuit
 from bot.jobs_retry import RetryLater
-from bot.journal import Journal, JournalEntry
+from bot.journal import Journal, JournalEntry, Stage
 from bot.pace import Pacer
 from core.errors import NotFound, Unavailable
 from core.mail.outgoing import StreamedBody
-from core.ports import BlobCorrupt, BlobNotFound, Deferred, Delivered, Refused, SendResult, Transport
+from core.ports import BlobCorrupt, BlobNotFound, Deferred, Delivered, MailBody, Refused, SendResult, Transport
 from core.services.outbox import AttemptToMake, Outbox, is_current
 from core.services.retries import RETRY_SCHEDULE, RetrySchedule
 from core.work import Work
@@ -48,10 +49,10 @@ class Deliverer:
     """Makes the attempts, one at a call. May be called for one mail as often as anybody likes.
 
     What is crashed where:
-    - before the 250: the attempt stands in the ledger without a result; the job runs again and sends.
-    - between the 250 and the line in the journal: the mail goes out twice, under one Message-ID. There is no await
-      between the two.
-    - behind the journal: `replay` at the start, or `deliver` itself, records what the journal says and sends nothing.
+    - before the last bytes of the mail: the journal says so, and the job runs again and sends.
+    - from there to the line that says 250: nobody knows. The mail is `unknown`, or, with `resends_unknown`, sent once
+      more under the same Message-ID. There is no await between the 250 and its line.
+    - behind it: `replay` at the start, or `deliver` itself, records what the journal says and sends nothing.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Deliverer:
         circuit: RelayCircuit,
         pacer: Pacer,
         journal: Journal,
+        resends_unknown: bool = False,
         schedule: RetrySchedule = RETRY_SCHEDULE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -74,13 +76,14 @@ class Deliverer:
         self._circuit = circuit
         self._pacer = pacer
         self._journal = journal
+        self._resends_unknown = resends_unknown
         self._schedule = schedule
         self._sleep = sleep
         self._jitter = jitter
         self._observe = observe
 
     async def replay(self, journal: Journal | None = None) -> int:
-        """Record what the relay took when an earlier process could not; how many it was. Before any of its jobs.
+        """Record what became of the attempts of an earlier process; how many mails it was. Before any of its jobs.
 
         `journal` is that of a process which is dead for good; without it, this process's own.
         """
@@ -96,7 +99,6 @@ class Deliverer:
         if (entry := self._journal.find(outbox_id)) is not None:
             await self._record(partial(self._record_entry, entry))
             self._journal.settle(entry)
-            return
         attempt: AttemptToMake | None = None
 
         async def try_once() -> SendResult | None:
@@ -110,6 +112,8 @@ class Deliverer:
             await self._put_off(outbox_id, error.seconds * (1 + self._jitter() / 2))  # not all of them at once
         if attempt is not None and result is not None:
             await self._finish(attempt, result)
+        elif attempt is not None:
+            self._journal.settle(_entry(attempt, Stage.BEGUN))
 
     async def _begin(self, outbox_id: int) -> AttemptToMake | None:
         """The attempt, committed; None if there is nothing to send. Raises `RetryLater` where it is not its turn."""
@@ -124,7 +128,12 @@ class Deliverer:
         outbox = Outbox(work)
         if (rcpt_to := outbox.waiting_for(outbox_id)) is None:
             return None
-        return self._pacer.take_turn(rcpt_to) or outbox.start_attempt(outbox_id)
+        if seconds := self._pacer.take_turn(rcpt_to):
+            return seconds
+        attempt = outbox.start_attempt(outbox_id, resends_unknown=self._resends_unknown)
+        if attempt is not None:
+            self._journal.note(_entry(attempt, Stage.BEGUN))
+        return attempt
 
     async def _put_off(self, outbox_id: int, seconds: float) -> None:
         """Give up this turn without an attempt, and say so in the row."""
@@ -133,12 +142,15 @@ class Deliverer:
 
     async def _send(self, attempt: AttemptToMake) -> SendResult | None:
         """None if the mail is not ours to send any more."""
-        body = StreamedBody(
-            head=attempt.head,
-            message_id=attempt.message_id,
-            attachment_key=attempt.attachment_key,
-            size_bytes=attempt.size_bytes,
-            open_blob=self._open_blob,
+        body = _WatchedBody(
+            StreamedBody(
+                head=attempt.head,
+                message_id=attempt.message_id,
+                attachment_key=attempt.attachment_key,
+                size_bytes=attempt.size_bytes,
+                open_blob=self._open_blob,
+            ),
+            before_last=partial(self._journal.note, _entry(attempt, Stage.WHOLE)),
         )
         try:
             result = await self._transport.send(
@@ -157,7 +169,7 @@ class Deliverer:
             log.warning("attachment waits for the store", reference=attempt.reference, reason=str(error))
             return Deferred("our own store does not answer")
         if isinstance(result, Delivered):
-            self._journal.note(_entry(attempt, result))
+            self._journal.note(_entry(attempt, Stage.TAKEN, reply=result.reply))
         return result
 
     async def _look_again(self, attempt: AttemptToMake) -> None:
@@ -168,8 +180,7 @@ class Deliverer:
     async def _finish(self, attempt: AttemptToMake, result: SendResult) -> None:
         """Record the result. Raises `RetryLater` if there is to be another attempt."""
         seconds = await self._record(partial(self._record_result, attempt, result))
-        if isinstance(result, Delivered):
-            self._journal.settle(_entry(attempt, result))
+        self._journal.settle(_entry(attempt, Stage.TAKEN))
         self._observe(result)
         log.info(
             "mail tried",
@@ -184,7 +195,12 @@ class Deliverer:
 
     def _record_result(self, attempt: AttemptToMake, result: SendResult, work: Work) -> float | None:
         return Outbox(work).record(
-            attempt.outbox_id, number=attempt.number, result=result, jitter=self._jitter(), schedule=self._schedule
+            attempt.outbox_id,
+            number=attempt.number,
+            result=result,
+            jitter=self._jitter(),
+            schedule=self._schedule,
+            resends_unknown=self._resends_unknown,
         )
 
     def _record_entry(self, entry: JournalEntry, work: Work) -> None:
@@ -194,7 +210,15 @@ class Deliverer:
         except NotFound:
             log.warning("journal names a mail that is not there", reference=entry.reference)
             return
-        outbox.record(mail.id, number=entry.number, result=Delivered(entry.reply), jitter=0.0)
+        match entry.stage:
+            case Stage.BEGUN:
+                outbox.record_interrupted(mail.id, number=entry.number)
+            case Stage.WHOLE:
+                outbox.record_unknown(mail.id, number=entry.number, resends_unknown=self._resends_unknown)
+            case Stage.TAKEN:
+                outbox.record(mail.id, number=entry.number, result=Delivered(entry.reply), jitter=0.0)
+            case _:
+                assert_never(entry.stage)
 
     async def _record(self, act: Callable[[Work], T]) -> T:
         """Commit `act`, again and again while the database is away: until then only the journal knows."""
@@ -210,5 +234,25 @@ class Deliverer:
         return await self._database.in_work(act)
 
 
-def _entry(attempt: AttemptToMake, result: Delivered) -> JournalEntry:
-    return JournalEntry(attempt.outbox_id, attempt.reference, attempt.number, result.reply)
+@dataclass(frozen=True, slots=True)
+class _WatchedBody:
+    """A mail that tells when the last of it is asked for, before it is given away."""
+
+    body: MailBody
+    before_last: Callable[[], None]
+
+    @property
+    def size_bytes(self) -> int:
+        return self.body.size_bytes
+
+    def chunks(self) -> Iterator[bytes]:
+        left = self.size_bytes
+        for chunk in self.body.chunks():
+            left -= len(chunk)
+            if left <= 0:
+                self.before_last()
+            yield chunk
+
+
+def _entry(attempt: AttemptToMake, stage: Stage, *, reply: str = "") -> JournalEntry:
+    return JournalEntry(attempt.outbox_id, attempt.reference, attempt.number, reply, stage)

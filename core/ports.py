@@ -87,11 +87,13 @@ class Deferred:
     """Not now: a 4yz, a timeout, no connection. `reply` is the peer's word or what went wrong.
 
     `is_peer_down` tells a relay that cannot be used at all (which counts against its circuit) from one that
-    answered 4yz for this mail alone.
+    answered 4yz for this mail alone. `is_unknown`: the whole mail went, and no answer came (RFC 1047), so that the
+    peer may have it.
     """
 
     reply: str
     is_peer_down: bool = False
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

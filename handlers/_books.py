@@ -20,6 +20,7 @@ _SENT = {
     SyncStatus.PENDING: "on its way",
     SyncStatus.ACCEPTED: "handed to the mail relay",
     SyncStatus.FAILED: "could not be sent",
+    SyncStatus.UNKNOWN: "may have been sent",
 }
 
 

@@ -17,7 +17,8 @@ SPEC = CommandSpec(
     usage=("status", "status <reference>"),
     details=(
         "The states are: queued; sending, with the number of the attempt and the time of the next; accepted by the "
-        "relay, with its words; failed, with its words. There is no state “delivered”: who runs the device does not "
+        "relay, with its words; failed, with its words; unknown, where the relay had it and its answer was lost. "
+        "There is no state “delivered”: who runs the device does not "
         "confirm, so nobody can know it."
     ),
     aliases=("where is", "queue", "zustand", "estado"),

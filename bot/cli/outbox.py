@@ -20,7 +20,7 @@ def list_(*, state: OutboxState | None = None, page: Page = 1, config: ConfigPat
     Parameters
     ----------
     state:
-        Only those that are queued, sending, accepted, failed or dropped.
+        Only those that are queued, sending, accepted, failed, unknown or dropped.
     """
     with engine_of(configuration(config)).work() as work:
         found = Outbox(work).list_page(state=state, page=page)
@@ -42,7 +42,7 @@ def show(reference: str, *, config: ConfigPath = None) -> None:
     console.print(f"Subject: {mail.subject}", markup=False)
     console.print(f"State: {describe(mail, 'UTC')}", markup=False)
     rows = [
-        (attempt.number, f"{attempt.started_at:%Y-%m-%d %H:%M:%S}", attempt.result or "unknown", attempt.reply)
+        (attempt.number, f"{attempt.started_at:%Y-%m-%d %H:%M:%S}", attempt.result or "under way", attempt.reply)
         for attempt in attempts
     ]
     print_table("", ("attempt", "started (UTC)", "result", "reply"), rows, page=1, pages=1)
@@ -50,7 +50,7 @@ def show(reference: str, *, config: ConfigPath = None) -> None:
 
 @outbox.command
 def retry(reference: str, *, config: ConfigPath = None) -> None:
-    """Try a mail again now that failed, was dropped or waits."""
+    """Try a mail again now that failed, was dropped, waits, or whose fate is unknown."""
     with engine_of(configuration(config)).work() as work:
         mail = Outbox(work).retry(reference)
     console.print(f"{mail.reference} is tried again.")

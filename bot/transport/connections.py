@@ -51,7 +51,10 @@ class RelaySettings:
     timeout_seconds: float = 60.0
     """How long an answer to a command may take; a large mail has a second for every 100 KB if that is longer."""
     final_timeout_seconds: float = 600.0
-    """How long the relay may think about a whole mail. Give up early and it may be sent twice (RFC 5321 4.5.3.2.6)."""
+    """How long the relay may think about a whole mail (RFC 5321 4.5.3.2.6 has ten minutes)."""
+    resends_unknown: bool = False
+    """Send a mail once more where the relay had all of it and its answer was lost (RFC 1047): it may come twice then.
+    If not, its state is `unknown`, and `inkpost outbox retry` sends it."""
 
     def __post_init__(self) -> None:
         if self.username and self.security is Security.PLAIN and not _is_loopback(self.host):

@@ -202,11 +202,11 @@ def _verdict(reply: asyncio.Future[aiosmtplib.SMTPResponse], *, is_complete: boo
     if not reply.done() or reply.exception() is not None:
         what = "the connection broke" if reply.done() else "the relay was silent for too long"
         if is_complete:
-            # RFC 1047: the relay may have the mail or not. It is tried again under the same Message-ID.
+            # RFC 1047: the relay may have the mail or not. If it is sent again, then under the same Message-ID.
             what = f"outcome unknown: the whole mail was sent, and {what} before it was answered"
         else:
             what = f"{what} in the midst of the mail"
-        return Deferred(what, is_peer_down=True)
+        return Deferred(what, is_peer_down=True, is_unknown=is_complete)
     answer = reply.result()
     if 200 <= answer.code <= 299:
         if is_complete:

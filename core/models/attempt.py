@@ -11,7 +11,7 @@ from core.db import Base
 
 
 class Attempt(Base):
-    """`result` is "" while under way, and stays "" where the process died: nobody knows then."""
+    """`result` is "" while under way. Where the process died, it is written down later, by whoever finds out."""
 
     __tablename__ = "attempt"
 
@@ -21,5 +21,6 @@ class Attempt(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     result: Mapped[str] = mapped_column(sa.String(20), default="")
-    """`delivered`, `deferred`, `refused`; `given-up` for the last one before the operator had the mail sent again."""
+    """`delivered`, `deferred`, `refused`; `interrupted` where the peer cannot have the mail, since not all of it had
+    gone; `unknown` where it may have it; `given-up` for the last one before the operator had the mail sent again."""
     reply: Mapped[str] = mapped_column(sa.String(1000), default="")

@@ -23,6 +23,7 @@ class SyncStatus(enum.StrEnum):
     PENDING = "pending"
     ACCEPTED = "accepted"
     FAILED = "failed"
+    UNKNOWN = "unknown"
 
 
 _SENT, _PENDING = "download_count > 0", "sync_status = 'pending'"

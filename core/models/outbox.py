@@ -27,6 +27,9 @@ class OutboxState(enum.StrEnum):
     """A mail server behind the relay sent it back; `notice` has its words."""
     FAILED = "failed"
     """Refused for good, or given up."""
+    UNKNOWN = "unknown"
+    """The relay had the whole mail, and its answer was lost with the connection or with our process (RFC 1047). It is
+    sent once more only where the operator wants that."""
     DROPPED = "dropped"
     """By the operator."""
 

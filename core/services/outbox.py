@@ -37,6 +37,7 @@ _SYNC_STATUS = {
     OutboxState.REJECTED: SyncStatus.FAILED,
     OutboxState.BOUNCED: SyncStatus.FAILED,
     OutboxState.FAILED: SyncStatus.FAILED,
+    OutboxState.UNKNOWN: SyncStatus.UNKNOWN,
 }
 HELD_KINDS = (OutboxKind.DELIVERY, OutboxKind.ISSUE)
 """What a stop holds: answers and notices tell of it."""
@@ -132,8 +133,18 @@ class Outbox:
                 return None
         return str(found.rcpt_to)
 
-    def start_attempt(self, outbox_id: int) -> AttemptToMake | None:
-        """Write down the next attempt, to be committed before it is made. None: it is accepted, failed or dropped."""
+    def start_attempt(self, outbox_id: int, *, resends_unknown: bool = False) -> AttemptToMake | None:
+        """Write down the next attempt, to be committed before it is made. None: it is accepted, failed or dropped.
+
+        Where nobody can say what became of the last one, since its machine is away, the peer may have the mail; so it
+        may also be None, and unknown.
+        """
+        last = self._session.scalars(
+            sa.select(Attempt).join(OutboxMail, OutboxMail.id == Attempt.outbox_id)
+            .where(Attempt.outbox_id == outbox_id, Attempt.number == OutboxMail.attempts)
+        ).one_or_none()  # fmt: skip
+        if last is not None and not last.result:
+            self.record_unknown(outbox_id, number=last.number, resends_unknown=resends_unknown)
         started = self._session.execute(
             sa.update(OutboxMail)
             .where(OutboxMail.id == outbox_id, OutboxMail.state.in_(OPEN_STATES))
@@ -157,6 +168,22 @@ class Outbox:
             .values(next_try_at=self._work.now + timedelta(seconds=seconds))
         )
 
+    def record_unknown(self, outbox_id: int, *, number: int, resends_unknown: bool) -> None:
+        """The process that made attempt `number` is gone, and the peer may have the mail. May run twice."""
+        mail, attempt = self._locked(outbox_id), self._session.get(Attempt, (outbox_id, number))
+        if mail is None or attempt is None or attempt.result:
+            return
+        attempt.finished_at, attempt.result = self._work.now, "unknown"
+        attempt.reply = "our process ended before the answer came"
+        if mail.state is OutboxState.SENDING and mail.attempts == number:
+            self._lose_unless_resent(mail, attempt.reply, resends_unknown=resends_unknown)
+
+    def record_interrupted(self, outbox_id: int, *, number: int) -> None:
+        """The process that made attempt `number` is gone, and the peer cannot have the mail. May run twice."""
+        attempt = self._session.get(Attempt, (outbox_id, number), with_for_update=True)
+        if attempt is not None and not attempt.result:
+            attempt.finished_at, attempt.result = self._work.now, "interrupted"
+
     def record(
         self,
         outbox_id: int,
@@ -165,6 +192,7 @@ class Outbox:
         result: SendResult,
         jitter: float,
         schedule: RetrySchedule = RETRY_SCHEDULE,
+        resends_unknown: bool = False,
     ) -> float | None:
         """Write down what came of attempt `number`; returns the seconds until the next try, None if there is none.
 
@@ -178,7 +206,8 @@ class Outbox:
         attempt = self._session.get(Attempt, (outbox_id, number))
         if attempt is not None and attempt.result != "delivered":
             attempt.finished_at = self._work.now
-            attempt.result = type(result).__name__.lower()
+            is_unknown = isinstance(result, Deferred) and result.is_unknown
+            attempt.result = "unknown" if is_unknown else type(result).__name__.lower()
             attempt.reply = clean_reply(result.reply)
         match result:
             case Delivered(reply):
@@ -187,8 +216,10 @@ class Outbox:
             case Refused(reply):
                 if is_current:
                     self._fail(mail, reply)
-            case Deferred(reply):
-                if is_current and attempt is not None:
+            case Deferred(reply, is_unknown=is_unknown):
+                if not is_current or attempt is None:
+                    return None
+                if not is_unknown or self._lose_unless_resent(mail, reply, resends_unknown=resends_unknown):
                     return self._defer(mail, reply, jitter=jitter, schedule=schedule)
             case _:
                 assert_never(result)
@@ -285,9 +316,19 @@ class Outbox:
             DeliveryFailed(user_id=mail.user_id, outbox_id=mail.id, rcpt_to=mail.rcpt_to, reason=mail.last_reply)
         )
 
+    def _lose_unless_resent(self, mail: OutboxMail, reply: str, *, resends_unknown: bool) -> bool:
+        """Whether a mail that its peer may have is sent again: once, where that is wanted. If not, it is unknown."""
+        self._session.flush()
+        if resends_unknown and sum(a.result == "unknown" for a in self._round(mail)) == 1:
+            return True
+        mail.state, mail.next_try_at, mail.finished_at = OutboxState.UNKNOWN, None, self._work.now
+        mail.last_reply = clean_reply(reply)
+        self._refresh_book(mail)
+        return False
+
     def _defer(self, mail: OutboxMail, reply: str, *, jitter: float, schedule: RetrySchedule) -> float | None:
-        first, tries = self._round(mail)
-        age = self._work.now - first.started_at
+        mine = self._round(mail)
+        tries, age = len(mine), self._work.now - mine[0].started_at
         seconds = retry_delay_seconds(tries, age_seconds=age.total_seconds(), jitter=jitter, schedule=schedule)
         if seconds is None:
             self._fail(mail, f"{reply} (given up after {tries} tries in {age.days} days)")
@@ -296,12 +337,11 @@ class Outbox:
         mail.next_try_at = self._work.now + timedelta(seconds=seconds)
         return seconds
 
-    def _round(self, mail: OutboxMail) -> tuple[Attempt, int]:
-        """The first attempt since the mail was enqueued or retried by the operator, and how many there were since."""
+    def _round(self, mail: OutboxMail) -> list[Attempt]:
+        """The attempts since the mail was enqueued or retried by the operator."""
         attempts = self.attempts(mail.id)
         ended = max((a.number for a in attempts if a.result == "given-up"), default=0)
-        mine = [a for a in attempts if a.number > ended]
-        return mine[0], len(mine)
+        return [a for a in attempts if a.number > ended]
 
     def refresh_book(self, mail: OutboxMail) -> None:
         """Make a book's `sync_status` that of its newest delivery which the operator did not drop."""
@@ -354,6 +394,8 @@ def describe(mail: OutboxMail, timezone: str) -> str:
             return f"sent back: {mail.notice}"
         case OutboxState.FAILED:
             return f"failed: {mail.last_reply}"
+        case OutboxState.UNKNOWN:
+            return f"unknown: the relay may have it ({mail.last_reply})"
         case OutboxState.DROPPED:
             return "dropped by the operator"
         case _:

@@ -246,7 +246,7 @@ async def test_overtaken_worker_stops_before_the_message(office: PostOffice) -> 
 
     def overtake() -> None:
         with office.ledger.work() as work:
-            Outbox(work).start_attempt(outbox_id)
+            Outbox(work).start_attempt(outbox_id, resends_unknown=True)
 
     office.sink.script(Phase.RCPT, Run(overtake))
 

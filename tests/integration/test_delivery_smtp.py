@@ -162,6 +162,7 @@ async def test_relay_that_never_answers_the_final_dot_leaves_the_outcome_unknown
     assert result == Deferred(
         "outcome unknown: the whole mail was sent, and the relay was silent for too long before it was answered",
         is_peer_down=True,
+        is_unknown=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""SIGKILL at random instants: a service in a process of its own, mails that keep coming, and what is found at the end.
+"""SIGKILL at random instants: the service in processes of its own, mails that keep coming, and what is left at the end.
 
 The truth is kept outside of it: which mails were answered 250, and what the world received.
 """
@@ -6,114 +6,157 @@ The truth is kept outside of it: which mails were answered 250, and what the wor
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
-import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 
 import aiosmtplib
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
-from bot.app import migrate, open_database, open_jobs
+from bot.app import migrate, open_jobs
 from bot.mailbox import LoopbackMailbox
+from core.db import create_engine
 from core.models import Attempt, Inbound, OutboxMail
 from core.models.inbound import InboundState
 from core.models.outbox import OutboxState
 from core.services.accounts import Accounts
+from tests.support.fleet import Fleet, Ship, sailing
 from tests.support.service import DOMAIN, service_config
 
-DRAIN_SECONDS = 120.0
-SENDERS = 4
-TRY_AGAIN_SECONDS = 0.05
-SECONDS_BETWEEN_KILLS = (0.3, 2.5)  # from the start of the process: also while it starts, and while it recovers
+DRAIN_SECONDS = 180.0
+SENDERS = 8
+TRY_AGAIN_SECONDS = 0.2
+SECONDS_BETWEEN_KILLS = (0.0, 1.5)
+KILLED_WHILE_IT_STARTS = 0.25  # so many of the kills come at an instant of a process's start, the others behind it
+START_SECONDS = 3.0
+SETTINGS = {"jobs__heartbeat_seconds": 0.5, "jobs__stalled_seconds": 4, "jobs__poll_seconds": 0.2}
+"""A worker on PostgreSQL that was killed is missed after four seconds; SQLite has no use for them."""
+SQLITE_ROLES = ("intake,worker,scheduler",)
+POSTGRES_ROLES = ("intake", "worker,scheduler", "worker")
 
 
 @dataclass
 class Tally:
     """What a run of kills came to."""
 
-    kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    """By the roles of the process."""
     accepted: int = 0
     """Mails that were answered 250."""
     lost: list[str] = field(default_factory=list)
-    """Accepted mails that nobody answered."""
+    """Accepted mails that nobody answered, nor is their answer's fate told as unknown."""
     doubled: list[str] = field(default_factory=list)
-    """Mails sent again although the ledger knew, by the journal or by a commit, that the relay had them."""
+    """Mails sent again although the ledger or the journal knew that the relay had them, or had been sent twice."""
     answered_twice: list[str] = field(default_factory=list)
     """Mails with two answers of their own."""
+    unknown: int = 0
+    """Mails whose 250 was lost with the process (RFC 1047), as the ledger tells."""
+    unknown_arrived: int = 0
+    """How many of them the relay had."""
     resent: int = 0
-    """Mails that went out twice since the process died between the relay's 250 and the journal's line (RFC 1047)."""
-    integrity: str = ""
+    """Mails that were sent once more because of that, where it was asked for."""
+    damaged: list[str] = field(default_factory=list)
+    """What `PRAGMA integrity_check` said other than ok, after a kill or at the end."""
+    checks: int = 0
 
     @property
     def is_good(self) -> bool:
-        return not (self.lost or self.doubled or self.answered_twice) and self.integrity == "ok"
+        return not (self.lost or self.doubled or self.answered_twice or self.damaged)
 
     def __str__(self) -> str:
+        kills = ", ".join(f"{count} of {roles}" for roles, count in sorted(self.kills.items()))
         return (
-            f"{self.kills} kills, {self.accepted} mails accepted: {len(self.lost)} lost, "
-            f"{len(self.doubled)} sent twice though known, {len(self.answered_twice)} answered twice, "
-            f"{self.resent} resent in SMTP's own gap; integrity {self.integrity}"
+            f"{self.kills.total()} kills ({kills}), {self.accepted} mails accepted: {len(self.lost)} lost, "
+            f"{len(self.doubled)} sent twice, {len(self.answered_twice)} answered twice; {self.unknown} unknown "
+            f"({self.unknown_arrived} of them had arrived), {self.resent} resent; "
+            f"integrity {'DAMAGED' if self.damaged else 'ok'} in {self.checks} of {self.checks} checks"
         )
 
 
-async def run_kills(
-    folder: Path, *, mails: int, kills: int, seed: int, progress: Callable[[Tally], None] = lambda _tally: None
-) -> Tally:
-    """`mails` are brought by four senders, each tried until it is taken, while the service is killed `kills` times."""
-    tally = Tally()
-    chance = random.Random(seed)
-    world = LoopbackMailbox(folder / "world")
-    relay_port, smtp_port = await world.open(), free_port()
-    config = service_config(folder, relay_port=relay_port)
-    database = open_database(config)
-    migrate(database)
-    with open_jobs(config, database).work() as work:
-        secret = Accounts(work).add_user("ada@reader.test")[1]
-    rcpt_to = f"books+{secret}@{DOMAIN}"
-    numbers = iter(range(mails))
-    done_bringing = asyncio.Event()
-    pause = SENDERS * kills * sum(SECONDS_BETWEEN_KILLS) / 2 / mails
+@dataclass
+class Run:
+    """`kills` SIGKILLs at `mails_per_second`, on SQLite or on a PostgreSQL with an intake and two workers."""
 
-    async def bring() -> None:
+    folder: Path
+    kills: int
+    seed: int
+    database_url: str = ""
+    mails_per_second: float = 10.0
+    resends_unknown: bool = False
+    progress: Callable[[Tally], None] = lambda _tally: None
+    tally: Tally = field(default_factory=Tally)
+    accepted: set[str] = field(default_factory=set)
+
+    async def __call__(self) -> Tally:
+        world = LoopbackMailbox(self.folder / "world")
+        settings = SETTINGS | {"relay__resends_unknown": self.resends_unknown}
+        fleet = Fleet(self.folder, self.database_url, relay_port=await world.open(), settings=settings)
+        (self.folder / "data").mkdir(exist_ok=True)
+        database = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'inkpost.db'}")
+        migrate(database)
+        with open_jobs(service_config(self.folder, relay_port=1), database).work() as work:
+            secret = Accounts(work).add_user("ada@reader.test")[1]
+        numbers, over = itertools.count(), asyncio.Event()
+        rcpt_to = f"books+{secret}@{DOMAIN}"
+        async with sailing(fleet):
+            bringing = [
+                asyncio.create_task(self._bring(numbers, rcpt_to, fleet.smtp_port, over=over)) for _ in range(SENDERS)
+            ]
+            ships = [await fleet.start(roles) for roles in (POSTGRES_ROLES if self.database_url else SQLITE_ROLES)]
+            await self._kill(fleet, ships, database)
+            over.set()
+            await asyncio.gather(*bringing)
+            await _drained(database)
+            for ship in ships:
+                await ship.stop()
+        self._check(database)
+        _judge(self.tally, database, world, accepted=self.accepted, resends_unknown=self.resends_unknown)
+        database.dispose()
+        await world.close()
+        return self.tally
+
+    async def _kill(self, fleet: Fleet, ships: list[Ship], database: sa.Engine) -> None:
+        chance = random.Random(self.seed)
+        await asyncio.gather(*(ship.is_up() for ship in ships))
+        for _ in range(self.kills):
+            place = chance.randrange(len(ships))
+            await asyncio.sleep(chance.uniform(*SECONDS_BETWEEN_KILLS))
+            await ships[place].kill()
+            self.tally.kills[ships[place].roles] += 1
+            await asyncio.to_thread(self._check, database)
+            ships[place] = await fleet.start(ships[place].roles)
+            if chance.random() < KILLED_WHILE_IT_STARTS:
+                await asyncio.sleep(chance.uniform(0, START_SECONDS))
+            else:
+                await ships[place].is_up()
+            self.progress(self.tally)
+        await asyncio.gather(*(ship.is_up() for ship in ships))
+
+    def _check(self, database: sa.Engine) -> None:
+        if database.dialect.name == "sqlite":
+            with database.execution_options(read_only=True).connect() as connection:
+                found = str(connection.scalar(sa.text("PRAGMA integrity_check")))
+            self.tally.checks += 1
+            if found != "ok":
+                self.tally.damaged.append(found)
+
+    async def _bring(self, numbers: Iterator[int], rcpt_to: str, port: int, *, over: asyncio.Event) -> None:
         for number in numbers:
-            await asyncio.sleep(pause)  # so that they keep coming until the last kill
-            await _bring_until_taken(number, rcpt_to=rcpt_to, port=smtp_port)
-            tally.accepted += 1
-            progress(tally)
-
-    async def kill_again_and_again() -> None:
-        while True:
-            child = await start_service(folder, relay_port=relay_port, smtp_port=smtp_port)
-            try:
-                if tally.kills == kills:
-                    await _drained(database, is_over=done_bringing)
-                    child.send_signal(signal.SIGTERM)
-                    await child.wait()
-                    return
-                await asyncio.sleep(chance.uniform(*SECONDS_BETWEEN_KILLS))
-            finally:
-                with suppress(ProcessLookupError):
-                    child.kill()
-                await child.wait()
-            tally.kills += 1
-            progress(tally)
-
-    killer = asyncio.create_task(kill_again_and_again())
-    await asyncio.gather(*(bring() for _ in range(SENDERS)))
-    done_bringing.set()
-    await killer
-    _judge(tally, database, world, mails=mails)
-    database.dispose()
-    await world.close()
-    return tally
+            if over.is_set():
+                return
+            await asyncio.sleep(SENDERS / self.mails_per_second)
+            await _bring_until_taken(number, rcpt_to=rcpt_to, port=port)
+            self.accepted.add(_message_id(number))
+            self.tally.accepted += 1
+            self.progress(self.tally)
 
 
 def _message_id(number: int) -> str:
@@ -157,12 +200,11 @@ async def start_service(folder: Path, *, relay_port: int, smtp_port: int) -> asy
     )
 
 
-async def _drained(database: sa.Engine, *, is_over: asyncio.Event) -> None:
+async def _drained(database: sa.Engine) -> None:
     """Until everything that was accepted is dealt with and everything that is owed has left."""
     async with asyncio.timeout(DRAIN_SECONDS):
-        await is_over.wait()
         while await asyncio.to_thread(_open_work, database):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
 
 
 def _open_work(database: sa.Engine) -> int:
@@ -172,31 +214,34 @@ def _open_work(database: sa.Engine) -> int:
         return mails + (session.scalar(sa.select(sa.func.count()).where(OutboxMail.state.in_(waiting))) or 0)
 
 
-def _judge(tally: Tally, database: sa.Engine, world: LoopbackMailbox, *, mails: int) -> None:
+def _judge(
+    tally: Tally, database: sa.Engine, world: LoopbackMailbox, *, accepted: set[str], resends_unknown: bool
+) -> None:
     messages = [mail.message for mail in world.mails]
     receipts = Counter(str(message["Message-ID"]) for message in messages)
     answers: dict[str, set[str]] = {}
     for message in messages:
         answers.setdefault(str(message["In-Reply-To"]), set()).add(str(message["Message-ID"]))
-    tally.lost = [_message_id(number) for number in range(mails) if _message_id(number) not in answers]
-    tally.answered_twice = [cause for cause, ids in answers.items() if len(ids) > 1]
     with Session(database.execution_options(read_only=True)) as session:
+        unknown = session.scalars(
+            sa.select(OutboxMail).where(OutboxMail.state == OutboxState.UNKNOWN).options(undefer(OutboxMail.head))
+        ).all()
+        told = {str(message_from_bytes(mail.head)["In-Reply-To"]) for mail in unknown}
+        tally.unknown = len(unknown)
+        tally.unknown_arrived = sum(mail.message_id in receipts for mail in unknown)
         for message_id, count in receipts.items():
             if count > 1:
-                known = _was_known(session, message_id)
-                tally.doubled += [message_id] if known else []
-                tally.resent += not known
-        if database.dialect.name == "sqlite":
-            tally.integrity = str(session.scalar(sa.text("PRAGMA integrity_check")))
-        else:
-            tally.integrity = "ok"
+                is_excused = resends_unknown and count == 2 and _was_unknown(session, message_id)
+                tally.doubled += [] if is_excused else [message_id]
+                tally.resent += is_excused
+    tally.lost = sorted(accepted - set(answers) - told)
+    tally.answered_twice = [cause for cause, ids in answers.items() if len(ids) > 1]
 
 
-def _was_known(session: Session, message_id: str) -> bool:
-    """Whether an attempt was made after one whose success stood in the ledger."""
+def _was_unknown(session: Session, message_id: str) -> bool:
+    """Whether the ledger has an attempt of it of which nobody knew the end."""
     row = session.scalars(sa.select(OutboxMail).where(OutboxMail.message_id == message_id)).one()
-    results = session.scalars(sa.select(Attempt.result).where(Attempt.outbox_id == row.id).order_by(Attempt.number))
-    return "delivered" in list(results)[:-1]
+    return "unknown" in session.scalars(sa.select(Attempt.result).where(Attempt.outbox_id == row.id)).all()
 
 
 def free_port() -> int:

@@ -45,6 +45,7 @@ class PostOffice:
         database: Database | None = None,
         transport: Callable[[Transport], Transport] = lambda transport: transport,
         journal: Callable[[Path], Journal] = Journal,
+        resends_unknown: bool = True,
     ) -> Deliverer:
         settings = RelaySettings(
             host=self.sink.host, port=self.sink.port, security=Security.PLAIN, timeout_seconds=5, connections=3
@@ -58,6 +59,7 @@ class PostOffice:
             circuit=RelayCircuit(self.circuit_settings, clock=self),
             pacer=Pacer(self.pace, clock=self.monotonic),
             journal=journal(self.folder / "deliveries.journal"),
+            resends_unknown=resends_unknown,
             sleep=self._nap,
             jitter=lambda: 0.5,
         )

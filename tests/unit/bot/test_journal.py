@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot import journal as journal_module
-from bot.journal import Journal, JournalEntry
+from bot.journal import SHRINK_AT_BYTES, Journal, JournalEntry, Stage
 
 ENTRY = JournalEntry(outbox_id=7, reference="K7Q29-FDM3X", number=2, reply="250 2.0.0 “ok”\nqueued")
 
@@ -27,7 +27,7 @@ def test_note_outlives_its_process(path: Path) -> None:
         "import os, signal\n"
         "from pathlib import Path\n"
         "from bot.journal import Journal, JournalEntry\n"
-        f"Journal(Path({str(path)!r})).note({ENTRY!r})\n"
+        f"Journal(Path({str(path)!r})).note(JournalEntry(7, {ENTRY.reference!r}, 2, {ENTRY.reply!r}))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
 
@@ -113,3 +113,23 @@ def test_full_disk_does_not_make_a_mail_go_out_again(path: Path) -> None:
     journal.note(ENTRY)
 
     assert journal.find(7) == ENTRY
+
+
+def test_journal_that_is_made_smaller_keeps_its_open_ends(path: Path) -> None:
+    journal = Journal(path)
+    open_end = replace(ENTRY, outbox_id=1, stage=Stage.WHOLE, reply="")
+    journal.note(open_end)
+    for number in range(2, 2000):
+        entry = replace(ENTRY, outbox_id=number)
+        journal.note(entry)
+        journal.settle(entry)
+
+    assert path.stat().st_size <= SHRINK_AT_BYTES + 1000
+    assert open_end in Journal(path).pending
+
+
+def test_line_without_a_stage_is_of_a_mail_that_was_taken(path: Path) -> None:
+    """As the journal was written before it had stages."""
+    path.write_text('{"outbox_id": 7, "reference": "K7Q29-FDM3X", "number": 2, "reply": "250 ok"}\n')
+
+    assert [entry.stage for entry in Journal(path).pending] == [Stage.TAKEN]

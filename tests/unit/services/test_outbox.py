@@ -61,7 +61,7 @@ def enqueued(ledger: Ledger, reader: Reader) -> int:
 
 def start(ledger: Ledger, outbox_id: int) -> int | None:
     with ledger.work() as work:
-        attempt = Outbox(work).start_attempt(outbox_id)
+        attempt = Outbox(work).start_attempt(outbox_id, resends_unknown=True)
         return attempt.number if attempt else None
 
 
@@ -218,6 +218,41 @@ def test_unknown_outcome_of_a_crash_is_tried_again_under_a_new_number(ledger: Le
     start(ledger, outbox_id)
 
     assert start(ledger, outbox_id) == 2
+
+
+def test_third_copy_is_never_sent(ledger: Ledger, reader: Reader) -> None:
+    outbox_id = enqueued(ledger, reader)
+    start(ledger, outbox_id)
+    start(ledger, outbox_id)
+
+    assert start(ledger, outbox_id) is None
+    assert told(ledger, outbox_id) == "unknown: the relay may have it (our process ended before the answer came)"
+    assert book_row(ledger, reader).sync_status is SyncStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(("resends_unknown", "seconds"), [(True, 60), (False, None)])
+def test_answer_that_was_lost_is_no_deferral(
+    ledger: Ledger, reader: Reader, resends_unknown: bool, seconds: float | None
+) -> None:
+    outbox_id = enqueued(ledger, reader)
+    start(ledger, outbox_id)
+    lost = Deferred("the connection broke", is_peer_down=True, is_unknown=True)
+
+    with ledger.work() as work:
+        wait = Outbox(work).record(outbox_id, number=1, result=lost, jitter=0.5, resends_unknown=resends_unknown)
+
+    assert wait == seconds
+    assert told(ledger, outbox_id).startswith("sending" if resends_unknown else "unknown")
+
+
+def test_mail_of_unknown_fate_can_be_retried_by_the_operator(ledger: Ledger, reader: Reader) -> None:
+    outbox_id = enqueued(ledger, reader)
+    for _ in range(3):
+        start(ledger, outbox_id)
+    with ledger.work() as work:
+        Outbox(work).retry(work.session.get_one(OutboxMail, outbox_id).reference)
+
+    assert start(ledger, outbox_id) == 3
 
 
 def test_overtaken_attempt_is_not_current(ledger: Ledger, reader: Reader) -> None:
