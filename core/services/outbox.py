@@ -323,7 +323,7 @@ class Outbox:
             return True
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.UNKNOWN, None, self._work.now
         mail.last_reply = clean_reply(reply)
-        self._refresh_book(mail)
+        self.refresh_book(mail)
         return False
 
     def _defer(self, mail: OutboxMail, reply: str, *, jitter: float, schedule: RetrySchedule) -> float | None:
