@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/inkpost demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: test lint types
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.books.works import work_key
-from core.db import Base, create_engine
+from core.db import Base
 from core.events import Event, EventBus
 from core.models import Book, Device, Inbound, Listing, OutboxMail, Spelling, User
 from core.models.outbox import OutboxKind
@@ -27,6 +27,7 @@ from core.references import new_reference
 from core.staging import BlobKind, blob_key
 from core.values import BookFormat, BookMetadata, StagedBook
 from core.work import Work
+from tests.support.schema import new_database
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -55,10 +56,9 @@ def make_work(session: Session, *, now: datetime = NOW, bus: EventBus | None = N
 
 @contextmanager
 def open_database(path: Path) -> Iterator[sa.Engine]:
-    """A SQLite file with the schema of the models."""
-    engine = create_engine(f"sqlite:///{path}")
+    """A SQLite file with all tables."""
+    engine = new_database(path)
     try:
-        Base.metadata.create_all(engine)
         yield engine
     finally:
         engine.dispose()

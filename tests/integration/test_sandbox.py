@@ -17,6 +17,7 @@ import pytest_asyncio
 from bot.sandbox import Sandbox, SandboxError, SandboxKilled, SandboxSettings, SandboxTimeout
 from core.errors import DamagedFile, Unavailable
 from tests.support import sandbox_functions as functions
+from tests.support.fork_server import release_fork_server
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="limits of worker processes are Linux's"),
@@ -27,6 +28,7 @@ DEADLINE_SECONDS = 20.0
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
+    release_fork_server()
     sandbox = Sandbox(SandboxSettings(workers=2, memory_mib=128), preload=["tests.support.sandbox_functions"])
     yield sandbox
     await sandbox.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,12 +19,12 @@ from bot.intake.lmtp import LmtpListener, LmtpSettings
 from bot.intake.session import Verify
 from bot.intake.smtp import SmtpListener, SmtpSettings
 from bot.intake.spool import SpoolFolder
-from bot.jobs import JobEngine, JobSettings, create_schema
+from bot.jobs import JobEngine, JobSettings
 from bot.storage.local import LocalStore
-from core.db import Base, create_engine
 from core.events import EventBus
 from core.mail.authenticity import OurAddresses
 from core.models import Inbound
+from tests.support.schema import new_database
 from tests.support.smtp_client import RawClient, connected
 
 OURS = OurAddresses(domains=frozenset({"books.example"}), local_parts=frozenset({"books", "bot"}))
@@ -77,23 +75,9 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-@functools.cache
-def _empty_database() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "empty.db"
-        db = create_engine(f"sqlite:///{file}")
-        Base.metadata.create_all(db)
-        with db.begin() as connection:
-            create_schema(connection)
-        db.dispose()
-        return file.read_bytes()
-
-
 def make_engine(folder: Path) -> JobEngine:
     """On an empty database with all tables, a file in the folder."""
-    file = folder / "inkpost.db"
-    file.write_bytes(_empty_database())
-    db = create_engine(f"sqlite:///{file}")
+    db = new_database(folder / "inkpost.db")
     return JobEngine(db, clock=lambda: datetime.now(UTC), bus=EventBus(), settings=JobSettings())
 
 

@@ -12,12 +12,11 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
-from bot.app import migrate
 from bot.fetch import FetchSettings, HttpFetcher
 from bot.jobs import JobEngine, JobSettings
 from bot.news.refresh import FeedRefresher, FeedSettings
 from bot.sandbox import Sandbox, SandboxSettings
-from core.db import Base, create_engine
+from core.db import Base
 from core.mail.outgoing import Identity
 from core.models import Article, Feed, OutboxMail, User
 from core.models.outbox import OutboxKind
@@ -25,6 +24,8 @@ from core.services import build_bus
 from core.services.news_aggregator import NewsAggregator
 from core.work import Work
 from tests.factories.rows import NOW
+from tests.support.fork_server import keep_fork_server
+from tests.support.schema import new_database
 from tests.support.web_server import Loopback
 
 T = TypeVar("T")
@@ -100,8 +101,8 @@ class Newsroom:
 @asynccontextmanager
 async def open_newsroom(folder: Path, *, settings: FeedSettings | None = None) -> AsyncIterator[Newsroom]:
     """Names of hosts all mean this machine."""
-    database = create_engine(f"sqlite:///{folder / 'news.db'}")
-    migrate(database)
+    database = new_database(folder / "news.db")
+    keep_fork_server()
     clock = [NOW]
     engine = JobEngine(database, clock=lambda: clock[0], bus=build_bus(IDENTITY), settings=JobSettings())
     fetcher = HttpFetcher(FetchSettings(allow_private=True), resolver=Loopback(), clock=lambda: clock[0])

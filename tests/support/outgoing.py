@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.transactions import Transactions
-from core.db import Base, create_engine
 from core.events import Event, EventBus
 from core.jobs import Job
 from core.mail.outgoing import (
@@ -34,6 +33,7 @@ from core.references import new_reference
 from core.services.outbox import Outbox
 from core.values import BookFormat
 from core.work import Work
+from tests.support.schema import new_database
 
 IDENTITY = Identity(address="books@inkpost.example", name="Inkpost")
 KINDLE = "reader_1@kindle.com"
@@ -65,8 +65,7 @@ class Ledger(Transactions):
         self.bus = EventBus()
         self.bus.subscribe(Event, lambda _work, event: self.events.append(event))
         self.jobs: list[Job] = []
-        super().__init__(create_engine(f"sqlite:///{path}"), clock=self.clock, bus=self.bus)
-        Base.metadata.create_all(self.db)
+        super().__init__(new_database(path), clock=self.clock, bus=self.bus)
 
     def _join(self, work: Work) -> None:
         self.jobs += work.jobs

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiosmtplib
 
-from bot.app import App, migrate, open_app, open_database
+from bot.app import DATABASE, App, migrate, open_app, open_database
 from bot.config import Config, ServiceSettings
 from bot.dns import DnsSettings
 from bot.health import HealthSettings
@@ -26,7 +26,9 @@ from bot.pace import PaceSettings
 from bot.serve import running
 from bot.transport import RelaySettings, Security
 from core.services.accounts import Accounts
+from tests.support.fork_server import keep_fork_server
 from tests.support.names import Zone, name_server
+from tests.support.schema import new_database
 
 DOMAIN = "inkpost.test"
 BOT = f"books@{DOMAIN}"
@@ -171,9 +173,13 @@ async def open_house(folder: Path, *, zone: Zone | None = None, **overrides: Any
     async with name_server(zone or {}) as names:
         dns = DnsSettings(servers=("127.0.0.1",), port=names.port, timeout_seconds=0.5, deadline_seconds=1.0)
         config = service_config(folder, relay_port=await world.open(), **{"dns": dns, **overrides})
-        database = open_database(config)
-        migrate(database)
-        database.dispose()
+        if config.database_url:
+            database = open_database(config)
+            migrate(database)
+            database.dispose()
+        else:
+            new_database(config.data_dir / DATABASE).dispose()
+        keep_fork_server()
         try:
             async with open_app(config) as app, running(app):
                 yield House(app, world)
