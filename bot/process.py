@@ -17,7 +17,7 @@ from bot.authenticate import OriginUnknown
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
-from bot.reports import read_report
+from bot.reports import read_report, take_passed_on
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.errors import Unavailable
@@ -167,7 +167,14 @@ class MailProcessor:
             reference=accepted.reference,
             identity=self.identity,
         )
-        results = dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=self.grammar)
+        passed_on = None
+        if not any(isinstance(one, Command) for one in commands):  # explicit commands always win
+            passed_on = take_passed_on(work, message, user_id=user.id)
+        results = (
+            dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=self.grammar)
+            if passed_on is None
+            else (passed_on,)
+        )
         Answers(work).enqueue(
             results,
             user=user,

@@ -1,4 +1,4 @@
-"""Mails about mails of ours: a gateway's notices and mail servers' reports. Neither is ever answered."""
+"""Mails about mails of ours: notices of gateways and reports of mail servers, and notices that a reader passes on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 
 import structlog
 
+from core.mail.answer import Answer, Fact, Facts, Problem, Result, Step, Steps
 from core.mail.dsn import read_bounce
 from core.mail.message import ParsedMessage
-from core.mail.notices import Notice, NoticeKind, read_notice
+from core.mail.notices import FROM_GATEWAY, Notice, NoticeKind, read_notice, read_words
 from core.ports import Prover
 from core.services.fates import Fates
 from core.values import Envelope, Peer
 from core.work import Work
+
+LONGEST_HEAD = 5_000  # characters in which a mail program says what it forwards
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +37,7 @@ class Report:
 async def read_report(
     message: ParsedMessage, *, path: Path, envelope: Envelope, peer: Peer, prover: Prover
 ) -> Report | None:
-    """None for a mail that is about something else. `path` is the raw mail.
+    """None for a mail that is about something else; neither kind is ever answered. `path` is the raw mail.
 
     A notice is believed only if its domain is proven; a report for the id that it gives back.
     """
@@ -65,3 +68,19 @@ def _noticed(notice: Notice, envelope: Envelope) -> Report:
         return ", ".join(mail.reference for mail in mails) or "no delivery that it could be about"
 
     return Report("notice", f"{notice.kind.value} {notice.code}".strip() + ": ", note)
+
+
+def take_passed_on(work: Work, message: ParsedMessage, *, user_id: int) -> Result | None:
+    """A notice that a believed reader has forwarded, put down to a delivery of theirs; None for any other mail."""
+    if FROM_GATEWAY.search(message.text[:LONGEST_HEAD]) is None:
+        return None
+    notice = read_words(message.subject, message.text)
+    if notice is None:
+        return None
+    mails = Fates(work).take_notice(notice, rcpt_tos=(), user_id=user_id)
+    line = message.subject or "Amazon's notice"
+    if not mails:
+        text = "I have read Amazon's notice, and cannot tell which of your deliveries it is about."
+        return Result(line, Problem("notice.unknown", text, fix="Write “status” for the newest."))
+    told = tuple(Fact(mail.reference, f"{mail.subject}: {mail.state.value}") for mail in mails)
+    return Result(line, Answer("Amazon's notice is noted", (Facts(told), Steps((Step("My deliveries", "status"),)))))

@@ -62,6 +62,8 @@ _KINDLE: Final = ("kindle.com", "free.kindle.com")
 _AMAZON: Final = re.compile(
     r"(?:[\w-]+\.)*amazon\.(?:com|de|fr|it|es|nl|pl|se|ca|in|cn|sg|ae|co\.uk|co\.jp|com\.(?:au|br|mx|tr|be))"
 )
+FROM_GATEWAY: Final = re.compile(rf"[\w.+-]{{1,64}}@{_AMAZON.pattern}", re.IGNORECASE)
+"""The address of a gateway, in the lines that mail programs put above what they forward."""
 _CODE: Final = re.compile(r"\bE ?(\d{3})\b")
 _FILE: Final = re.compile(
     r"[*•●]\s+([^*•●]{1,300}?\.(?:epub|mobi|azw3?|prc|pdf|docx?|rtf|txt|html?|zip|jpe?g|png|gif|bmp))(?=[\s*•●]|$)",

@@ -116,6 +116,25 @@ async def test_forged_notice_changes_nothing(tmp_path: Path) -> None:
         assert outcomes == ["unbelieved"]
 
 
+async def test_notice_that_a_reader_passes_on_is_put_down_to_their_book(street: Street) -> None:
+    ada = await reader_with_a_book(street)
+    await ada.asks("send moby")
+    parcel = (await street.house.world.wait_for(KINDLE)).message
+    await street.settle()
+    (book,) = parcel.iter_attachments()
+
+    answer = await ada.asks(
+        "Fwd: There was a problem with the document(s) you sent to Kindle",
+        "---------- Forwarded message ---------\nFrom: Amazon Kindle Support <do-not-reply@amazon.com>\n\n"
+        "The following document(s) could not be delivered due to E001 - Unsupported File Format:\n"
+        f"* {book.get_filename()}\n",
+    )
+
+    assert "Amazon's notice is noted" in answer.text
+    assert "rejected" in answer.text
+    assert "Amazon does not take this kind of file any more" in (await ada.answer()).text
+
+
 async def test_report_of_a_mail_server_ends_a_delivery(street: Street) -> None:
     ada = await reader_with_a_book(street)
     await ada.asks("send moby")
