@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import Protocol, TypeVar
 
 import structlog
@@ -32,7 +33,18 @@ Record = Callable[[NewsAggregator], None]
 
 MEBIBYTE = 1 << 20
 MAX_BATCH = 200  # results a commit
+MAX_ENTRIES = 100  # a commit: some 2 ms each, in which no mail can be taken in
+CLAIM_SECONDS = 0.05
 READ_SECONDS = 5.0  # the largest feeds that we know are read in two; a hostile one keeps no other waiting longer
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What to write down of a feed."""
+
+    feed_id: int
+    record: Record
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,7 @@ class FeedRefresher:
     fetcher: Fetcher
     sandbox: Sandbox
     _checks: set[asyncio.Task[None]] = field(default_factory=set)
-    _results: list[tuple[Record, asyncio.Future[None]]] = field(default_factory=list)
+    _results: list[tuple[_Result, asyncio.Future[None]]] = field(default_factory=list)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Task[None] | None = None
 
@@ -107,8 +119,9 @@ class FeedRefresher:
         return count
 
     async def _start_checks(self) -> int:
-        room = self.settings.at_once - len(self._checks)
-        if room <= 0:
+        if self._checks and self._room < self.settings.at_once // 4:
+            await asyncio.sleep(CLAIM_SECONDS)  # so that a look at the rows is for many feeds, and none waits longer
+        if (room := self._room) <= 0:
             await asyncio.wait(self._checks, return_when=asyncio.FIRST_COMPLETED)
             return 1
         try:
@@ -121,6 +134,10 @@ class FeedRefresher:
             self._checks.add(check)
             check.add_done_callback(self._checked)
         return len(feeds)
+
+    @property
+    def _room(self) -> int:
+        return self.settings.at_once - len(self._checks)
 
     def _checked(self, check: asyncio.Task[None]) -> None:
         self._checks.discard(check)
@@ -138,18 +155,18 @@ class FeedRefresher:
     async def _check(self, feed: FeedToFetch) -> None:
         try:
             answer = await self.fetcher.fetch(feed.url, limits=self.settings.limits, validators=feed.validators)
-            record = await self._read(feed, answer)
+            result = await self._read(feed, answer)
         except FetchFailed as failure:
-            record = partial(_record_failure, feed.id, failure)
-        await self._commit(record)
+            result = _Result(feed.id, partial(_record_failure, feed.id, failure))
+        await self._commit(result)
 
-    async def _read(self, feed: FeedToFetch, answer: Fetched | NotModified) -> Record:
+    async def _read(self, feed: FeedToFetch, answer: Fetched | NotModified) -> _Result:
         """What to write down. Raises `FetchFailed` for what is no feed."""
         if isinstance(answer, NotModified):
-            return partial(_record_unchanged, feed.id, answer)
+            return _Result(feed.id, partial(_record_unchanged, feed.id, answer))
         body_sha256 = hashlib.sha256(answer.body).hexdigest()
         if body_sha256 == feed.body_sha256:
-            return partial(_record_unchanged, feed.id, answer)
+            return _Result(feed.id, partial(_record_unchanged, feed.id, answer))
         known = await self.database.in_read(lambda session: NewsAggregator.known_entries(session, feed.id))
         try:
             read = await self.sandbox.run(
@@ -164,12 +181,12 @@ class FeedRefresher:
         def record(news: NewsAggregator) -> None:
             news.record_read(feed.id, answer, read, body_sha256=body_sha256)
 
-        return record
+        return _Result(feed.id, record, entries=len(read.entries))
 
-    async def _commit(self, record: Record) -> None:
+    async def _commit(self, result: _Result) -> None:
         """Write a result down together with those that come meanwhile."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._results.append((record, done))
+        self._results.append((result, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         await done
@@ -177,8 +194,9 @@ class FeedRefresher:
     async def _write(self) -> None:
         try:
             while self._results:
-                batch, self._results = self._results[:MAX_BATCH], self._results[MAX_BATCH:]
-                outcomes = await self._write_or_split([record for record, _ in batch])
+                count = _batch_size([result.entries for result, _ in self._results])
+                batch, self._results = self._results[:count], self._results[count:]
+                outcomes = await self._write_or_split([result for result, _ in batch])
                 for (_, done), error in zip(batch, outcomes, strict=True):
                     if done.cancelled():
                         continue
@@ -189,21 +207,30 @@ class FeedRefresher:
         finally:
             self._writing = None
 
-    async def _write_or_split(self, records: list[Record]) -> list[Exception | None]:
+    async def _write_or_split(self, results: list[_Result]) -> list[Exception | None]:
         """One outcome for each. A batch that fails is written one by one: one feed must not fail the others."""
         try:
-            await self.database.in_work(lambda work: _apply(work, records))
+            await self.database.in_work(lambda work: _apply(work, results))
         except Exception as error:  # noqa: BLE001 - handed to the check, which ends; its lease ends too, and it is made again
-            if len(records) == 1 or isinstance(error, Unavailable):
-                return [error] * len(records)
-            return [outcome for record in records for outcome in await self._write_or_split([record])]
-        return [None] * len(records)
+            if len(results) == 1 or isinstance(error, Unavailable):
+                return [error] * len(results)
+            return [outcome for result in results for outcome in await self._write_or_split([result])]
+        return [None] * len(results)
 
 
-def _apply(work: Work, records: list[Record]) -> None:
+def _batch_size(entries: Sequence[int]) -> int:
+    """How many of these results one commit takes: the first in any case."""
+    sums = accumulate(entries[:MAX_BATCH])
+    return max(1, sum(total <= MAX_ENTRIES for total in sums))
+
+
+def _apply(work: Work, results: list[_Result]) -> None:
     news = NewsAggregator(work)
-    for record in records:
-        record(news)
+    with work.session.no_autoflush:  # else each question writes what the feed before it changed
+        news.prepare([result.feed_id for result in results])
+        for result in results:
+            result.record(news)
+        news.settle()
 
 
 def _record_failure(feed_id: int, failure: FetchFailed, news: NewsAggregator) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -13,6 +14,7 @@ from core.db import Base
 from core.models.feed import LONGEST_URL
 
 LONGEST_ARTICLE_TITLE = 500
+KEYS_A_STATEMENT = 10_000  # SQLite takes 32,766 parameters, PostgreSQL 65,535
 
 
 class Article(Base):
@@ -55,10 +57,15 @@ class Article(Base):
     """When its text really changed last, since it was first seen."""
 
     @classmethod
-    def by_entry_keys(cls, session: Session, feed_id: int, keys: Sequence[str]) -> dict[str, Article]:
-        """The articles of a feed that have one of these keys."""
-        known = sa.select(cls).where(cls.feed_id == feed_id, cls.entry_key.in_(keys))
-        return {article.entry_key: article for article in session.scalars(known)}
+    def by_entry_keys(cls, session: Session, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Article]:
+        """The articles that have one of these feeds and keys, by both."""
+        feed_ids, entry_keys = {feed_id for feed_id, _ in keys}, [key for _, key in keys]
+        found: dict[tuple[int, str], Article] = {}
+        for start in range(0, len(entry_keys), KEYS_A_STATEMENT):
+            some = entry_keys[start : start + KEYS_A_STATEMENT]
+            known = sa.select(cls).where(cls.feed_id.in_(feed_ids), cls.entry_key.in_(some))
+            found |= {(article.feed_id or 0, article.entry_key): article for article in session.scalars(known)}
+        return {key: article for key, article in found.items() if key in keys}
 
     @classmethod
     def newest(cls, session: Session, feed_id: int, *, limit: int) -> Sequence[Article]:
@@ -78,7 +85,12 @@ class ArticleText(Base):
 
     @classmethod
     def of(cls, article_id: int, *, html: str, text: str) -> ArticleText:
-        return cls(article_id=article_id, html_zlib=_packed(html), text_zlib=_packed(text))
+        return cls(**cls.row(article_id, html=html, text=text))
+
+    @staticmethod
+    def row(article_id: int, *, html: str, text: str) -> dict[str, Any]:
+        """Its columns, for a statement."""
+        return {"article_id": article_id, "html_zlib": _packed(html), "text_zlib": _packed(text)}
 
     def replace(self, *, html: str, text: str) -> None:
         self.html_zlib, self.text_zlib = _packed(html), _packed(text)

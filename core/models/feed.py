@@ -48,6 +48,10 @@ class Feed(Base):
     last_checked_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
     last_article_at: Mapped[datetime | None]
+    gap_seconds: Mapped[float | None]
+    """Between two of its articles, usually: with `newest_at` its pace, see `core.news.pace`."""
+    newest_at: Mapped[datetime | None]
+    """The date of its newest article, as the feed has it."""
     failures: Mapped[int] = mapped_column(default=0)
     """Since the last success."""
     last_error: Mapped[str] = mapped_column(sa.String(500), default="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -26,10 +27,33 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE)
 _NO_CACHE = re.compile(r"(?:^|[\s,])(?:no-cache|no-store|must-understand)\b(?!\s*=)", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a feed publishes: what its row keeps of its articles' dates."""
+
+    gap_seconds: float | None = None
+    """Between two articles, usually; None where that is not known."""
+    newest: datetime | None = None
+
+    @classmethod
+    def of(cls, published: Sequence[datetime], *, now: datetime) -> Pace:
+        """By the times of its articles, in any order; those that lie ahead of `now` do not count."""
+        newest = sorted({when for when in published if when <= now}, reverse=True)[:NEWEST]
+        # Articles of the same minute came as one batch: the gap is that between batches.
+        gaps = [gap for later, sooner in pairwise(newest) if (gap := (later - sooner).total_seconds()) >= 60]
+        return cls(median(gaps), newest[0]) if gaps else cls()
+
+    def seconds(self, now: datetime) -> float:
+        """How long to wait, without bounds."""
+        if self.gap_seconds is None or self.newest is None:
+            return UNKNOWN_PACE_SECONDS
+        return max(self.gap_seconds / CHECKS_A_GAP, (now - self.newest).total_seconds() * SILENCE_SHARE)
+
+
 def next_check(
     *,
     now: datetime,
-    published: Sequence[datetime],
+    pace: Pace,
     ttl_seconds: float | None,
     cache_seconds: float | None,
     retry_after_seconds: float | None,
@@ -38,26 +62,15 @@ def next_check(
 ) -> datetime:
     """15 minutes to 24 hours from `now`.
 
-    `published` are the times of the feed's articles in any order, `failures` how many checks in a row failed, up to
-    now, `seed` is the feed's id: feeds that were added together come apart.
+    `failures` is how many checks in a row failed, up to now, `seed` is the feed's id: feeds that were added together
+    come apart.
     """
     wanted = (ttl_seconds, cache_seconds, retry_after_seconds, _backoff_seconds(failures))
     floor = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, *(seconds or 0.0 for seconds in wanted)))
-    seconds = min(LONGEST_SECONDS, max(floor, pace_seconds(published, now=now)))
+    seconds = min(LONGEST_SECONDS, max(floor, pace.seconds(now)))
     share = JITTER * (seed * _GOLDEN % 1.0)
     later, sooner = seconds * (1 + share), seconds * (1 - share)
     return now + timedelta(seconds=later if later <= LONGEST_SECONDS else max(floor, sooner))
-
-
-def pace_seconds(published: Sequence[datetime], *, now: datetime) -> float:
-    """How long to wait by what the feed published up to `now`, without bounds."""
-    newest = sorted({when for when in published if when <= now}, reverse=True)[:NEWEST]
-    # Articles of the same minute came as one batch: the gap is that between batches.
-    gaps = [gap for later, sooner in pairwise(newest) if (gap := (later - sooner).total_seconds()) >= 60]
-    if not gaps:
-        return UNKNOWN_PACE_SECONDS
-    silence = (now - newest[0]).total_seconds()
-    return max(median(gaps) / CHECKS_A_GAP, silence * SILENCE_SHARE)
 
 
 def cache_seconds(headers: Mapping[str, str]) -> float | None:

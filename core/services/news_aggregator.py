@@ -21,18 +21,19 @@ from core.events import (
     FeedUnsubscribed,
 )
 from core.mail.answer import Item, Items, Step
-from core.models import Article, ArticleKey, ArticleText, Feed, FeedHost, Subscription
+from core.models import Article, ArticleText, Feed, FeedHost, Subscription
 from core.models.article import LONGEST_ARTICLE_TITLE
 from core.models.feed import LONGEST_URL, FeedState
 from core.models.listing import Listing
 from core.models.subscription import LONGEST_NAME
 from core.news.canonical import fold
 from core.news.circuit import HostCircuit
-from core.news.duplicates import Fingerprint, content_changed, same_story
-from core.news.pace import cache_seconds, next_check
+from core.news.duplicates import content_changed
+from core.news.pace import Pace, cache_seconds, next_check
 from core.news.reading import ReadEntry, ReadFeed
 from core.news.values import Fetched, FetchFailed, NotModified, Validators
 from core.pages import Page, fetch_page
+from core.services.stories import Stories
 from core.work import Work
 
 FEEDS = "feeds"
@@ -76,6 +77,10 @@ class NewsAggregator:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._session = work.session
+        self._feeds: dict[int, Feed] = {}
+        self._hosts: dict[str, FeedHost | None] = {}
+        self._read: list[tuple[Feed, Sequence[ReadEntry], bool]] = []
+        """Feeds that were read, with what was new, and whether it was the first time."""
 
     # Readers -----------------------------------------------------------------------------------------------------
 
@@ -254,40 +259,59 @@ class NewsAggregator:
         newest = sa.select(Article.raw_hash).where(Article.feed_id == feed_id).order_by(Article.first_seen_at.desc())
         return frozenset(session.scalars(newest.limit(KNOWN_ENTRIES)))
 
+    def prepare(self, feed_ids: Sequence[int]) -> None:
+        """Load what the records of these checks will ask for, in two statements instead of two for each."""
+        for feed in self._session.scalars(sa.select(Feed).where(Feed.id.in_(feed_ids))):
+            self._feeds[feed.id] = feed
+            self._hosts[feed.host] = None
+        for row in self._session.scalars(sa.select(FeedHost).where(FeedHost.host.in_(self._hosts))):
+            self._hosts[row.host] = row
+
     def record_unchanged(self, feed_id: int, answer: NotModified | Fetched) -> None:
         """A 304, or the same bytes again."""
         if (feed := self._checked(feed_id, answer)) is not None:
-            published = self._published(feed.id)
-            self._plan(feed, published=published, ttl_seconds=None, headers_seconds=cache_seconds(answer.headers))
+            self._plan(feed, ttl_seconds=None, headers_seconds=cache_seconds(answer.headers))
 
     def record_read(self, feed_id: int, answer: Fetched, read: ReadFeed, *, body_sha256: str) -> None:
-        """Keep what was new in it; the full text of teasers is fetched by jobs of their own."""
-        is_first = self._session.scalar(sa.select(Feed.last_success_at).where(Feed.id == feed_id)) is None
+        """A feed that may have something new, which `settle` keeps."""
+        before = self._feed(feed_id)
+        is_first = before is not None and before.last_success_at is None
         feed = self._checked(feed_id, answer)
         if feed is None:
             return
         feed.body_sha256 = body_sha256
         feed.title, feed.site_url = read.title[:300] or feed.title, read.site_url[:LONGEST_URL]
         feed.language = read.language
-        taken = self._take(feed, read.entries, is_first=is_first)
-        if taken:
-            feed.last_article_at = max(article.dated_at for article in taken)
-        self._plan(
-            feed,
-            published=read.published,
-            ttl_seconds=read.ttl_seconds,
-            headers_seconds=cache_seconds(answer.headers),
-        )
-        if is_first:
-            for subscription in Subscription.of_feed(self._session, feed.id):
-                subscription.since = self._since(feed)
-        stubs = [article for article in taken if article.is_stub and article.dated_at > self._work.now - FIRST_TASTE]
-        for article in stubs[:FETCHES_A_ROUND]:
-            self._work.defer(jobs.fetch_article(article.id, host=urlsplit(article.url).hostname or ""))
+        pace = Pace.of(read.published, now=self._work.now)
+        feed.gap_seconds, feed.newest_at = pace.gap_seconds, pace.newest
+        self._plan(feed, ttl_seconds=read.ttl_seconds, headers_seconds=cache_seconds(answer.headers))
+        self._read.append((feed, read.entries, is_first))
+
+    def settle(self) -> None:
+        """Keep what is new in the feeds that were recorded as read; full texts of teasers come by jobs of their own.
+
+        All feeds at once, since it is the number of statements that costs, not that of rows.
+        """
+        news = self._take_all()
+        new: dict[int, list[Article]] = {}
+        for article, _ in news:
+            assert article.feed_id is not None
+            new.setdefault(article.feed_id, []).append(article)
+        for feed, _, is_first in self._read:
+            taken = new.get(feed.id, ())
+            if taken:
+                feed.last_article_at = max(article.dated_at for article in taken)
+            if is_first:
+                for subscription in Subscription.of_feed(self._session, feed.id):
+                    subscription.since = self._since(feed)
+            stubs = [one for one in taken if one.is_stub and one.dated_at > self._work.now - FIRST_TASTE]
+            for article in stubs[:FETCHES_A_ROUND]:
+                self._work.defer(jobs.fetch_article(article.id, host=urlsplit(article.url).hostname or ""))
+        self._read.clear()
 
     def record_failure(self, feed_id: int, failure: FetchFailed) -> None:
         """Count a failed check; its readers are told when it has failed for long, or is gone."""
-        feed = self._session.get(Feed, feed_id)
+        feed = self._feed(feed_id)
         if feed is None:
             return
         now = self._work.now
@@ -301,7 +325,7 @@ class NewsAggregator:
         feed.failures += 1
         feed.failing_since = feed.failing_since or now
         feed.next_check_at = next_check(
-            now=now, published=self._published(feed.id), ttl_seconds=None, cache_seconds=None,
+            now=now, pace=_pace(feed), ttl_seconds=None, cache_seconds=None,
             retry_after_seconds=failure.retry_after_seconds, failures=feed.failures, seed=feed.id,
         )  # fmt: skip
         if feed.failures >= FAILING_AFTER and feed.told_at is None:
@@ -316,13 +340,13 @@ class NewsAggregator:
         describe(article, entry)
         article.is_stub = False
         self._keep_text(article, entry)
-        self._find_story(article, entry)
+        Stories(self._session).file_again(article, entry)
 
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _checked(self, feed_id: int, answer: NotModified | Fetched) -> Feed | None:
         """The feed after a successful check, at the address to which it has moved for good."""
-        feed = self._session.get(Feed, feed_id)
+        feed = self._feed(feed_id)
         if feed is None:
             return None
         now = self._work.now
@@ -339,6 +363,7 @@ class NewsAggregator:
 
     def _moved(self, feed: Feed, url: str) -> Feed:
         """The row at its new address: this one, or the one that stands there already and takes over its readers."""
+        self._session.flush()  # another feed of the same batch may have moved there
         other = Feed.by_url(self._session, url)
         if other is None:
             self._work.emit(FeedMoved(user_id=None, feed_id=feed.id, url=feed.url, moved_to=url))
@@ -355,54 +380,56 @@ class NewsAggregator:
         self._session.flush()
         return other
 
-    def _plan(
-        self, feed: Feed, *, published: Sequence[datetime], ttl_seconds: int | None, headers_seconds: float | None
-    ) -> None:
+    def _plan(self, feed: Feed, *, ttl_seconds: int | None, headers_seconds: float | None) -> None:
         feed.next_check_at = next_check(
-            now=self._work.now, published=published, ttl_seconds=ttl_seconds, cache_seconds=headers_seconds,
+            now=self._work.now, pace=_pace(feed), ttl_seconds=ttl_seconds, cache_seconds=headers_seconds,
             retry_after_seconds=None, failures=0, seed=feed.id,
         )  # fmt: skip
 
+    def _feed(self, feed_id: int) -> Feed | None:
+        return self._feeds.get(feed_id) or self._session.get(Feed, feed_id)
+
     def _note_host(self, host: str, *, is_down: bool) -> None:
-        row = self._session.get(FeedHost, host)
+        row = self._hosts[host] if host in self._hosts else self._session.get(FeedHost, host)
         if not is_down:
             if row is not None:
                 self._session.delete(row)
+                self._hosts[host] = None
             return
         if row is None:
             row = FeedHost(host=host, failures=0)
             self._session.add(row)
+        self._hosts[host] = row
         after = HostCircuit(failures=row.failures, open_until=row.open_until).after_failure(self._work.now)
         row.failures, row.open_until = after.failures, after.open_until
 
-    def _published(self, feed_id: int) -> Sequence[datetime]:
-        """When its newest articles are from."""
-        newest = sa.select(Article.dated_at).where(Article.feed_id == feed_id).order_by(Article.first_seen_at.desc())
-        return self._session.scalars(newest.limit(20)).all()
-
-    def _take(self, feed: Feed, entries: Sequence[ReadEntry], *, is_first: bool) -> list[Article]:
-        """Articles for the entries that are new or have changed; the new ones are returned."""
-        known = Article.by_entry_keys(self._session, feed.id, [entry.entry_key for entry in entries])
-        new: list[tuple[Article, ReadEntry]] = []
-        for place, entry in enumerate(entries):
-            if (article := known.get(entry.entry_key)) is not None:
-                self._change(article, entry)
-                continue
-            article = Article(
-                feed_id=feed.id,
-                entry_key=entry.entry_key,
-                published_at=entry.published_at,
-                dated_at=self._dated(entry, is_old=is_first and place >= UNDATED_STORIES),
-                first_seen_at=self._work.now,
-            )
-            describe(article, entry)
-            new.append((article, entry))
-        self._session.add_all(article for article, _ in new)
+    def _take_all(self) -> list[tuple[Article, ReadEntry]]:
+        """Articles for the entries that are new or have changed; the new ones are returned, with their stories."""
+        keys = {(feed.id, entry.entry_key) for feed, entries, _ in self._read for entry in entries}
+        known = Article.by_entry_keys(self._session, keys)
+        new: dict[tuple[int, str], tuple[Article, ReadEntry]] = {}
+        for feed, entries, is_first in self._read:
+            for place, entry in enumerate(entries):
+                key = (feed.id, entry.entry_key)
+                if (article := known.get(key)) is not None:
+                    self._change(article, entry)
+                elif key not in new:
+                    new[key] = self._article(feed, entry, is_old=is_first and place >= UNDATED_STORIES), entry
+        self._session.add_all(article for article, _ in new.values())
         self._session.flush()
-        for article, entry in new:
-            self._keep_text(article, entry)
-            self._find_story(article, entry)
-        return [article for article, _ in new]
+        Stories(self._session).file_new(list(new.values()))
+        return list(new.values())
+
+    def _article(self, feed: Feed, entry: ReadEntry, *, is_old: bool) -> Article:
+        article = Article(
+            feed_id=feed.id,
+            entry_key=entry.entry_key,
+            published_at=entry.published_at,
+            dated_at=self._dated(entry, is_old=is_old),
+            first_seen_at=self._work.now,
+        )
+        describe(article, entry)
+        return article
 
     def _dated(self, entry: ReadEntry, *, is_old: bool) -> datetime:
         now = self._work.now
@@ -427,33 +454,6 @@ class NewsAggregator:
             self._session.add(ArticleText.of(article.id, html=entry.reading.html, text=entry.reading.text))
         else:
             kept.replace(html=entry.reading.html, text=entry.reading.text)
-
-    def _find_story(self, article: Article, entry: ReadEntry) -> None:
-        """Put the article to the story that it is: one of the same address, one that reads the same, or its own."""
-        own = article.id
-        same_address = sa.select(Article.story_id).where(Article.url_key == entry.url_key, Article.id != own)
-        story_id = None
-        if entry.url_key is not None:
-            story_id = self._session.scalars(same_address.order_by(Article.id).limit(1)).first()
-        if story_id is None:
-            story_id = self._alike(article, entry)
-        article.story_id = story_id or article.story_id or own
-        there = set(self._session.scalars(sa.select(ArticleKey.key).where(ArticleKey.article_id == own)))
-        self._session.add_all(ArticleKey(key=key, article_id=own) for key in set(entry.fingerprint.keys) - there)
-        self._session.flush()
-
-    def _alike(self, article: Article, entry: ReadEntry) -> int | None:
-        ids = [one for one in ArticleKey.candidates(self._session, entry.fingerprint.keys) if one != article.id]
-        if not ids:
-            return None
-        rows = self._session.execute(
-            sa.select(Article, ArticleText).join(ArticleText, ArticleText.article_id == Article.id)
-            .where(Article.id.in_(ids)).order_by(Article.id)
-        )  # fmt: skip
-        for other, kept in rows:
-            if same_story(entry.fingerprint, Fingerprint.load(other.signature), entry.reading.text, kept.text):
-                return other.story_id
-        return None
 
     def _since(self, feed: Feed) -> datetime:
         """From when on its stories are a new reader's: some days back, and at least a few stories."""
@@ -482,6 +482,10 @@ class NewsAggregator:
         taken = set(self._session.scalars(sa.select(Subscription.name_key).where(Subscription.user_id == user_id)))
         names = (stem, *(f"{stem} {number}" for number in range(2, MAX_SUBSCRIPTIONS + 2)))
         return next(name for name in names if fold(name) not in taken)
+
+
+def _pace(feed: Feed) -> Pace:
+    return Pace(feed.gap_seconds, feed.newest_at)
 
 
 def describe(article: Article, entry: ReadEntry) -> None:

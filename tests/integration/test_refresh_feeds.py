@@ -258,3 +258,29 @@ async def test_check_that_died_is_made_again_after_its_lease(room: Newsroom, web
 
     assert (before, after) == (0, 1)
     assert len(await room.articles()) == 1
+
+
+async def test_stories_that_come_in_one_round_find_each_other(room: Newsroom, web: WebServer) -> None:
+    ada = await room.reader("ada")
+    for number in range(6):
+        same_address = item(number, seed=f"own {number}", link="https://harbour.test/one?utm_source=feed")
+        same_text = item(10 + number, seed="same", link=f"https://echo{number}.test/two")
+        web.put(f"/{number}", rss([same_address, same_text], title=f"Echo {number}"))
+        await room.subscribed(ada, web.url(f"/{number}", host=f"echo{number}.test"), name=f"Echo {number}")
+
+    await room.refresher.drain()
+
+    articles = await room.articles()
+    assert len(articles) == 12
+    assert len({one.story_id for one in articles}) == 2
+
+
+async def test_unchanged_feed_keeps_its_pace(room: Newsroom, web: WebServer) -> None:
+    items = [item(number, published_at=NOW - timedelta(hours=8 * number)) for number in range(1, 12)]
+    feed_id = await room.subscribed(await room.reader("ada"), web.put("/feed", rss(items), headers={"ETag": '"1"'}))
+    await room.refresher.drain()
+    await refresh(room, hours=6)
+
+    waits = (await room.feed(feed_id)).next_check_at - room.now
+
+    assert timedelta(hours=2) <= waits <= timedelta(hours=2, minutes=13)  # a quarter of eight hours, and the jitter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.news.pace import cache_seconds, next_check, pace_seconds
+from core.news.pace import Pace, cache_seconds, next_check
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 HOUR = 3600.0
@@ -30,7 +30,7 @@ def wait(
         when -= timedelta(seconds=gap)
     due = next_check(
         now=NOW,
-        published=[*published, when] if gaps else [],
+        pace=Pace.of([*published, when] if gaps else [], now=NOW),
         ttl_seconds=ttl,
         cache_seconds=cache,
         retry_after_seconds=retry_after,
@@ -61,11 +61,11 @@ def test_a_feed_that_has_stopped_is_asked_less() -> None:
     month_ago = NOW - timedelta(days=30)
     lively = [month_ago - timedelta(hours=number) for number in range(20)]
 
-    assert pace_seconds(lively, now=NOW) == pytest.approx(45 * HOUR)
+    assert Pace.of(lively, now=NOW).seconds(NOW) == pytest.approx(45 * HOUR)
 
 
 def test_articles_of_the_future_say_nothing_of_the_pace() -> None:
-    assert pace_seconds([NOW + timedelta(days=9), NOW + timedelta(days=1)], now=NOW) == HOUR
+    assert Pace.of([NOW + timedelta(days=9), NOW + timedelta(days=1)], now=NOW).seconds(NOW) == HOUR
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(5 * HOUR, 5 * HOUR), (500 * HOUR, 24 * HOUR)])
