@@ -132,6 +132,9 @@ class Members:
         """Of the member when it is unpacked, as declared."""
         return self._infos[name].file_size
 
+    def packed_size_of(self, name: str) -> int:
+        return self._infos[name].compress_size
+
     def is_within(self, name: str, size_bytes: int) -> bool:
         """Whether the member has at most `size_bytes` when it is unpacked, as declared."""
         return self.size_of(name) <= size_bytes

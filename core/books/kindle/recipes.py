@@ -1,0 +1,248 @@
+"""Recipes: ways from a book to a copy for a device, from the gentlest to the strongest. What a healing ladder climbs.
+
+Each reads one file and writes into a folder of its own. `cook` is the one door, for worker processes; a copy is kept
+under the recipe's name and version, so that a recipe that changes gets a higher version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from core.books.kindle.compiler import Compiled, Fix, compile_book
+from core.books.kindle.fit import half_size, open_fitted, write_parts
+from core.books.kindle.harm import picture_count, text_of
+from core.books.kindle.rebuild import Label, label_of, write_rebuilt
+from core.books.kindle.retypeset import plan_of
+from core.books.kindle.working import Change, Copy
+from core.books.limits import DEFAULT_LIMITS, BookLimits
+from core.books.making import make_epub
+from core.books.refusals import damaged
+from core.books.word import write_docx
+from core.books.zips import open_members
+from core.sizes import size_in_words
+from core.values import BookFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is wanted of a copy."""
+
+    title: str
+    """As the library has it; stands in what is made anew, and in the names of parts."""
+    authors: tuple[str, ...] = ()
+    filename: str = ""
+    budget_bytes: int | None = None
+    """Of one file; None for as large as it is."""
+    limits: BookLimits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One file for one mail."""
+
+    path: Path
+    format: BookFormat
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dish:
+    """What came of it: no files where the original is as good as the copy would be."""
+
+    recipe: str
+    version: int
+    files: tuple[Made, ...]
+    fixes: tuple[Fix, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A function from a file to files. Raises a `BotError` where it cannot be done, with what to do instead."""
+
+    name: str
+    version: int
+    does: str
+    """For the person whose book it is."""
+    makes: BookFormat
+    cook: Callable[[Path, Path, Order], Dish]
+
+
+def cook(name: str, source: Path, folder: Path, order: Order) -> Dish:
+    """Make the recipe `name` of the EPUB at `source` in the new folder `folder`. Blocks; changes no original."""
+    return RECIPES[name].cook(source, folder, order)
+
+
+def _minimal(source: Path, folder: Path, order: Order) -> Dish:
+    target = folder / "copy.epub"
+    compiled = compile_book(source, target, filename=order.filename, limits=order.limits)
+    files = (Made(target, BookFormat.EPUB, order.title),) if compiled.is_written else ()
+    return fitted("minimal", source, files, compiled.fixes, folder, order)
+
+
+def _rebuilt(source: Path, folder: Path, order: Order) -> Dish:
+    compiled, path = _mended(source, folder, order)
+    target = folder / "rebuilt.epub"
+    with open_members(path, order.limits, kind="EPUB") as members:
+        book = Copy(members)
+        write_rebuilt(book, target, label=label_of(book, title=order.title, authors=order.authors))
+    _mend_part(target, limits=order.limits)
+    _check_text(path, target, order)
+    fix = _fix("rebuilt", "the package and the table of contents were made anew")
+    return fitted(
+        "rebuilt", source, (Made(target, BookFormat.EPUB, order.title),), (*compiled.fixes, fix), folder, order
+    )
+
+
+def _retypeset(source: Path, folder: Path, order: Order) -> Dish:
+    compiled, path = _mended(source, folder, order)
+    target = folder / "retypeset.epub"
+    with open_members(path, order.limits, kind="EPUB") as members:
+        book = Copy(members)
+        label = label_of(book, title=order.title, authors=order.authors)
+        make_epub(plan_of(book, label=label, modified=label.modified), path=target)
+    _check_text(path, target, order)
+    fix = _fix("retypeset", "every page was set anew, without the looks that its maker gave it")
+    return fitted(
+        "retypeset", source, (Made(target, BookFormat.EPUB, order.title),), (*compiled.fixes, fix), folder, order
+    )
+
+
+def _docx(source: Path, folder: Path, order: Order) -> Dish:
+    compiled, path = _mended(source, folder, order)
+    target = folder / "copy.docx"
+    budget = order.budget_bytes
+    if budget is not None:
+        smaller = folder / "smaller.epub"
+        path = (
+            smaller
+            if path.stat().st_size > budget and open_fitted(path, smaller, budget_bytes=budget, limits=order.limits)
+            else path
+        )
+    with open_members(path, order.limits, kind="EPUB") as members:
+        book = Copy(members)
+        label = label_of(book, title=order.title, authors=order.authors)
+        write_docx(plan_of(book, label=label, modified=label.modified), target)
+    if budget is not None and target.stat().st_size > budget:
+        raise damaged("book", f"as a document it is larger than the {size_in_words(budget)} that a mail may have")
+    fix = _fix("docx", "the book was written as a Word document")
+    return Dish("docx", 1, (Made(target, BookFormat.DOCX, order.title),), (*compiled.fixes, fix))
+
+
+def _split(source: Path, folder: Path, order: Order) -> Dish:
+    """In two parts at least, so that what is refused as a whole may be taken in part."""
+    compiled, path = _mended(source, folder, order)
+    with open_members(path, order.limits, kind="EPUB") as members:
+        half = half_size(Copy(members))
+    budget = min(order.budget_bytes or half, half)
+    return _in_parts("split", path, compiled.fixes, folder, replace(order, budget_bytes=budget))
+
+
+def _mended(source: Path, folder: Path, order: Order) -> tuple[Compiled, Path]:
+    """What the stronger recipes begin with: the gentle one's copy, or the original where it needs none."""
+    target = folder / "mended.epub"
+    compiled = compile_book(source, target, filename=order.filename, limits=order.limits)
+    return compiled, target if compiled.is_written else source
+
+
+def _check_text(source: Path, target: Path, order: Order) -> None:
+    """Raises `DamagedFile` where the copy does not say what the book says."""
+    with (
+        open_members(source, order.limits, kind="EPUB") as before,
+        open_members(target, order.limits, kind="EPUB") as after,
+    ):
+        old, new = Copy(before), Copy(after)
+        texts, pictures = zip(*((_text(book), _pictures(book)) for book in (old, new)), strict=True)
+    if texts[0] != texts[1] or pictures[0] > pictures[1]:
+        raise damaged("EPUB", "it cannot be set anew without losing some of its text or pictures", code="device.text")
+
+
+def _text(book: Copy) -> str:
+    return "".join(text_of(book, name) for name in book.read_pages if name != book.nav)
+
+
+def _pictures(book: Copy) -> int:
+    return sum(picture_count(book, name) for name in book.read_pages if name != book.nav)
+
+
+def fitted(
+    recipe: str, source: Path, files: tuple[Made, ...], fixes: tuple[Fix, ...], folder: Path, order: Order
+) -> Dish:
+    """The dish within the order's budget: as it is, with smaller pictures, or in parts. Raises `TooMuch`."""
+    version = RECIPES[recipe].version if recipe in RECIPES else 1
+    path, budget = files[0].path if files else source, order.budget_bytes
+    if budget is None or path.stat().st_size <= budget:
+        return Dish(recipe, version, files, fixes)
+    smaller = folder / "smaller.epub"
+    how = open_fitted(path, smaller, budget_bytes=budget, limits=order.limits)
+    if how:
+        fixes, path = (*fixes, _fix("smaller-pictures", how)), smaller
+        if path.stat().st_size <= budget:
+            return Dish(recipe, version, (Made(path, BookFormat.EPUB, order.title),), fixes)
+    return _in_parts(recipe, path, fixes, folder, order)
+
+
+def _in_parts(recipe: str, path: Path, fixes: tuple[Fix, ...], folder: Path, order: Order) -> Dish:
+    assert order.budget_bytes is not None
+    parts_folder = folder / "parts"
+    parts_folder.mkdir()
+    with open_members(path, order.limits, kind="EPUB") as members:
+        book = Copy(members)
+        label: Label = label_of(book, title=order.title, authors=order.authors)
+        parts = write_parts(
+            book,
+            parts_folder,
+            label=label,
+            budget_bytes=order.budget_bytes,
+            limits=order.limits,
+            finish=partial(_mend_part, limits=order.limits),
+        )
+    files = tuple(Made(part, BookFormat.EPUB, title) for title, part in parts)
+    said = (_fix("parts", f"the book goes in {len(files)} parts"),) if len(files) > 1 else ()
+    return Dish(recipe, RECIPES[recipe].version, files, (*fixes, *said))
+
+
+def _mend_part(path: Path, *, limits: BookLimits) -> None:
+    """Links that lead out of a part lead nowhere."""
+    mended = path.with_suffix(".mended")
+    if compile_book(path, mended, limits=limits).is_written:
+        mended.replace(path)
+
+
+def _fix(rule: str, what: str) -> Fix:
+    return Fix(rule, (Change("", what),), 1)
+
+
+RECIPES: Final = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="minimal",
+            version=1,
+            does="mends what Amazon is known to refuse, and nothing else",
+            makes=BookFormat.EPUB,
+            cook=_minimal,
+        ),
+        Recipe(
+            name="rebuilt",
+            version=1,
+            does="makes the package and the table of contents anew; the pages stay",
+            makes=BookFormat.EPUB,
+            cook=_rebuilt,
+        ),
+        Recipe(
+            name="retypeset",
+            version=1,
+            does="sets every page anew: words, pictures and links, in our own style",
+            makes=BookFormat.EPUB,
+            cook=_retypeset,
+        ),
+        Recipe(name="docx", version=1, does="writes the book as a Word document", makes=BookFormat.DOCX, cook=_docx),
+        Recipe(name="split", version=1, does="sends the book in parts", makes=BookFormat.EPUB, cook=_split),
+    )
+}
+LADDER: Final = tuple(RECIPES)
+"""In the order in which they are tried."""
