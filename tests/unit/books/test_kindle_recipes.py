@@ -6,7 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
-import mammoth
+import mammoth  # type: ignore[import-untyped] # it has no types
 import pytest
 from PIL import Image
 
