@@ -32,6 +32,7 @@ from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine, create_schema
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.journal import Journal
+from bot.keys import token_key
 from bot.news.books import StoryBooks
 from bot.news.clock import DigestClock
 from bot.news.discover import FeedFinder
@@ -58,10 +59,12 @@ from core.models import User
 from core.models.user import UserState
 from core.ports import BlobStore, Fetcher, Transport
 from core.services import build_bus
+from core.tokens import TokenSigner
 from handlers._registry import build_grammar, load_handlers
 
 # What stands in the data folder.
 DATABASE, BLOBS, SPOOL, WORK, JOURNAL, MAILDIR = "inkpost.db", "blobs", "spool", "work", "sent.journal", "outgoing"
+TOKEN_KEY = "token.key"
 Observe = Callable[[str, str, float], None]
 PRELOAD = ("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub")
 
@@ -136,6 +139,12 @@ def migrate(database: sa.Engine) -> None:
         migrations.upgrade(connection)
         if is_new or database.dialect.name == "sqlite":
             create_schema(connection)
+
+
+def open_signer(config: Config) -> TokenSigner:
+    """For the tokens of confirmations. Raises `ValueError` for a key that is too short."""
+    given = config.trust.token_key.get_secret_value()
+    return TokenSigner(given.encode() if given else token_key(config.data_dir / TOKEN_KEY))
 
 
 def open_blobs(config: Config) -> BlobStore:
@@ -286,6 +295,7 @@ def _processor(
         prover=DomainProver(config.trust, config.service.ours, origin),
         ours=config.service.ours,
         identity=identity_of(config),
+        signer=open_signer(config),
         handlers=handlers,
         grammar=build_grammar(handlers),
         metrics=metrics,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from bot.origin import OriginCheck
@@ -19,6 +20,7 @@ from core.mail.results import upstream_results
 from core.mail.verdict import Authenticity
 from core.models import User
 from core.models.user import UserState
+from core.tokens import MIN_KEY_BYTES
 from core.values import Envelope, Peer, Proof, SenderVerdict, Trust
 
 T = TypeVar("T")
@@ -48,12 +50,17 @@ class TrustSettings:
     a mail from there are looked at and nothing else."""
     upstream_authserv_id: str = ""
     """The name with which that server signs its Authentication-Results."""
+    token_key: SecretStr = field(default_factory=lambda: SecretStr(""))
+    """What confirmations are signed with, at least 32 characters; the same for all processes of one service. Where
+    empty, a key is made in the data folder, which does for one process."""
     patience_hours: float = 4.0
     """How long a mail waits for name servers that do not answer. After that it is a stranger's."""
 
     def __post_init__(self) -> None:
         if bool(self.upstream_networks) != bool(self.upstream_authserv_id):
             raise ValueError("upstream_networks and upstream_authserv_id belong together")
+        if 0 < len(self.token_key.get_secret_value()) < MIN_KEY_BYTES:
+            raise ValueError(f"token_key has at least {MIN_KEY_BYTES} characters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from core.ports import Authenticator, BlobStore, Prover
 from core.services.answers import Answers
 from core.services.digests import Digests
 from core.services.inbox import Inbox
+from core.tokens import TokenSigner
 from core.values import Envelope, Peer, SenderVerdict, Staged
 from core.work import Work
 from handlers._digests import stopped_by_click
@@ -76,6 +77,7 @@ class MailProcessor:
     prover: Prover
     ours: OurAddresses
     identity: Identity
+    signer: TokenSigner
     handlers: Mapping[str, Handler]
     grammar: Grammar
     metrics: Metrics
@@ -166,6 +168,7 @@ class MailProcessor:
             replied_to=replied_to,
             reference=accepted.reference,
             identity=self.identity,
+            signer=self.signer,
         )
         passed_on = None
         if not any(isinstance(one, Command) for one in commands):  # explicit commands always win
@@ -181,10 +184,19 @@ class MailProcessor:
             inbound=row,
             message=message,
             identity=self.identity,
-            reply_address=self.ours.reply_address(accepted.envelope.rcpt_tos, default=self.identity.address),
+            reply_address=self._reply_address(work, accepted, user),
         )
         inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
         return "answered"
+
+    def _reply_address(self, work: Work, accepted: _Accepted, user: User) -> str:
+        """Where what the answer offers to tap goes to: where the mail came to, unless that was to a secret which is
+        none, or none any more."""
+        address = self.ours.reply_address(accepted.envelope.rcpt_tos, default=self.identity.address)
+        secrets = self.ours.secrets_in([address])
+        if not secrets or User.by_secret(work.session, secrets[0]) is user:
+            return address
+        return user.wrote_to or self.identity.address
 
     async def _close(
         self,

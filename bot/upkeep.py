@@ -15,6 +15,7 @@ from core.errors import Unavailable
 from core.models import Book, DoomedBlob
 from core.ports import BlobStore
 from core.services.book_manager import BookManager
+from core.services.confirmations import forget_confirmations
 from core.services.fates import Fates
 from core.services.inbox import Inbox
 from core.work import Work
@@ -86,6 +87,7 @@ class Upkeep:
 
     def _forget(self, work: Work) -> None:
         BookManager(work).purge()
+        forget_confirmations(work)
         Inbox(work).forget_texts(before=work.now - timedelta(days=self._settings.keep_mail_days))
 
     def _delete(self, keys: list[str]) -> None:

@@ -10,6 +10,8 @@ from core.mail.answer import Answer, Problem, Result, Step, Steps
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
 from core.models import User
+from core.services.confirmations import VALID_HOURS, Confirmations
+from core.tokens import TokenSigner
 from core.values import Staged, Trust
 from core.work import Work
 from handlers._registry import Handler
@@ -26,6 +28,7 @@ class Mail:
     replied_to: tuple[str, ...]
     reference: str
     identity: Identity
+    signer: TokenSigner
 
 
 def dispatch(
@@ -45,36 +48,66 @@ def dispatch(
         if isinstance(command, NotUnderstood):
             results.append(Result(command.line, _ask_back(command, grammar)))
             continue
-        request = Request(
-            work=work,
-            user=mail.user,
-            command=command,
-            grammar=grammar,
-            attachments=mail.attachments,
-            replied_to=mail.replied_to,
-            cause=f"{mail.reference}:{number}",
-            identity=mail.identity,
-        )
-        outcome = _run(request, handlers[command.name], trust=mail.trust)
-        results.append(Result(command.line, outcome, command.corrected_from, command.corrected_to))
+        desk = _Desk(work, mail, handlers, grammar, cause=f"{mail.reference}:{number}")
+        results.append(Result(command.line, desk.run(command), command.corrected_from, command.corrected_to))
     return tuple(results)
 
 
-def _run(request: Request, handler: Handler, *, trust: Trust) -> Answer | Problem:
-    spec = handler.SPEC
-    if trust < spec.trust:
-        return Problem(
-            code="forbidden.trust",
-            text=f"“{spec.name}” needs a mail that is surely yours, and this one could have been written by anybody.",
-            fix="Write to your secret address, the one with a + in it.",
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where one command of a mail is dealt with."""
+
+    work: Work
+    mail: Mail
+    handlers: Mapping[str, Handler]
+    grammar: Grammar
+    cause: str
+
+    def run(self, command: Command) -> Answer | Problem:
+        """What comes of it, or a question back where its mail is not enough."""
+        spec = self.handlers[command.name].SPEC
+        jobs_before = len(self.work.jobs)
+        try:
+            with self.work.session.begin_nested():
+                if self.mail.trust < spec.trust_for(command.words, command.options):
+                    return self._ask_to_confirm(command, spec)
+                return self._handle(command, self.mail.replied_to)
+        except BotError as error:
+            del self.work.jobs[jobs_before:]  # the rows that they are about are gone with the SAVEPOINT
+            return _problem(error, spec)
+
+    def _handle(self, command: Command, replied_to: tuple[str, ...]) -> Answer:
+        request = Request(
+            work=self.work,
+            user=self.mail.user,
+            command=command,
+            grammar=self.grammar,
+            attachments=self.mail.attachments,
+            replied_to=replied_to,
+            cause=self.cause,
+            identity=self.mail.identity,
+            signer=self.mail.signer,
+            run_as_sure=self._handle,
         )
-    jobs_before = len(request.work.jobs)
-    try:
-        with request.work.session.begin_nested():
-            return handler.handle(request)
-    except BotError as error:
-        del request.work.jobs[jobs_before:]  # the rows that they are about are gone with the SAVEPOINT
-        return _problem(error, spec)
+        return self.handlers[command.name].handle(request)
+
+    def _ask_to_confirm(self, command: Command, spec: CommandSpec) -> Problem:
+        """Keep the command, and ask its user at their own address; a file of the mail cannot be kept with it."""
+        needs_file = bool(spec.takes_attachments and self.mail.attachments)
+        if self.mail.trust is Trust.NONE or needs_file:
+            return Problem(
+                code="forbidden.trust",
+                text=f"“{spec.name}” needs a mail that is surely yours, and this one could be somebody else's.",
+                fix="Write to your secret address, the one with a + in it.",
+            )
+        confirmations = Confirmations(self.work, self.mail.signer)
+        token = confirmations.ask(self.mail.user.id, command, replied_to=self.mail.replied_to)
+        return Problem(
+            code="confirm.needed",
+            text=f"“{command.line or spec.name}” waits for your word: this mail could have been somebody else's.",
+            fix=f"If it is yours, confirm it within {VALID_HOURS:.0f} hours. If not, do nothing.",
+            blocks=(Steps((Step("Yes, do it", f"confirm {token}"),)),),
+        )
 
 
 def _problem(error: BotError, spec: CommandSpec) -> Problem:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from core.mail.answer import Answer
 from core.mail.grammar import Command, Grammar
 from core.mail.outgoing import Identity
 from core.models import User
 from core.services.accounts import Accounts
 from core.services.book_manager import BookManager
+from core.services.confirmations import Confirmations
 from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.services.kindle_sync import KindleSyncService
@@ -19,6 +22,7 @@ from core.services.news_aggregator import NewsAggregator
 from core.services.outbox import Outbox
 from core.services.reading_list import ReadingList
 from core.services.stops import Stops
+from core.tokens import TokenSigner
 from core.values import Staged
 from core.work import Work
 
@@ -40,6 +44,9 @@ class Request:
     """Unique to this command of this mail: prefix for the causes of the mails that it enqueues."""
     identity: Identity
     """Whom deliveries are from: exactly this address is what a user approves at Amazon."""
+    signer: TokenSigner
+    run_as_sure: Callable[[Command, tuple[str, ...]], Answer]
+    """Does another command of the same user, who has confirmed it, with the Message-IDs that its mail answered."""
 
     @property
     def now(self) -> datetime:
@@ -56,6 +63,10 @@ class Request:
     @cached_property
     def kindle(self) -> KindleSyncService:
         return KindleSyncService(self.work)
+
+    @cached_property
+    def confirmations(self) -> Confirmations:
+        return Confirmations(self.work, self.signer)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -19,7 +19,7 @@ SPEC = CommandSpec(
     ),
     aliases=("store", "keep", "upload", "hinzufügen", "añadir"),
     keys=ADD_KEYS,
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
     takes_attachments=frozenset({AttachmentKind.BOOK}),
     examples=(
         Example("add", "with a book attached"),

@@ -45,6 +45,7 @@ SPEC = CommandSpec(
     ),
     keys=("name", "section", "min_quality", "max_articles", "quality", "articles", "pictures", "empty"),
     max_words=24,
+    reading_words=("", "list", "show", "preview"),
     trust=Trust.CHANGE,
     examples=(
         Example("digest weekdays 06:30 to kindle 20 min", "a short paper on workdays"),

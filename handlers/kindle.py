@@ -35,6 +35,7 @@ SPEC = CommandSpec(
     keys=("name", "kind"),
     subcommands=("add", "list", "default", "remove", "resume"),
     destructive_subcommands=("remove",),
+    reading_words=("", "list"),
     trust=Trust.CHANGE,
     group="Kindle",
     examples=(

@@ -21,7 +21,7 @@ SPEC = CommandSpec(
     prepositions=("in",),
     min_words=1,
     max_words=5,
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
     examples=(Example("less 4", "like the fourth story of the issue"),),
     group="News",
 )

@@ -18,7 +18,7 @@ SPEC = CommandSpec(
     ),
     aliases=("mute", "pausiere", "pausar"),
     min_words=1,
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
     examples=(Example("pause 3", "the third feed of your list"),),
     group="News",
 )

@@ -18,7 +18,7 @@ SPEC = CommandSpec(
     aliases=("rename feed", "move", "umbenennen", "renombrar"),
     prepositions=("to", "in"),
     min_words=1,
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
     examples=(
         Example("rename 2 to Quanta", "the second feed of your list"),
         Example("rename Quanta in Science", "moves it to a section"),

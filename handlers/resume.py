@@ -15,7 +15,7 @@ SPEC = CommandSpec(
     details="A paused paper goes on with: digest resume",
     aliases=("unpause", "unmute", "fortsetzen", "reanudar"),
     min_words=1,
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
     examples=(Example("resume 3", "the third feed of your list"),),
     group="News",
 )

@@ -21,6 +21,7 @@ SPEC = CommandSpec(
     prepositions=("to",),
     keys=("timezone", "name", "autosend"),
     max_words=3,
+    reading_words=("",),
     trust=Trust.CHANGE,
     group="You",
     examples=(

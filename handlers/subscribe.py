@@ -31,7 +31,7 @@ SPEC = CommandSpec(
     ),
     aliases=("follow", "sub", "add feed", "subscribe to", "abonniere", "abonnieren", "suscribir", "suscríbeme"),
     prepositions=("as", "in"),
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
     takes_attachments=frozenset({AttachmentKind.FEED_LIST}),
     takes_links=True,
     examples=(

@@ -14,7 +14,7 @@ SPEC = CommandSpec(
     details="Works for 24 hours after a book was removed; several in a row bring back several.",
     aliases=("restore", "rückgängig", "deshacer"),
     max_words=2,
-    trust=Trust.CHANGE,
+    trust=Trust.DELIVER,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.mail.words import spellings
@@ -46,7 +46,9 @@ class CommandSpec:
     """With more words than this it is not this command: `list of friends` is not `list`."""
     examples: tuple[Example, ...] = ()
     trust: Trust = Trust.READ
-    """How sure we must be of the sender."""
+    """How sure we must be of the sender: docs/security.md has the table of all commands."""
+    reading_words: tuple[str, ...] = ()
+    """First words with which it only shows something, "" for none at all: then `Trust.READ` is enough."""
     is_destructive: bool = False
     """Never run on a guess: a typo is answered with a question."""
     destructive_subcommands: tuple[str, ...] = ()
@@ -66,6 +68,11 @@ class CommandSpec:
     """What is offered for a few words without a command."""
     group: str = "Library"
     """Heading in `help`."""
+
+    def trust_for(self, words: Sequence[str], options: Mapping[str, str]) -> Trust:
+        """How sure we must be of the sender for this form of it."""
+        is_reading = not options and (words[0].lower() if words else "") in self.reading_words
+        return Trust.READ if is_reading else self.trust
 
 
 @dataclass(frozen=True, slots=True)

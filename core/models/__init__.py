@@ -5,6 +5,7 @@ from core.models.article_key import ArticleKey
 from core.models.attempt import Attempt
 from core.models.audit import AuditEntry
 from core.models.book import Book
+from core.models.confirmation import Confirmation
 from core.models.delivered_story import DeliveredStory
 from core.models.device import Device
 from core.models.digest import Digest
@@ -30,6 +31,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Book",
+    "Confirmation",
     "DeliveredStory",
     "Device",
     "Digest",

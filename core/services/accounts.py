@@ -48,6 +48,10 @@ class Accounts:
         self._work.emit(SecretChanged(user_id=user_id))
         return secret
 
+    def expect_at(self, user_id: int, address: str) -> None:
+        """Have a user's mails come to this address of ours from now on: what they tap in an answer goes there."""
+        self._get(user_id).wrote_to = address
+
     def revoke_secret(self, user_id: int) -> None:
         """No secret: mails to the old one are strangers' mails."""
         user = self._get(user_id)

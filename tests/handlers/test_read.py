@@ -117,5 +117,5 @@ def test_links_beside_a_book_are_nobodys_wish(ada: Reader) -> None:
 def test_mail_that_anybody_could_have_written_reads_nothing(ada: Reader, lines: tuple[str, ...]) -> None:
     (result,) = ada.results(*lines, trust=Trust.READ)
 
-    assert problem(result.outcome).code == "forbidden.trust"
+    assert problem(result.outcome).code == "confirm.needed"
     assert wishes(ada) == []

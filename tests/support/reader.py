@@ -14,6 +14,7 @@ from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
 from core.mail.outgoing import Identity
 from core.models import DigestIssue, User
+from core.tokens import TokenSigner
 from core.values import Staged, Trust
 from core.work import Work
 from handlers._dispatch import Mail, dispatch
@@ -22,6 +23,7 @@ from tests.factories.rows import NOW, make_listing
 from tests.support.command_mails import mail
 
 IDENTITY = Identity(address="books@inkpost.example", name="Inkpost")
+SIGNER = TokenSigner(b"k" * 32)
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Reader:
             replied_to=replied_to,
             reference=f"MAIL-{len(self.works)}",
             identity=IDENTITY,
+            signer=SIGNER,
         )
         return dispatch(self.works[-1], letter, commands=found, handlers=self.handlers, grammar=self.grammar)
 

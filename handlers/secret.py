@@ -1,0 +1,78 @@
+"""`secret new|revoke`: the address that is yours alone, made anew or taken away."""
+
+from __future__ import annotations
+
+from core.errors import BadRequest
+from core.mail.answer import Answer, Fact, Facts, Paragraph, Step, Steps
+from core.mail.authenticity import SECRET_SEPARATOR
+from core.mail.grammar import CommandSpec, Example
+from core.values import Trust
+from handlers._request import Request
+
+SPEC = CommandSpec(
+    name="secret",
+    summary="Change or take away your secret address",
+    usage=("secret", "secret new", "secret revoke"),
+    details=(
+        "Whoever writes to your secret address is obeyed as you are; it is also your password for sending by SMTP. If "
+        "somebody may have seen it, write “secret new”: the old one is worth nothing at once, and the new one comes to "
+        "your registered address only.\n\n"
+        "“secret revoke” leaves you without one. You then write to the plain address, and your mail provider's "
+        "signature says that it is you."
+    ),
+    aliases=("secret address", "my secret address"),
+    subcommands=("new", "revoke"),
+    destructive_subcommands=("new", "revoke"),
+    reading_words=("",),
+    max_words=1,
+    trust=Trust.CHANGE,
+    group="You",
+    examples=(Example("secret new", "a new secret address; the old one is over"),),
+)
+
+
+def handle(request: Request) -> Answer:
+    match request.command.words:
+        case ():
+            return _show(request)
+        case ("new",):
+            return _make(request)
+        case ("revoke",):
+            return _revoke(request)
+        case words:
+            raise BadRequest(f"“{' '.join(words)}” is nothing that I can do with it.", fix="New or revoke.")
+
+
+def _show(request: Request) -> Answer:
+    """Not the address itself: only its hash is known here."""
+    if request.user.secret_hash is None:
+        return Answer("You have no secret address", (Steps((Step("Make one", "secret new"),)),))
+    return Answer(
+        "You have a secret address",
+        (Steps((Step("Make a new one", "secret new"), Step("Take it away", "secret revoke"))),),
+    )
+
+
+def _make(request: Request) -> Answer:
+    secret = request.accounts.rotate_secret(request.user.id)
+    local_part, _, domain = request.identity.address.rpartition("@")
+    address = f"{local_part}{SECRET_SEPARATOR}{secret}@{domain}"
+    request.accounts.expect_at(request.user.id, address)
+    return Answer(
+        "Your new secret address",
+        (
+            Facts((Fact("Write to", address),)),
+            Paragraph("Put it into your address book. The old one is worth nothing from now on."),
+        ),
+    )
+
+
+def _revoke(request: Request) -> Answer:
+    request.accounts.revoke_secret(request.user.id)
+    return Answer(
+        "Your secret address is gone",
+        (
+            Paragraph(f"Write to {request.identity.address} from {request.user.address} from now on."),
+            Steps((Step("Make a new one", "secret new"),)),
+        ),
+    )
