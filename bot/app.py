@@ -66,6 +66,8 @@ from handlers._registry import build_grammar, load_handlers
 DATABASE, BLOBS, SPOOL, WORK, JOURNAL, MAILDIR = "inkpost.db", "blobs", "spool", "work", "sent.journal", "outgoing"
 TOKEN_KEY = "token.key"
 Observe = Callable[[str, str, float], None]
+Clock = Callable[[], datetime]
+"""Aware and UTC."""
 PRELOAD = ("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub")
 
 
@@ -152,14 +154,18 @@ def open_blobs(config: Config) -> BlobStore:
 
 
 def open_jobs(
-    config: Config, database: sa.Engine, *, observe: Observe = lambda _task, _outcome, _seconds: None
+    config: Config,
+    database: sa.Engine,
+    *,
+    observe: Observe = lambda _task, _outcome, _seconds: None,
+    clock: Clock = utc_now,
 ) -> JobEngine:
     """The job engine over a database: for a service, or for one verb of the command line."""
-    return JobEngine(database, clock=utc_now, bus=build_bus(identity_of(config)), settings=config.jobs, observe=observe)
+    return JobEngine(database, clock=clock, bus=build_bus(identity_of(config)), settings=config.jobs, observe=observe)
 
 
 @asynccontextmanager
-async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES) -> AsyncIterator[App]:
+async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock: Clock = utc_now) -> AsyncIterator[App]:
     """Everything wired, nothing started; what was opened is closed again, also where a later room fails to open.
 
     Raises `RolesMistaken`, `DataDirBusy`, `NotMigrated`, `OSError` and `Unavailable`.
@@ -173,7 +179,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES) -> Asy
         work_root = _empty_work_root(folder)
         await asyncio.to_thread(check_schema, database)
         metrics = Metrics(roles)
-        engine = open_jobs(config, database, observe=metrics.job_finished)
+        engine = open_jobs(config, database, observe=metrics.job_finished, clock=clock)
         await engine.open()
         stack.push_async_callback(engine.close)
         blobs = open_blobs(config)
@@ -202,7 +208,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES) -> Asy
         )
         cache = Cache(config.cache)
         stack.push_async_callback(cache.close)
-        fetcher = HttpFetcher(config.fetch)
+        fetcher = HttpFetcher(config.fetch, clock=clock)
         stack.push_async_callback(fetcher.close)
         refresher = FeedRefresher(config.feeds, database=engine, fetcher=fetcher, sandbox=sandbox)
         dns = DnsResolver(config.dns)

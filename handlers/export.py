@@ -26,7 +26,7 @@ SPEC = CommandSpec(
 )  # fmt: skip
 
 FILENAME = "inkpost-feeds.opml"
-MEDIA_TYPE = "text/x-opml"  # not registered at IANA, and what feed readers give it
+MEDIA_TYPE = "text/x-opml; charset=utf-8"  # the type is not registered at IANA, and what feed readers give it
 
 
 def handle(request: Request) -> Answer:

@@ -304,6 +304,8 @@ class NewsAggregator:
             if is_first:
                 for subscription in Subscription.of_feed(self._session, feed.id):
                     subscription.since = self._since(feed)
+                    if subscription.name == feed.host and feed.title:  # nothing better was known of it yet
+                        self._rename(subscription, self._free_name(subscription.user_id, feed))
             stubs = [one for one in taken if one.is_stub and one.dated_at > self._work.now - FIRST_TASTE]
             for article in stubs[:FETCHES_A_ROUND]:
                 self._work.defer(jobs.fetch_article(article.id, host=urlsplit(article.url).hostname or ""))

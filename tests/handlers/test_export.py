@@ -14,7 +14,7 @@ def exported(ada: Reader, line: str = "export") -> Opml:
     answer = ada.run(line)
     assert isinstance(answer, Answer), answer
     (file,) = answer.files
-    assert (file.filename, file.media_type) == ("inkpost-feeds.opml", "text/x-opml")
+    assert (file.filename, file.media_type) == ("inkpost-feeds.opml", "text/x-opml; charset=utf-8")
     return read_opml(file.content)
 
 

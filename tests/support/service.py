@@ -15,7 +15,7 @@ from typing import Any
 
 import aiosmtplib
 
-from bot.app import DATABASE, App, migrate, open_app, open_database
+from bot.app import DATABASE, App, Clock, migrate, open_app, open_database, utc_now
 from bot.config import Config, ServiceSettings
 from bot.dns import DnsSettings
 from bot.health import HealthSettings
@@ -165,7 +165,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, *, zone: Zone | None = None, **overrides: Any) -> AsyncIterator[House]:
+async def open_house(
+    folder: Path, *, zone: Zone | None = None, clock: Clock = utc_now, **overrides: Any
+) -> AsyncIterator[House]:
     """A new service in `folder`, running; `overrides` are sections of its configuration. It asks a name server that
     knows `zone` and nothing else."""
     world = LoopbackMailbox(folder / "world")
@@ -181,7 +183,7 @@ async def open_house(folder: Path, *, zone: Zone | None = None, **overrides: Any
             new_database(config.data_dir / DATABASE).dispose()
         keep_fork_server()
         try:
-            async with open_app(config) as app, running(app):
+            async with open_app(config, clock=clock) as app, running(app):
                 yield House(app, world)
         finally:
             await world.close()
