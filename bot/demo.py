@@ -17,6 +17,8 @@ from rich.panel import Panel
 
 from bot.app import App, migrate, open_app, open_database
 from bot.config import Config, ServiceSettings
+from bot.demo_site import DemoSite
+from bot.fetch import FetchSettings
 from bot.handbook import build_handbook
 from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
@@ -25,6 +27,7 @@ from bot.mailbox import LoopbackMailbox, ReceivedMail
 from bot.pace import PaceSettings
 from bot.serve import running
 from bot.transport import RelaySettings, Security
+from core.news.check_paper import check_paper
 from core.services.accounts import Accounts
 
 READER = "ada@reader.example"
@@ -40,6 +43,7 @@ class Story:
     world: LoopbackMailbox
     console: Console
     secret: str
+    folder: Path
     answers: int = 0
 
     @property
@@ -63,31 +67,70 @@ class Story:
         )
         await self.write("status", aside="What became of it?")
 
+    async def read_the_news(self, site: str) -> None:
+        """The morning paper: a site on the loopback, a paper now, and a word about it. Raises `TimeoutError`."""
+        await self.write(f"subscribe {site}", aside="Ada likes a site. She names its page; its feed is found.")
+        await self.next_mail("And has been read:")
+        await self.settle()  # the second story's full text is fetched from its page
+        await self.write("digest weekdays 06:30 20 min", aside="From tomorrow on, with breakfast:")
+        await self.write("digest now", aside="She is curious.")
+        letter = await self.next_mail("The paper, as a mail:")
+        parcel = await self.world.wait_for(KINDLE, count=2, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+        (paper,) = parcel.message.iter_attachments()
+        path = self.folder / (paper.get_filename() or "paper.epub")
+        await asyncio.to_thread(path.write_bytes, paper.get_content())
+        problems = await asyncio.to_thread(check_paper, path)
+        self.console.print(
+            f"[bold]The same at the Kindle:[/] {escape(path.name)}, {path.stat().st_size // 1024} kB, "
+            f"{'a valid EPUB' if not problems else f'NOT valid: {problems}'}\n"
+        )
+        await self.write("more 1", reply_to=letter, aside="In reply to it: more like this.")
+
     async def stay(self) -> None:
         """Until Ctrl-C; whatever arrives is shown."""
         self.console.print(_HOW.format(port=self.app.smtp_port, reader=READER, bot=self.bot_address), markup=False)
         self.world.on_mail = self.show
         await asyncio.Event().wait()
 
-    async def write(self, subject: str, *, attach: Path | None = None, aside: str) -> ReceivedMail:
-        """Ada writes; the answer is shown and returned."""
+    async def write(
+        self, subject: str, *, attach: Path | None = None, reply_to: ReceivedMail | None = None, aside: str
+    ) -> ReceivedMail:
+        """Ada writes; the answer is shown and returned. A reply has its command in its text."""
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = f"Ada Reader <{READER}>", self.bot_address, subject
         mail["Date"], mail["Message-ID"] = datetime.now(UTC), make_msgid(domain="reader.example")
         mail.set_content("")
+        if reply_to is not None:
+            mail.replace_header("Subject", f"Re: {reply_to.message['Subject']}")
+            mail["In-Reply-To"] = reply_to.message["Message-ID"]
+            mail.set_content(subject)
         if attach is not None:
             book = await asyncio.to_thread(attach.read_bytes)
             mail.add_attachment(book, maintype="application", subtype="epub+zip", filename=attach.name)
         self.console.rule(f"[bold]{escape(aside)}", align="left")
         self.console.print(f"[cyan]To:[/]       {escape(self.bot_address)}")
         self.console.print(
-            f"[cyan]Subject:[/]  {escape(subject) or '(none)'}" + (f"   📎 {attach.name}" if attach else "")
+            f"[cyan]Subject:[/]  {escape(mail['Subject']) or '(none)'}" + (f"   📎 {attach.name}" if attach else "")
         )
+        if reply_to is not None:
+            self.console.print(f"\n{escape(subject)}\n")
         await aiosmtplib.send(mail, hostname="127.0.0.1", port=self.app.smtp_port, start_tls=False)
+        return await self.next_mail()
+
+    async def next_mail(self, aside: str = "") -> ReceivedMail:
+        """The next mail to Ada, shown and returned."""
         self.answers += 1
-        answer = await self.world.wait_for(READER, count=self.answers, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
-        self.show(answer)
-        return answer
+        mail = await self.world.wait_for(READER, count=self.answers, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+        if aside:
+            self.console.rule(f"[bold]{escape(aside)}", align="left")
+        self.show(mail)
+        return mail
+
+    async def settle(self) -> None:
+        """Until all that was to be done is done. Raises `TimeoutError`."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+            while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - rows tell nobody
+                await asyncio.sleep(0.05)
 
     def show(self, mail: ReceivedMail) -> None:
         """A mail as its reader sees it, in the text part."""
@@ -105,14 +148,15 @@ async def run_demo(folder: Path, *, console: Console, is_over_after_story: bool)
     set_up_logs(config.log, stream=sys.stderr)
     migrate(open_database(config))
     try:
-        async with open_app(config) as app, running(app):
+        async with DemoSite() as site, open_app(config) as app, running(app):
             with app.engine.work() as work:
                 _, secret = Accounts(work).add_user(READER, name="Ada", timezone="Europe/London")
             handbook = folder / "The Inkpost Handbook.epub"
             await asyncio.to_thread(build_handbook, handbook)
-            story = Story(app=app, world=world, console=console, secret=secret)
+            story = Story(app=app, world=world, console=console, secret=secret, folder=folder)
             console.print(f"Inkpost is up: SMTP on 127.0.0.1:{app.smtp_port}, all of it in {folder}\n", markup=False)
             await story.play(handbook)
+            await story.read_the_news(site.url)
             console.rule()
             console.print(_WHERE.format(folder=folder, health=app.health.port), markup=False, soft_wrap=True)
             if not is_over_after_story:
@@ -141,6 +185,7 @@ def demo_config(folder: Path, *, relay_port: int) -> Config:
         smtp=SmtpSettings(port=0),
         relay=RelaySettings(host="127.0.0.1", port=relay_port, security=Security.PLAIN),
         pace=PaceSettings(interval_seconds={}, per_minute={}),
+        fetch=FetchSettings(allow_private=True),  # the demo's own site is on the loopback
         health=HealthSettings(port=0),
         log=LogSettings(level="warning"),
     )

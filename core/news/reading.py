@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.news.canonical import canonical_url
+from core.news.canonical import canonical_url, title_key
 from core.news.discover import FoundFeed, find_feeds
 from core.news.duplicates import Fingerprint, fingerprint
 from core.news.extract import extract, is_stub
 from core.news.feed import NotAFeed, parse_feed
 from core.news.sanitise import sanitise
+from core.news.trackers import clean_url
 from core.news.values import Entry, Reading
 
 _KIND = re.compile(r"\W*\b(?:rss|atom|json|xml|feed|[\d.]+)\b\W*")
+_FIRST_HEADING = re.compile(r"\s*<h([1-6])[^>]*>(.*?)</h\1>\s*", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
 TEXT_BYTES = 400_000  # characters of one entry that are kept: a novel's third; more is no article
 
 
@@ -124,12 +128,12 @@ def _raw_hash(entry: Entry) -> str:
 
 
 def _read(entry: Entry, key: str, raw_hash: str, *, language: str | None) -> ReadEntry:
-    html = entry.content or entry.summary
-    reading = sanitise(html[:TEXT_BYTES], base_url=entry.base_url or entry.url, language=language)
+    source = entry.content or entry.summary
+    reading = sanitise(source[:TEXT_BYTES], base_url=entry.base_url or entry.url, language=language)
     return ReadEntry(
         entry_key=key,
         raw_hash=raw_hash,
-        url=entry.url,
+        url=clean_url(entry.url),
         url_key=url_key(entry.url),
         title=entry.title,
         authors=entry.authors,
@@ -145,12 +149,13 @@ def read_page(body: bytes, *, url: str, headers: Mapping[str, str]) -> ReadEntry
     reading = extract(body, url=url, headers=headers)
     if reading is None:
         return None
+    reading = _without_title(reading)
     key = url_key(url)
     assert key is not None  # a page that was fetched has an address
     return ReadEntry(
         entry_key=key,
         raw_hash=sha256_hex(reading.html),
-        url=url,
+        url=clean_url(url),
         url_key=key,
         title=reading.title or url,
         authors=reading.authors,
@@ -159,3 +164,15 @@ def read_page(body: bytes, *, url: str, headers: Mapping[str, str]) -> ReadEntry
         is_stub=False,
         fingerprint=fingerprint(reading.text, title=reading.title),
     )
+
+
+def _without_title(reading: Reading) -> Reading:
+    """Without the headline that a page has above its text: the paper sets its own."""
+    first = _FIRST_HEADING.match(reading.html)
+    if first is None or title_key(html.unescape(_TAG.sub("", first[2]))) != title_key(reading.title):
+        return reading
+    heading, _, text = reading.text.partition("\n\n")
+    if title_key(heading) != title_key(reading.title):
+        return reading
+    words = max(0, reading.words - len(heading.split()))
+    return replace(reading, html=reading.html[first.end() :], text=text, words=words)

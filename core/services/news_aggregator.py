@@ -339,7 +339,10 @@ class NewsAggregator:
         article = self._session.get(Article, article_id)
         if article is None or entry.reading.words <= article.words:
             return
+        as_in_feed = article.title, article.authors, article.raw_hash
         describe(article, entry)
+        title, authors, article.raw_hash = as_in_feed  # a feed knows these better than the head of a page
+        article.title, article.authors = title or article.title, authors or article.authors
         article.is_stub = False
         self._keep_text(article, entry)
         Stories(self._session).file_again(article, entry)

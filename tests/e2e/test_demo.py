@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.demo_site import PIECES
+from core.news.check_paper import check_paper
+
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 100  # it is over in ten; a machine that is busy with other tests has its time
 READER, KINDLE = "ada@reader.example", "ada_reader@kindle.com"
@@ -95,12 +98,36 @@ def test_story_tells_what_the_product_promises(shown: Shown) -> None:
 
 
 def test_book_is_at_the_kindle_byte_for_byte(shown: Shown) -> None:
-    (parcel,) = shown.mails(KINDLE)
+    parcel, _paper = shown.mails(KINDLE)
     (book,) = parcel.iter_attachments()
 
     assert book.get_content_type() == "application/epub+zip"
     assert book.get_content() == (shown.folder / "The Inkpost Handbook.epub").read_bytes()
     assert "byte for byte" in shown.words
+
+
+def test_paper_comes_as_a_mail_and_as_a_book_that_lies_in_the_folder(shown: Shown) -> None:
+    (letter,) = (mail for mail in shown.mails(READER) if "List-Id" in mail)
+    body = letter.get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
+    (paper,) = shown.mails(KINDLE)[1].iter_attachments()
+    path = shown.folder / str(paper.get_filename())
+
+    assert path.read_bytes() == paper.get_content()
+    assert check_paper(path) == []
+    assert f"{path.name}, {path.stat().st_size // 1024} kB, a valid EPUB" in shown.words
+    for piece in PIECES:
+        assert text.count(piece.title) == 2, "in the contents, and above its text"
+        assert f"The Loopback Gazette · {piece.author} · " in text
+        assert piece.paragraphs[-1][:60] in text, "in full, also where its feed has a teaser only"
+    for clutter in ("utm_source", "9.99", "seven mail servers", "privacy"):
+        assert clutter not in text
+    with zipfile.ZipFile(path) as book:
+        pages = b"".join(book.read(name) for name in book.namelist() if name.endswith("html")).decode()
+        assert [name for name in book.namelist() if name.endswith(".png")], "the picture of the first story"
+    assert all(piece.paragraphs[-1][:60] in pages for piece in PIECES)
+    assert "Noted: more like “What 250 means”" in shown.words
 
 
 def test_files_lie_where_it_says(shown: Shown) -> None:

@@ -92,7 +92,9 @@ def publish(town: Town, day: datetime, first: int) -> None:
     )
     town.post.put("/rss", rss(post, title="The Harbour Post", site=town.post.url("/")))
     town.echo.put("/feed.xml", rss([copy], title="The Echo", site=town.echo.url("/")))
-    wind = story(first + 2, day, server=town.weather, title=f"Wind and tide, part {first}")
+    wind = story(
+        first + 2, day, server=town.weather, title=f"Wind and tide, part {first}", query="?utm_source=rss&page=2"
+    )
     town.weather.put("/atom", rss([wind], title="Weather", site=town.weather.url("/")))
     head = '<html><head><link rel="alternate" type="application/rss+xml" href="/feed.xml"></head><body>The Echo</body>'
     town.echo.put("/", head, headers={"Content-Type": "text/html"})
@@ -168,6 +170,8 @@ def look_at(letter: Answered, person: Person) -> None:
     assert address == person.bot_address
     assert stopped_letter(command) is not None
     assert "<img" not in letter.html
+    assert "page=2" in letter.text
+    assert "utm_" not in letter.text + letter.html
     assert "prefers-color-scheme: dark" in letter.html
 
 
