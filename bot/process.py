@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from bot.authenticate import OriginUnknown
 from bot.health import Metrics
@@ -258,11 +258,7 @@ class MailProcessor:
 
 def _load(session: Session, inbound_id: int) -> _Accepted | None:
     """The mail, if it is still to be processed."""
-    row = session.scalars(
-        sa.select(Inbound)
-        .options(undefer(Inbound.raw))
-        .where(Inbound.id == inbound_id, Inbound.state == InboundState.ACCEPTED)
-    ).one_or_none()
+    row = session.execute(_TO_READ, {"inbound_id": inbound_id}).one_or_none()
     if row is None:
         return None
     return _Accepted(
@@ -275,3 +271,7 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
         raw_key=row.raw_key,
         received_at=row.received_at,
     )
+
+
+_TABLE = Inbound.metadata.tables[Inbound.__tablename__]
+_TO_READ = sa.select(_TABLE).where(_TABLE.c.id == sa.bindparam("inbound_id"), _TABLE.c.state == InboundState.ACCEPTED)

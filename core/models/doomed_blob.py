@@ -40,4 +40,8 @@ class DoomedBlob(Base):
 
     @classmethod
     def is_any(cls, session: Session, keys: Iterable[str]) -> bool:
-        return session.scalar(sa.select(cls.key).where(cls.key.in_(list(keys))).limit(1)) is not None
+        return session.scalar(_ANY, {"keys": list(keys)}) is not None
+
+
+_TABLE = DoomedBlob.metadata.tables[DoomedBlob.__tablename__]
+_ANY = sa.select(_TABLE.c.key).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True))).limit(1)

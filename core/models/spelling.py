@@ -48,8 +48,9 @@ class Spelling(Base):
     def learn(cls, session: Session, texts: Iterable[str]) -> None:
         """Remember the words of `texts`."""
         words = {word for text in texts for word in words_of(text) if SHORTEST <= len(word) <= LONGEST}
-        own_key = sa.tuple_(cls.key, cls.word).in_([(_folded(word), word) for word in words])
-        new = words.difference(session.scalars(sa.select(cls.word).where(own_key)))
+        own_keys = {word: _folded(word) for word in words}
+        known = {tuple(row) for row in session.execute(_KNOWN, {"keys": [*own_keys.values()]})} if words else set()
+        new = [word for word, key in own_keys.items() if (key, word) not in known]
         if new:
             insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
             # In order: two transactions that learn the same words wait for each other once, and not crosswise.
@@ -66,6 +67,10 @@ class Spelling(Base):
         scores = {other: OSA.normalized_similarity(folded, _folded(other)) for other in session.scalars(query)}
         alike = (other for other, score in scores.items() if score >= ALIKE)
         return sorted(alike, key=lambda other: (-scores[other], other))
+
+
+_TABLE = Spelling.metadata.tables[Spelling.__tablename__]
+_KNOWN = sa.select(_TABLE.c.key, _TABLE.c.word).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 
 def words_of(text: str) -> list[str]:

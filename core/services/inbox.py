@@ -28,9 +28,7 @@ class Inbox:
 
     def take(self, inbound_id: int) -> Inbound | None:
         """The mail, locked for this transaction, if it is still to be processed."""
-        return self._session.scalars(
-            sa.select(Inbound).where(Inbound.id == inbound_id, Inbound.state == InboundState.ACCEPTED).with_for_update()
-        ).one_or_none()
+        return self._session.scalars(_TO_PROCESS, {"inbound_id": inbound_id}).one_or_none()
 
     def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
         """Write down what became of the mail. `outcome`: `answered`, `silent`, `unbelieved`, `one-click`."""
@@ -125,3 +123,10 @@ class Inbox:
 
     def _has_raw(self, inbound_id: int) -> bool:
         return bool(self._session.scalar(sa.select(Inbound.raw.is_not(None)).where(Inbound.id == inbound_id)))
+
+
+_TO_PROCESS = (
+    sa.select(Inbound)
+    .where(Inbound.id == sa.bindparam("inbound_id"), Inbound.state == InboundState.ACCEPTED)
+    .with_for_update()
+)
