@@ -70,6 +70,12 @@ class BlobStore(Protocol):
         """Forget the blob; no error if it is not there."""
         ...
 
+    def link(self, key: str, *, filename: str, seconds: float) -> str | None:
+        """A URL from which anybody may fetch the blob for so long, to be saved as `filename`; None where a store
+        cannot be reached from outside. Makes no request, and does not look whether the blob is there. Raises
+        `Unavailable` where the store's key for signing is not to be had."""
+        ...
+
     def list(self, prefix: str = "") -> Iterator[BlobStat]:
         """All blobs whose key starts with `prefix`, in order of their keys."""
         ...

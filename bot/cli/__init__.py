@@ -9,11 +9,13 @@ from typing import NoReturn
 import cyclopts
 import sqlalchemy as sa
 
+from bot.cli.importing import import_
 from bot.cli.inbox import inbox
 from bot.cli.jobs import jobs
 from bot.cli.outbox import outbox
 from bot.cli.service import service_commands
 from bot.cli.shared import fail
+from bot.cli.storage import storage
 from bot.cli.user import user
 from bot.config import ConfigMistakes
 from bot.transactions import outages
@@ -25,10 +27,11 @@ app = cyclopts.App(
     help_format="plaintext",
     version=lambda: importlib.metadata.version("inkpost"),
 )
-for noun in (user, inbox, outbox, jobs):
+for noun in (user, inbox, outbox, jobs, storage):
     app.command(noun)
 for verb in service_commands:
     app.command(verb)
+app.command(import_, name="import")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -6,23 +6,27 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
 from cyclopts import Parameter
 
+from bot.app import check_schema, open_app, open_database
 from bot.app import migrate as migrate_database
-from bot.app import open_app, open_database
 from bot.check import check_everything
-from bot.cli.shared import ConfigPath, configuration, console, fail
+from bot.cli.shared import ConfigPath, configuration, console, fail, print_table, progress_bar
 from bot.config import example_toml
 from bot.demo import run_demo
 from bot.handbook import write_manual
+from bot.locks import DataDirLock
 from bot.logs import set_up_logs
+from bot.moving import count_rows, move_database
 from bot.roles import Role, read_roles
 from bot.serve import run_loop
 from bot.serve import serve as serve_app
+from core.db import create_engine
 
 
 def serve(*, roles: str = ",".join(Role), config: ConfigPath = None) -> None:
@@ -76,10 +80,52 @@ def check(*, config: ConfigPath = None) -> None:
         fail(f"{wrong} of {len(findings)} things are wrong.")
 
 
-def migrate(*, config: ConfigPath = None) -> None:
-    """Bring the database's schema up to date."""
-    migrate_database(open_database(configuration(config)))
-    console.print("The database is up to date.")
+def migrate(
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    config: ConfigPath = None,
+) -> None:
+    """Bring the database's schema up to date; or carry a stopped installation over from SQLite to PostgreSQL.
+
+    Parameters
+    ----------
+    from_:
+        sqlite:///<data folder>/inkpost.db, which stays as it is.
+    to:
+        postgresql://…, which has to be empty. The schema is made there.
+    """
+    if from_ is None and to is None:
+        migrate_database(open_database(configuration(config)))
+        console.print("The database is up to date.")
+    elif from_ is None or to is None:
+        fail("Write both: --from sqlite:///… --to postgresql://…")
+    else:
+        _move(from_, to)
+
+
+def _move(from_: str, to: str) -> None:
+    source, target = create_engine(from_), create_engine(to)
+    path = Path(source.url.database or "")
+    if source.dialect.name == "sqlite" and not path.is_file():
+        fail(f"{path}: there is no such file")
+    with ExitStack() as stack:
+        if source.dialect.name == "sqlite":
+            stack.enter_context(DataDirLock(path.parent))  # nothing may come in meanwhile
+        check_schema(source)
+        migrate_database(target)
+        bar = stack.enter_context(progress_bar())
+        old = stack.enter_context(source.execution_options(read_only=True).begin())
+        task = bar.add_task("rows", total=count_rows(old))
+
+        def advance(table: str, rows: int) -> None:
+            bar.update(task, advance=rows, description=table)
+
+        with target.begin() as new:
+            moved = move_database(old, new, progress=advance)
+    rows = [(one.table, one.rows, one.sha256[:16]) for one in moved]
+    print_table("The same on both sides", ("table", "rows", "hash"), rows, page=1, pages=1)
+    console.print("Now set database_url. The books stay where they are: set storage_url if it is another machine.")
 
 
 def example() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -45,6 +46,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     console.print(table)
     if pages > 1:
         console.print(f"Page {page} of {pages}." + (f" Next: --page {page + 1}" if page < pages else ""))
+
+
+def progress_bar() -> Progress:
+    """On stderr, so that what is printed can be piped on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
 
 
 def fail(*lines: str) -> NoReturn:

@@ -9,8 +9,10 @@ import base64
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import quote
 
 import google_crc32c
 import requests.exceptions
@@ -123,6 +125,19 @@ class GcsStore:
                 self._bucket.blob(self._name(key)).delete(timeout=REQUEST_TIMEOUT_SECONDS, retry=self._retry)
             except NotFound:
                 return
+
+    def link(self, key: str, *, filename: str, seconds: float) -> str:
+        # https://cloud.google.com/storage/docs/access-control/signed-urls: V4, seven days at most; a service account's
+        # key signs here. Credentials without one (a machine's own) have to be given the right to sign by IAM.
+        name = filename.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_")
+        disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(filename, safe='')}"
+        try:
+            url: str = self._bucket.blob(self._name(key)).generate_signed_url(
+                version="v4", expiration=timedelta(seconds=seconds), method="GET", response_disposition=disposition
+            )
+        except (AttributeError, GoogleAuthError) as error:  # AttributeError is what it raises without a key
+            raise Unavailable(f"no key to sign a link with: {error}") from error
+        return url
 
     def list(self, prefix: str = "") -> Iterator[BlobStat]:
         with _unavailable_on_google_error(prefix):

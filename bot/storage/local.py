@@ -106,6 +106,9 @@ class LocalStore:
         with _unavailable_on_os_error(key):
             path.unlink(missing_ok=True)
 
+    def link(self, key: str, *, filename: str, seconds: float) -> None:
+        check_key(key)
+
     def list(self, prefix: str = "") -> Iterator[BlobStat]:
         with _unavailable_on_os_error(prefix):
             self._check_root()

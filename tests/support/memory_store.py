@@ -59,6 +59,9 @@ class MemoryStore:
         with self._lock:
             self._blobs.pop(check_key(key), None)
 
+    def link(self, key: str, *, filename: str, seconds: float) -> None:
+        check_key(key)
+
     def list(self, prefix: str = "") -> Iterator[BlobStat]:
         for key in sorted(self._blobs):
             if key.startswith(prefix):

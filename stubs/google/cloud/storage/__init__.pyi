@@ -1,6 +1,7 @@
 """What we use of google-cloud-storage 3.17, which ships no types."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import IO
 
 from google.api_core.retry import Retry
@@ -11,6 +12,9 @@ class Blob:
     size: int
     crc32c: str
     content_type: str
+    def generate_signed_url(
+        self, *, version: str, expiration: timedelta, method: str, response_disposition: str
+    ) -> str: ...
     def upload_from_file(
         self,
         file_obj: IO[bytes],
