@@ -25,6 +25,7 @@ from bot.fetch import HttpFetcher
 from bot.guards import EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.imap import ImapFetcher, ImapHouse
 from bot.intake.lmtp import LmtpListener
 from bot.intake.session import Verify
 from bot.intake.smtp import SmtpListener
@@ -90,6 +91,7 @@ class App:
     acceptor: Acceptor
     listener: SmtpListener
     lmtp: LmtpListener
+    imap: ImapFetcher
     health: HealthServer
     upkeep: Upkeep
     refresher: FeedRefresher
@@ -240,6 +242,19 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             metrics.mail_accepted(time.monotonic() - started)
             return receipt
 
+        imap = ImapFetcher(
+            ImapHouse(
+                settings=config.imap,
+                database=engine,
+                ours=config.service.ours,
+                mailbox=config.service.address,
+                accept=accept,
+                spool=spool,
+                max_message_bytes=config.smtp.max_message_bytes,
+                observe=metrics.mailbox_tried,
+            )
+        )
+
         yield App(
             config=config,
             roles=roles,
@@ -267,7 +282,10 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 spool=spool,
                 guard=guard,
             ),
-            health=HealthServer(config.health, metrics=metrics, checks=_checks(roles, engine, blobs, transport)),
+            imap=imap,
+            health=HealthServer(
+                config.health, metrics=metrics, checks=_checks(roles, engine, blobs, transport, mailboxes=imap)
+            ),
             upkeep=Upkeep(config.upkeep, database=engine, blobs=blobs),
             refresher=refresher,
             digests=DigestClock(engine),
@@ -365,7 +383,9 @@ def _verifier(engine: JobEngine) -> Verify:
     return verify
 
 
-def _checks(roles: frozenset[Role], engine: JobEngine, blobs: BlobStore, transport: Transport) -> dict[str, Check]:
+def _checks(
+    roles: frozenset[Role], engine: JobEngine, blobs: BlobStore, transport: Transport, *, mailboxes: ImapFetcher
+) -> dict[str, Check]:
     """What `/readyz` asks: only what these roles need. Each says what is wrong, or raises."""
 
     async def storage() -> None:
@@ -375,4 +395,6 @@ def _checks(roles: frozenset[Role], engine: JobEngine, blobs: BlobStore, transpo
         await engine.in_read(lambda session: session.execute(sa.text("SELECT 1")))
 
     checks: dict[str, Check] = {"database": database, "storage": storage}
+    if Role.INTAKE in roles:
+        checks |= {f"mailbox {reader.account.name}": reader.check for reader in mailboxes.readers}
     return checks | {"relay": transport.check} if Role.WORKER in roles else checks

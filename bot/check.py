@@ -7,12 +7,14 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from bot.app import MAILDIR, check_schema, open_blobs, open_database
 from bot.config import Config
+from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown, ImapRefused
 from bot.transport import open_transport
 from core.errors import InkpostError
 
@@ -38,6 +40,8 @@ async def check_everything(config: Config) -> list[Finding]:
         "LMTP": _lmtp,
         "addresses": _addresses,
     }
+    for account in config.imap.accounts:
+        checks[f"mailbox {account.name}"] = partial(_mailbox, account)
     return [Finding(name, await _problem(check, config)) for name, check in checks.items()]
 
 
@@ -95,6 +99,18 @@ async def _lmtp(config: Config) -> str | None:
     if config.lmtp.port is not None and config.lmtp.host in ("", "0.0.0.0", "::"):  # noqa: S104 - it is looked for
         return "lmtp.host is every address of this machine: whoever reaches the port may say whose mail it brings"
     return None
+
+
+async def _mailbox(account: ImapAccount, _config: Config) -> str | None:
+    def look() -> str | None:
+        with ImapConnection(account) as connection:
+            connection.select()
+        return None
+
+    try:
+        return await asyncio.to_thread(look)
+    except (ImapRefused, ImapDown) as error:
+        return f"the login is refused: {error}" if isinstance(error, ImapRefused) else str(error)
 
 
 async def _addresses(config: Config) -> str | None:

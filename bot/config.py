@@ -29,6 +29,7 @@ from bot.dns import DnsSettings
 from bot.fetch import FetchSettings
 from bot.guards import EdgeSettings
 from bot.health import HealthSettings
+from bot.intake.imap import ImapSettings
 from bot.intake.lmtp import LmtpSettings
 from bot.intake.smtp import SmtpSettings
 from bot.jobs import JobSettings
@@ -105,6 +106,7 @@ class Config:
     service: ServiceSettings = field(default_factory=ServiceSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
+    imap: ImapSettings = field(default_factory=ImapSettings)
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
@@ -184,11 +186,20 @@ def _read_secret_files(section: type, values: dict[str, Any], *, mistakes: list[
     for name, kind in typing.get_type_hints(section).items():
         if is_dataclass(kind) and isinstance(values.get(name), dict):
             _read_secret_files(typing.cast(type, kind), values[name], mistakes=mistakes, place=f"{place}{name}.")
+        elif (row := _table_of(kind)) is not None and isinstance(values.get(name), list):
+            for number, inner in enumerate(one for one in values[name] if isinstance(one, dict)):
+                _read_secret_files(row, inner, mistakes=mistakes, place=f"{place}{name}.{number}.")
         elif kind is SecretStr and (path := values.pop(name + SECRET_FILE_SUFFIX, None)) is not None:
             try:
                 values[name] = Path(path).read_text("utf-8").strip()
             except OSError as error:
                 mistakes.append(f"{place}{name}{SECRET_FILE_SUFFIX}: {error.strerror}: {path}")
+
+
+def _table_of(kind: Any) -> type | None:
+    """The section that a key has a list of, in TOML `[[key]]`; None for other keys."""
+    inner, *others = typing.get_args(kind) or (None,)
+    return inner if others == [...] and is_dataclass(inner) else None  # type: ignore[return-value] # never an instance
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
@@ -213,14 +224,27 @@ def example_toml() -> str:
             kind: Any = type(section)
             lines += [f"# {line}" for line in textwrap.wrap(inspect.cleandoc(kind.__doc__ or ""), 110)]
             lines += [f"[{key.name}]", *(line for inner in fields(kind) for line in _example_key(kind, inner))]
+            for name, of in typing.get_type_hints(kind).items():
+                if (row := _table_of(of)) is not None:
+                    lines += _example_row(f"{key.name}.{name}", row)
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _example_row(name: str, row: type) -> Iterator[str]:
+    """One table of a list, commented out: there is none by default."""
+    yield f"# [[{name}]]"
+    for key in fields(row):
+        yield from (f"# {line.removeprefix('# ')}" for line in _example_key(row, key) if line)
+    yield ""
+
+
 def _example_key(section: type, key: Any) -> Iterator[str]:
+    if _table_of(typing.get_type_hints(section)[key.name]) is not None:
+        return  # behind the section's other keys, as TOML wants it
     prose = " ".join(attribute_docstrings(section).get(key.name, "").split())
     yield from (f"# {line}" for line in textwrap.wrap(prose, 110))
     default = _default(key)
-    yield f"# {key.name} =" if default is None else f"{key.name} = {_toml(default)}"
+    yield f"# {key.name} =" if default is None or default is MISSING else f"{key.name} = {_toml(default)}"
     yield ""
 
 

@@ -87,6 +87,12 @@ class Metrics:
             states=["closed", "open", "half_open"],
             registry=registry,
         )
+        self._mailboxes = Gauge(
+            "inkpost_mailbox_up",
+            "Mailboxes that mail is fetched from: 1 if it can be read",
+            ["mailbox"],
+            registry=registry,
+        )
         self._lag = Histogram(
             "inkpost_loop_lag_seconds", "How late the event loop is, once a second", buckets=_SHORT, registry=registry
         )
@@ -109,6 +115,10 @@ class Metrics:
     def circuit_changed(self, circuit: str, state: CircuitState) -> None:
         self._circuit.labels(circuit).state(state)
         self.circuits[circuit] = state
+
+    def mailbox_tried(self, mailbox: str, is_up: bool) -> None:
+        """A mailbox could be read, or not."""
+        self._mailboxes.labels(mailbox).set(is_up)
 
     def loop_was_late(self, seconds: float) -> None:
         self._lag.observe(seconds)

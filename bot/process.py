@@ -24,7 +24,7 @@ from core.errors import Unavailable
 from core.mail.authenticity import OurAddresses
 from core.mail.commands import read_commands
 from core.mail.grammar import Command, Grammar, NotUnderstood
-from core.mail.loops import silence_reason
+from core.mail.loops import DELIVERED_TO, silence_reason
 from core.mail.message import ParsedMessage
 from core.mail.outgoing import Identity
 from core.mail.parse import parse_message
@@ -57,6 +57,7 @@ class _Accepted:
 
     id: int
     reference: str
+    intake: str
     envelope: Envelope
     peer: Peer
     size_bytes: int
@@ -116,7 +117,12 @@ class MailProcessor:
         )
         if report is not None:
             return await self._close(accepted, message, outcome=report.outcome, reason=report.reason, note=report.note)
-        why = silence_reason(message, mail_from=accepted.envelope.mail_from, ours=self.ours)
+        why = silence_reason(
+            message,
+            mail_from=accepted.envelope.mail_from,
+            ours=self.ours,
+            delivered_to=() if accepted.intake == "imap" else DELIVERED_TO,
+        )
         if why is not None:
             return await self._close(accepted, message, outcome="silent", reason=why)
         verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer, raw=work_dir / RAW)
@@ -160,6 +166,10 @@ class MailProcessor:
         if row is None:  # the operator dropped it, or another worker that was taken for dead has done it
             return "overtaken"
         user = work.session.get_one(User, verdict.user_id)
+        if (first := inbox.first_copy(row, user_id=user.id)) is not None:
+            why = f"the same mail came by {first.intake} as {first.reference}"
+            inbox.close(row, outcome="duplicate", reason=why, message=message, user_id=user.id)
+            return "duplicate"
         replied_to = (*message.in_reply_to, *reversed(message.references))
         mail = Mail(
             user=user,
@@ -264,6 +274,7 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
     return _Accepted(
         id=row.id,
         reference=row.reference,
+        intake=row.intake,
         envelope=Envelope(row.mail_from, tuple(row.rcpt_tos)),
         peer=Peer(row.peer_ip, row.helo, row.auth_user, row.tls),
         size_bytes=row.size_bytes,

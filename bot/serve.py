@@ -54,6 +54,8 @@ async def running(app: App) -> AsyncIterator[None]:
             stack.push_async_callback(app.listener.close)
             await app.lmtp.start()
             stack.push_async_callback(app.lmtp.close)
+            app.imap.start()
+            stack.push_async_callback(app.imap.close)
         log.info("inkpost is up", roles=sorted(app.roles), smtp=app.listener.addresses, health=app.health.port)
         yield
         log.info("inkpost goes down")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -42,7 +43,20 @@ class ReceivedMail:
     size_bytes: int
     content_hash: str
     """Lower-case hex, 64 digits: the same octets have the same, others another."""
-    dedupe_key: str
+    mail_key: str
+    """The same for a mail that comes again, by whatever way: `MailDigest.mail_key`."""
+
+    @property
+    def dedupe_key(self) -> str:
+        """Lower-case hex, the same when the mail is brought again as it was before; then it is not taken again.
+
+        All that its belief may rest on is in it: the way, the client, the login, for whom. A copy that somebody else
+        brings first, and that nobody believes, must not keep the real one out. What two copies that are both believed
+        may do together is settled when they are processed: `Inbox.first_copy`.
+        """
+        rcpt_tos = sorted({rcpt_to.lower() for rcpt_to in self.envelope.rcpt_tos})
+        way = (self.mail_key, self.intake, self.peer.ip or "", self.peer.auth_user or "", *rcpt_tos)
+        return hashlib.sha256("\n".join(way).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +194,7 @@ class Acceptor:
                 standing = stands[row["dedupe_key"]]
                 receipts.append(Receipt(standing.reference, is_duplicate=standing.reference != reference))
                 if standing.reference == reference:
-                    work.defer(process_mail(standing.id, order_key=row["mail_from"].lower() or row["dedupe_key"]))
+                    work.defer(process_mail(standing.id, order_key=row["mail_from"].lower() or row["mail_key"]))
         return receipts
 
 
@@ -199,6 +213,7 @@ def _row(entry: _Entry, reference: str, work: Work) -> dict[str, Any]:
     return {
         "reference": reference,
         "dedupe_key": mail.dedupe_key,
+        "mail_key": mail.mail_key,
         "intake": mail.intake,
         "peer_ip": mail.peer.ip,
         "helo": mail.peer.helo,

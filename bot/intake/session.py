@@ -266,7 +266,7 @@ class SmtpConnection(LineConnection):
                     mail.content,
                     mail.size_bytes,
                     mail.content_hash,
-                    mail.dedupe_key,
+                    mail.mail_key,
                 )
             )
         self._note_progress()

@@ -26,7 +26,7 @@ _FILE_PREFIX, _FILE_SUFFIX = "mail-", ".eml"
 
 
 class MailDigest:
-    """The hash of a whole mail, and the key by which the same mail is known when it comes again.
+    """The hash of a whole mail, and the key by which the same mail is known when it comes again, by any way.
 
     Header and body are hashed apart and each once: of a large mail, hashing is the dearest part of taking it.
     """
@@ -63,20 +63,19 @@ class MailDigest:
         """The header block so far, or of a mail that has no body all of it."""
         return self._waiting if self._header is None else self._header
 
-    def dedupe_key(self, envelope: Envelope) -> str:
+    def mail_key(self, envelope: Envelope) -> str:
         """Lower-case hex: the same for a mail that comes again, also by another way; different for different mails.
 
         Relays add and change trace fields (Received, Return-Path, Delivered-To), so only what the author wrote counts:
-        the fields that tell a mail from another, as they stand, and the body; and for whom it is. A mail with neither
-        Message-ID nor Date has nothing to tell it from another: for it every octet counts, and its reverse-path.
+        the fields that tell a mail from another, as they stand, and the body. A mail with neither Message-ID nor Date
+        has nothing to tell it from another: for it every octet counts, and its reverse-path.
         """
         fields: list[bytes] = _IDENTITY.findall(self.header)
         if any(field.lower().startswith(_DATED_OR_NAMED) for field in fields):
             content = self._body.digest() + b"".join(fields)
         else:
             content = self.content_hash.encode() + envelope.mail_from.encode("utf-8", "surrogateescape")
-        rcpt_tos = "\n".join(sorted({rcpt_to.lower() for rcpt_to in envelope.rcpt_tos}))
-        return hashlib.sha256(content + b"\0" + rcpt_tos.encode("utf-8", "surrogateescape")).hexdigest()
+        return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class SpooledMail:
     size_bytes: int
     content_hash: str
     """See `MailDigest`."""
-    dedupe_key: str
+    mail_key: str
     header: bytes
     """The header block; b"" where it has no end within `MAX_HEADER_BYTES`."""
 
@@ -171,7 +170,7 @@ class MailSpool:
 
     def _spooled(self, content: bytes | Path, envelope: Envelope) -> SpooledMail:
         digest = self._digest
-        return SpooledMail(content, self.size_bytes, digest.content_hash, digest.dedupe_key(envelope), digest.header)
+        return SpooledMail(content, self.size_bytes, digest.content_hash, digest.mail_key(envelope), digest.header)
 
     def _append(self, pieces: list[bytes]) -> None:
         if self._file is None:

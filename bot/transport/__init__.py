@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.transport.connections import RelaySettings, Security
+from bot.transport.connections import RelaySettings, Security, is_loopback
 from bot.transport.maildir import MaildirTransport
 from bot.transport.smtp import SmtpTransport
 from core.ports import Transport
 
-__all__ = ["RelaySettings", "Security", "open_transport"]
+__all__ = ["RelaySettings", "Security", "is_loopback", "open_transport"]
 
 
 def open_transport(settings: RelaySettings, *, ehlo_name: str, maildir: Path) -> Transport:

@@ -57,7 +57,7 @@ class RelaySettings:
     If not, its state is `unknown`, and `inkpost outbox retry` sends it."""
 
     def __post_init__(self) -> None:
-        if self.username and self.security is Security.PLAIN and not _is_loopback(self.host):
+        if self.username and self.security is Security.PLAIN and not is_loopback(self.host):
             raise ValueError("a login needs security = 'starttls' or 'tls', so that nobody on the way can read it")
 
 
@@ -216,7 +216,7 @@ class ConnectionPool:
         task.add_done_callback(self._quitting.discard)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -13,6 +13,7 @@ from core.models.doomed_blob import DoomedBlob
 from core.models.feed import Feed
 from core.models.feed_host import FeedHost
 from core.models.feedback import Feedback
+from core.models.imap_folder import ImapFolder
 from core.models.inbound import Inbound
 from core.models.issue import DigestIssue, IssueStory
 from core.models.listing import Listing
@@ -40,6 +41,7 @@ __all__ = [
     "Feed",
     "FeedHost",
     "Feedback",
+    "ImapFolder",
     "Inbound",
     "IssueStory",
     "Listing",

@@ -29,12 +29,25 @@ class Inbound(Base):
     """
 
     __tablename__ = "inbound"
-    __table_args__ = (sa.Index("ix_inbound_state_received_at", "state", "received_at"),)
+    __table_args__ = (
+        sa.Index("ix_inbound_state_received_at", "state", "received_at"),
+        sa.Index(  # a mail that came by several ways is obeyed once
+            "uq_inbound_effect",
+            "user_id",
+            "mail_key",
+            unique=True,
+            sqlite_where=sa.text("outcome = 'answered'"),
+            postgresql_where=sa.text("outcome = 'answered'"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(sa.String(16), unique=True)
     """What the peer's 250 and the answer name: `core.references`."""
     dedupe_key: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    """The same mail by the same way: it is accepted once."""
+    mail_key: Mapped[str] = mapped_column(sa.String(64))
+    """The same mail by whatever way: it is obeyed once."""
     intake: Mapped[str] = mapped_column(sa.String(20))
     """`smtp`, `lmtp`, `imap`, `cli`."""
     peer_ip: Mapped[str | None] = mapped_column(sa.String(45))
@@ -51,7 +64,7 @@ class Inbound(Base):
     state: Mapped[InboundState] = mapped_column(default=InboundState.ACCEPTED)
     attempts: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(sa.String(20), default="")
-    """`answered`, `silent`, `unbelieved`; "" while not done."""
+    """`answered`, `silent`, `unbelieved`, `duplicate`, `one-click`; "" while not done."""
     reason: Mapped[str] = mapped_column(sa.String(500), default="")
     """Why it was met with silence, or what broke."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"), index=True)

@@ -30,8 +30,23 @@ class Inbox:
         """The mail, locked for this transaction, if it is still to be processed."""
         return self._session.scalars(_TO_PROCESS, {"inbound_id": inbound_id}).one_or_none()
 
+    def first_copy(self, mail: Inbound, *, user_id: int) -> Inbound | None:
+        """The mail that was answered before and that this one is a copy of, come by another way.
+
+        By user: somebody else's copy is somebody else's mail. Two copies in two transactions at one time are kept
+        apart by the index, and the later one is processed again.
+        """
+        return self._session.scalars(
+            sa.select(Inbound).where(
+                Inbound.user_id == user_id,
+                Inbound.mail_key == mail.mail_key,
+                Inbound.outcome == "answered",
+                Inbound.id != mail.id,
+            )
+        ).one_or_none()
+
     def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
-        """Write down what became of the mail. `outcome`: `answered`, `silent`, `unbelieved`, `one-click`."""
+        """Write down what became of the mail. `outcome`: as the row has it."""
         mail.state = InboundState.DONE
         mail.outcome = outcome
         mail.reason = reason[:500]
@@ -81,7 +96,7 @@ class Inbox:
             raise Conflict(f"{mail.reference} is too old: its text was not kept.")
         mail.state = InboundState.ACCEPTED
         mail.attempts = 0
-        self._work.defer(process_mail(mail.id, order_key=mail.mail_from.lower() or mail.dedupe_key))
+        self._work.defer(process_mail(mail.id, order_key=mail.mail_from.lower() or mail.mail_key))
         return mail
 
     def drop(self, reference: str) -> Inbound:

@@ -109,6 +109,7 @@ def make_inbound(session: Session, **columns: Any) -> Inbound:
     defaults = {
         "reference": new_reference(),
         "dedupe_key": _sha256(None),
+        "mail_key": _sha256(None),
         "intake": "smtp",
         "mail_from": "reader@example.org",
         "rcpt_tos": ["books@inkpost.example"],

@@ -72,7 +72,7 @@ def mail(number: int, content: bytes | Path = b"Subject: x\r\n\r\nhi\r\n", **cha
         content=content,
         size_bytes=len(raw),
         content_hash=hashlib.sha256(raw).hexdigest(),
-        dedupe_key=f"{number:064d}",
+        mail_key=f"{number:064d}",
     )
     return replace(received, **changes)  # type: ignore[arg-type] # fields by name
 
@@ -142,7 +142,7 @@ async def test_bad_mail_does_not_fail_its_neighbours(door: Door) -> None:
 
 
 async def test_error_of_the_database_does_not_tell_what_the_mail_says(door: Door) -> None:
-    bad = mail(1, b"my diary", intake=None)
+    bad = mail(1, b"my diary", size_bytes=None)
     with capture_logs(), pytest.raises(Unavailable) as failure:
         await door.acceptor.accept(bad)
     told = "".join(traceback.format_exception(failure.value))

@@ -25,7 +25,7 @@ def key(content: bytes, envelope: Envelope = ENVELOPE, *, pieces: int = 1) -> st
     step = -(-len(content) // pieces) or 1
     for at in range(0, len(content), step):
         digest.update(content[at : at + step])
-    return digest.dedupe_key(envelope)
+    return digest.mail_key(envelope)
 
 
 @pytest.fixture
@@ -75,12 +75,6 @@ def test_mail_that_is_sent_again_from_another_envelope_address_is_the_same() -> 
     assert key(MAIL, Envelope("srs=a@forwarder.example", ENVELOPE.rcpt_tos)) == key(MAIL)
 
 
-def test_order_and_case_of_recipients_do_not_matter() -> None:
-    one = Envelope("", ("Books@books.example", "bot@books.example"))
-    other = Envelope("", ("bot@books.example", "books@BOOKS.example"))
-    assert key(MAIL, one) == key(MAIL, other)
-
-
 @pytest.mark.parametrize(
     ("part", "other"),
     [
@@ -96,8 +90,8 @@ def test_what_the_author_changed_makes_another_mail(part: bytes, other: bytes) -
     assert key(MAIL.replace(part, other)) != key(MAIL)
 
 
-def test_mail_to_others_is_another_mail() -> None:
-    assert key(MAIL, Envelope("a@example.org", ("books+secret@books.example",))) != key(MAIL)
+def test_mail_to_others_is_the_same_mail() -> None:
+    assert key(MAIL, Envelope("a@example.org", ("books+secret@books.example",))) == key(MAIL)
 
 
 def test_mail_that_names_itself_nowhere_is_known_by_every_octet_and_its_sender() -> None:
@@ -147,7 +141,7 @@ async def test_large_mail_is_a_file_of_the_same_octets(spool: SpoolFolder) -> No
     assert spooled.content.read_bytes() == MAIL * 5
     assert spooled.size_bytes == 5 * len(MAIL)
     assert spooled.content_hash == content_hash(MAIL * 5)
-    assert spooled.dedupe_key == key(MAIL * 5)
+    assert spooled.mail_key == key(MAIL * 5)
 
 
 async def test_file_that_was_given_away_survives_the_spool(spool: SpoolFolder) -> None:
