@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -68,7 +68,7 @@ class ImapHouse:
     ours: OurAddresses
     mailbox: str
     """The address that a mail was for which names none of ours."""
-    accept: Callable[[ReceivedMail], Coroutine[Any, Any, Receipt]]
+    accept: Callable[[ReceivedMail], Awaitable[Receipt]]
     spool: SpoolFolder
     max_message_bytes: int
     observe: Callable[[str, bool], None] = lambda _account, _is_up: None
@@ -132,24 +132,21 @@ class ImapReader:
         while not self._stop.is_set():
             try:
                 self._serve()
-            except ImapRefused as error:
-                log.error("imap_login_refused", account=self.account.name, reason=str(error))
-                self._pause(
-                    f"the login is refused: {error}",
-                    first_seconds=settings.retry_refused_seconds,
-                    most_seconds=LONGEST_REFUSED_SECONDS,
-                )
-            except (ImapDown, Unavailable, OSError) as error:  # our own disk or database may be what is away
-                log.warning("imap_account_down", account=self.account.name, reason=str(error))
-                self._pause(str(error), first_seconds=settings.retry_seconds, most_seconds=LONGEST_RETRY_SECONDS)
             except Exception as error:  # the thread must not end here: the account is tried again
-                log.exception("imap_reader_failed", account=self.account.name)
-                problem = type(error).__name__
-                self._pause(problem, first_seconds=settings.retry_seconds, most_seconds=LONGEST_RETRY_SECONDS)
+                if self._stop.is_set():  # whatever broke, we broke it off
+                    return
+                if isinstance(error, ImapRefused):
+                    problem = f"the login is refused: {error}"
+                    log.error("imap_login_refused", account=self.account.name, reason=str(error))
+                    self._pause(problem, settings.retry_refused_seconds, most_seconds=LONGEST_REFUSED_SECONDS)
+                    continue
+                if isinstance(error, ImapDown | Unavailable | OSError):  # our own disk or database may be what is away
+                    log.warning("imap_account_down", account=self.account.name, reason=str(error))
+                else:
+                    log.error("imap_reader_failed", account=self.account.name, exc_info=error)
+                self._pause(str(error), settings.retry_seconds, most_seconds=LONGEST_RETRY_SECONDS)
 
-    def _pause(self, problem: str, *, first_seconds: float, most_seconds: float) -> None:
-        if self._stop.is_set():
-            return
+    def _pause(self, problem: str, first_seconds: float, *, most_seconds: float) -> None:
         self.problem = problem
         self._house.observe(self.account.name, False)
         seconds = min(first_seconds * 2.0 ** min(self._failures, 30), most_seconds)
@@ -252,7 +249,10 @@ class ImapReader:
         mail = self._call(spool.finish(envelope))
         peer = Peer(None, tls=self.account.security is not Security.PLAIN)
         received = ReceivedMail("imap", peer, envelope, mail.content, mail.size_bytes, mail.content_hash, mail.mail_key)
-        return self._call(self._house.accept(received))
+        return self._call(self._bring(received))
+
+    async def _bring(self, received: ReceivedMail) -> Receipt:
+        return await self._house.accept(received)
 
     def _leave_too_large(self, uid: int) -> None:
         log.warning("imap_mail_too_large", account=self.account.name, uid=uid)

@@ -106,7 +106,7 @@ class _Bounds:
 
     def spend(self, size_bytes: int) -> None:
         self.left_bytes -= size_bytes
-        if self.left_bytes < 0:
+        if self.left_bytes < 0 or self.is_cut:  # what the kernel holds already would still be read behind a cut
             raise imaplib.IMAP4.abort("the answer is too long")
 
     def cut(self) -> None:
@@ -189,10 +189,10 @@ class ImapConnection:
 
     def _open(self) -> None:
         account = self._account
-        context = ssl.create_default_context(cafile=account.ca_file or None)
-        tls = context if account.security is Security.TLS else None
-        client = self._opened = _Client(account, tls=tls, bounds=self._bounds)
-        if account.security is Security.STARTTLS:
+        is_plain, is_later = (account.security is one for one in (Security.PLAIN, Security.STARTTLS))
+        context = None if is_plain else ssl.create_default_context(cafile=account.ca_file or None)
+        client = self._opened = _Client(account, tls=None if is_later else context, bounds=self._bounds)
+        if is_later:
             client.starttls(context)
             self._bounds.socket = client.socket()
         try:
@@ -218,7 +218,8 @@ class ImapConnection:
         return self._opened
 
     @contextmanager
-    def _talking(self, seconds: float = COMMAND_SECONDS) -> Iterator[None]:
+    def _talking(self, idle_seconds: float = 0) -> Iterator[None]:
+        seconds = COMMAND_SECONDS + idle_seconds
         try:
             with self._bounds.within(seconds):
                 yield
@@ -318,7 +319,7 @@ class ImapConnection:
         with self._talking():
             self._client.idle()
         began = time.monotonic()
-        with self._talking(seconds + COMMAND_SECONDS):
+        with self._talking(idle_seconds=seconds):
             said = [] if stop.is_set() else self._client.idle_check(timeout=seconds)
         # imapclient 4.1 returns at once, and for ever, from a connection that the server has closed.
         if not said and not stop.is_set() and time.monotonic() - began < seconds * 0.9:

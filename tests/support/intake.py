@@ -15,6 +15,8 @@ from sqlalchemy.orm import undefer
 
 from bot.guards import EdgeGuard, EdgeSettings
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.imap import ImapFetcher, ImapHouse, ImapSettings
+from bot.intake.imap_connection import ImapAccount
 from bot.intake.lmtp import LmtpListener, LmtpSettings
 from bot.intake.session import Verify
 from bot.intake.smtp import SmtpListener, SmtpSettings
@@ -77,7 +79,13 @@ async def until(condition: Callable[[], object]) -> None:
 
 def make_engine(folder: Path) -> JobEngine:
     """On an empty database with all tables, a file in the folder."""
-    db = new_database(folder / "inkpost.db")
+    new_database(folder / "inkpost.db").dispose()
+    return open_engine(folder)
+
+
+def open_engine(folder: Path) -> JobEngine:
+    """On the database that stands in the folder."""
+    db = create_engine(f"sqlite:///{folder / 'inkpost.db'}")
     return JobEngine(db, clock=lambda: datetime.now(UTC), bus=EventBus(), settings=JobSettings())
 
 
@@ -143,6 +151,52 @@ def running_lmtp(
             guard=EdgeGuard(edge),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching(Ledger):
+    spool: SpoolFolder
+    acceptor: Acceptor
+    fetcher: ImapFetcher
+
+    @property
+    def problems(self) -> list[str | None]:
+        return [reader.problem for reader in self.fetcher.readers]
+
+
+@asynccontextmanager
+async def fetching(
+    folder: Path,
+    *accounts: ImapAccount,
+    accept: Accept = Acceptor.accept,
+    max_message_bytes: int = 68_500_000,
+    **settings: float,
+) -> AsyncIterator[Fetching]:
+    """An intake that fetches; again in a folder that had one, it goes on where that one ended."""
+    engine = make_engine(folder) if not (folder / "inkpost.db").exists() else open_engine(folder)
+    blobs = LocalStore(folder / "blobs")
+    spool = SpoolFolder(folder / "spool")
+    spool.prepare()
+    acceptor = Acceptor(engine.work, blobs)
+    fetcher = ImapFetcher(
+        ImapHouse(
+            settings=ImapSettings(**{"retry_seconds": 0.05, **settings}, accounts=accounts),
+            database=engine,
+            ours=OURS,
+            mailbox="books@books.example",
+            accept=partial(accept, acceptor),
+            spool=spool,
+            max_message_bytes=max_message_bytes,
+        )
+    )
+    fetcher.start()
+    try:
+        yield Fetching(engine, blobs, spool, acceptor, fetcher)
+    finally:
+        await fetcher.close()
+        await acceptor.close()
+        spool.close()
+        engine.db.dispose()
 
 
 @asynccontextmanager
