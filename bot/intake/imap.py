@@ -49,7 +49,7 @@ log = structlog.get_logger(__name__)
 class ImapSettings:
     """Mailboxes at other houses that mail is fetched from. The size limit of [smtp] holds here too."""
 
-    poll_seconds: float = 300.0
+    poll_seconds: float = 60.0
     """How often a folder is looked at, where the server does not say by itself (IDLE) that something has come."""
     retry_seconds: float = 5.0
     """Wait before the next try when a server is away; doubled at each, up to ten minutes."""

@@ -167,6 +167,7 @@ class ImapConnection:
         self._account = account
         self._bounds = _Bounds()
         self._opened: _Client | None = None
+        self._told = 0
 
     def __enter__(self) -> ImapConnection:
         """Raises `ImapRefused` for a login that is not taken."""
@@ -233,6 +234,7 @@ class ImapConnection:
         """The folder, with what has come since."""
         with self._talking():
             found = self._client.select_folder(self._account.folder)
+            self._told = self._count_told()
             uid_validity, next_uid = found.get(b"UIDVALIDITY"), found.get(b"UIDNEXT", 0)
             if not _is_uid(uid_validity) or not (next_uid == 0 or _is_uid(next_uid)):
                 raise ImapDown(f"UIDVALIDITY {uid_validity!r} and UIDNEXT {next_uid!r} are no numbers of a folder")
@@ -312,6 +314,8 @@ class ImapConnection:
 
     def wait(self, seconds: float, *, stop: threading.Event) -> None:
         """Until the server says that something has come, at most so long; where it has no IDLE, so long."""
+        if self._has_news():
+            return
         if not self._has_idle():
             stop.wait(seconds)
             return
@@ -326,6 +330,16 @@ class ImapConnection:
             raise ImapDown("the server has closed the connection")
         with self._talking():
             self._client.idle_done()
+
+    def _has_news(self) -> bool:
+        """Whether the server has told of mails since SELECT. It may do so in any answer, and only once."""
+        with self._talking():
+            _, said = self._client.noop()
+            is_told = any(isinstance(one, tuple) and b"EXISTS" in one for one in said)
+            return is_told or self._count_told() > self._told
+
+    def _count_told(self) -> int:
+        return len(self._client._imap.untagged_responses.get("EXISTS", []))  # imaplib's; SELECT begins it anew
 
     def _has_idle(self) -> bool:
         with self._talking():

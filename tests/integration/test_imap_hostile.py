@@ -111,6 +111,25 @@ async def test_server_that_always_has_news_is_looked_at_now_and_then(tmp_path: P
     assert searches <= 8
 
 
+async def test_mail_that_is_told_of_in_another_answer_is_looked_for_at_once(tmp_path: Path) -> None:
+    searches = 0
+
+    def answer(tag: str, command: str) -> bytes:
+        nonlocal searches
+        if command == "IDLE":
+            return b"+ idling\r\n"
+        if "SEARCH" not in command:
+            return sane(tag, command)
+        searches += 1
+        return (b"* 2 EXISTS\r\n" if searches == 1 else b"") + sane(tag, command)
+
+    with hostile_imap(answer) as server:
+        async with fetching(tmp_path, server.account(), poll_seconds=600):
+            await until(lambda: searches == 2)
+            await asyncio.sleep(0.5)
+    assert searches == 2
+
+
 async def test_mail_that_cannot_be_fetched_does_not_keep_the_others_back(tmp_path: Path) -> None:
     def answer(tag: str, command: str) -> bytes:
         if "SEARCH" in command:

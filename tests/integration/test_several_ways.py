@@ -38,7 +38,7 @@ def letter(person: Person, *, to: str = "") -> bytes:
 @asynccontextmanager
 async def house_with(folder: Path, *accounts: ImapAccount) -> AsyncIterator[House]:
     trust = TrustSettings(check_origin=False)  # there are no name servers here
-    imap = ImapSettings(accounts=accounts, retry_seconds=0.1)
+    imap = ImapSettings(accounts=accounts, retry_seconds=0.1, poll_seconds=1.0)
     async with open_house(folder, lmtp=LmtpSettings(port=0), imap=imap, trust=trust) as house:
         yield house
 
