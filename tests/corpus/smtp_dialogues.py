@@ -1,8 +1,9 @@
 """Of kind `smtp`: the sessions of Exim's test suite, played to our listener.
 
 Scripts of its `client` say what Exim answers, which with its other configuration is its own affair: what they expect is
-held against us, and where it does not fit, the reason stands below. All other sessions are input without expectations. For every session: one well-formed reply to each line, never a fault of ours, and what
-is told to be taken is stored as it was sent.
+held against us, and where it does not fit, the reason stands below. All other sessions are input without expectations.
+For every session: one well-formed reply to each line, never a fault of ours, and what is told to be taken is stored as
+it was sent.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from bot.intake.smtp import SmtpListener, SmtpSettings
 from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine, JobSettings
 from bot.storage.local import LocalStore
+from core.db import create_engine
 from core.events import EventBus
 from core.mail.authenticity import OurAddresses
 from core.models import Inbound
