@@ -12,6 +12,7 @@ from lxml.html import HtmlElement, fragment_fromstring, tostring
 from markupsafe import Markup
 
 from core.mail.compose import visible
+from core.news.captions import without_captions
 from core.news.issue import Story
 
 MIN_BLOCK_BYTES = 100  # with less room left, no further paragraph is begun
@@ -42,7 +43,9 @@ def excerpt(story: Story, *, text_bytes: int) -> Excerpt:
     """About the first `text_bytes` of a story's text, in UTF-8."""
     blocks = _blocks(story)
     html, is_all = _first(blocks, [_size(block) for block in blocks], text_bytes=text_bytes, shorten=_shortened)
-    paragraphs = [paragraph.strip() for paragraph in visible(story.reading.text).split("\n\n") if paragraph.strip()]
+    paragraphs = [
+        paragraph.strip() for paragraph in visible(without_captions(story.reading)).split("\n\n") if paragraph.strip()
+    ]
     sizes = [len(paragraph.encode()) for paragraph in paragraphs]
     text, _ = _first(paragraphs, sizes, text_bytes=text_bytes, shorten=_short)
     return Excerpt(

@@ -18,6 +18,7 @@ from lxml import etree
 from markupsafe import Markup
 
 from core.books.making import direction_of
+from core.news.captions import without_captions
 from core.news.issue import Issue, Story
 from core.news.sizing import Volume
 from core.news.values import WORDS_A_MINUTE, Reading
@@ -114,7 +115,7 @@ def summary(stories: Sequence[Story]) -> str:
 def front_page(issue: Issue, *, volume: Volume) -> str:
     """The headlines by section. The first story is the lead: larger, and with its beginning."""
     lead = volume.stories[0] if volume.stories else None
-    beginning = beginning_of(lead.reading.text) if lead else ""
+    beginning = beginning_of(without_captions(lead.reading)) if lead else ""
     return _render(
         "front", issue.language, issue=issue, volume=volume, lead=lead, beginning=beginning, **_facts(issue, volume)
     )

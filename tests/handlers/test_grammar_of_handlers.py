@@ -9,7 +9,7 @@ import pytest
 from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
 from handlers._registry import build_grammar, load_handlers
-from tests.support.command_mails import MAILS, is_understood, mail_of, name_of
+from tests.support.command_mails import MAILS, NEWS_MAILS, is_understood, mail_of, name_of
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def grammar() -> Grammar:
     return build_grammar(load_handlers())
 
 
-@pytest.mark.parametrize("case", MAILS, ids=name_of)
+@pytest.mark.parametrize("case", [*MAILS, *NEWS_MAILS], ids=name_of)
 def test_mail_is_understood_by_the_real_commands(case: dict[str, Any], grammar: Grammar) -> None:
     found = read_commands(mail_of(case), grammar)
 

@@ -1,4 +1,4 @@
-"""The table of mails in tests/data/commands.toml: how a row becomes a mail, and when its meaning was understood."""
+"""The tables of mails in tests/data: how a row becomes a mail, and when its meaning was understood."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from core.mail.grammar import Command, Misreading, NotUnderstood
 from core.mail.message import Attachment, ParsedMessage
 from core.values import BookFormat
 
-MAILS: list[dict[str, Any]] = tomllib.loads(
-    (Path(__file__).parents[1] / "data" / "commands.toml").read_text(encoding="utf-8")
-)["mail"]
+
+def _table(name: str) -> list[dict[str, Any]]:
+    text = (Path(__file__).parents[1] / "data" / name).read_text(encoding="utf-8")
+    mails: list[dict[str, Any]] = tomllib.loads(text)["mail"]
+    return mails
+
+
+MAILS = _table("commands.toml")
+NEWS_MAILS = _table("commands_news.toml")
+"""Of commands that only the real grammar has."""
 FORMATS = {each.value: each for each in BookFormat}
 TYPES = {"asc": "application/pgp-signature", "jpg": "image/jpeg"}
 

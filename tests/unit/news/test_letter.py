@@ -21,6 +21,7 @@ from core.news.excerpt import excerpt
 from core.news.issue import FeedTrouble, Issue, Story
 from core.news.letter import FULL_BYTES, MAX_HTML_BYTES, LetterContext, compose_letter
 from core.news.values import Reading
+from tests.factories.issues import make_issue, make_story
 
 NOW = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 CONTEXT = LetterContext(
@@ -246,6 +247,20 @@ def test_nothing_of_a_page_is_loaded_or_run() -> None:
     html = body(read(with_story(reading=reading(hostile, text="Text"))), "html")
 
     assert not re.search(r"tracker|<(?:img|script|iframe|svg|link|form)|javascript:|onclick|A caption alone", html)
+
+
+def test_caption_goes_with_its_picture_in_both_parts() -> None:
+    message = read(make_issue(1, with_pictures=True))
+
+    for part in message.iter_parts():
+        assert "No. 1" not in part.get_content()
+
+
+def test_stories_of_no_section_behind_sections_are_named() -> None:
+    stories = [make_story(1, section="Town"), make_story(2)]
+    message = read(make_issue(stories))
+
+    assert all("Other stories" in part.get_content() for part in message.iter_parts())
 
 
 def test_a_story_writes_no_commands() -> None:

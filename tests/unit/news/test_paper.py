@@ -67,6 +67,27 @@ def test_front_page_has_the_headlines_by_section(tmp_path: Path) -> None:
     assert front.count("</li>") == 3
 
 
+def test_front_page_begins_with_no_heading_and_names_what_stands_behind_sections(tmp_path: Path) -> None:
+    first = make_issue([make_story(1), make_story(2, section="Town")])
+    last = make_issue([make_story(1, section="Town"), make_story(2)])
+
+    fronts = []
+    for issue in (first, last):
+        (part,) = make_paper(issue, folder=tmp_path)
+        fronts.append(pages(part.path)["front.xhtml"])
+
+    assert "Other stories" not in fronts[0]
+    assert fronts[1].index("Town</h2>") < fronts[1].index("Other stories</h2>")
+
+
+def test_lead_begins_with_its_text_and_not_with_a_caption(tmp_path: Path) -> None:
+    (part,) = make_paper(make_issue(1, with_pictures=True), folder=tmp_path)
+
+    front = pages(part.path)["front.xhtml"]
+    assert '<p class="beginning">' in front
+    assert "No. 1" not in front
+
+
 def test_colophon_says_what_failed_and_what_was_left_out(tmp_path: Path) -> None:
     (part,) = make_paper(make_issue(1), folder=tmp_path)
 
