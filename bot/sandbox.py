@@ -28,6 +28,7 @@ __all__ = ["Sandbox", "SandboxError", "SandboxKilled", "SandboxSettings", "Sandb
 
 T = TypeVar("T")
 
+PATIENCE = 6.0  # times a call's limit may pass on the wall: workers are nice, and somebody else may have the cores
 CALLS_A_WORKER = 500  # then a new one takes its place, for what libraries leak
 _STOPPED_FROM_OUTSIDE = (-signal.SIGTERM, -signal.SIGHUP, 255)  # 255: the fork server went first
 
@@ -68,7 +69,8 @@ class Sandbox:
     async def run(self, function: Callable[..., T], *args: object, timeout_seconds: float, **kwargs: object) -> T:
         """What `function(*args, **kwargs)` returns or raises; all of them must be picklable.
 
-        The time counts from when a worker takes the call, to a tenth of a second. If all the workers are lost for a
+        The time is the processor's, to a second: that the machine is busy is not the file's fault. On the wall it may
+        take `PATIENCE` times as long, counted from when a worker takes the call. If all the workers are lost for a
         reason of their own, the function may run twice. Raises `SandboxTimeout` and `SandboxKilled` for what the
         function does to its worker, and `Unavailable` if somebody else stops the worker. Cancelling kills the worker.
         """
@@ -94,11 +96,13 @@ class Sandbox:
         for _ in range(2):
             pool = await self._start()
             try:
-                future = pool.schedule(call, args=(pickled,), timeout=timeout_seconds)
+                future = pool.schedule(call, args=(pickled, timeout_seconds), timeout=timeout_seconds * PATIENCE)
                 return await asyncio.wrap_future(future)
             except TimeoutError as error:
-                raise SandboxTimeout(f"not done after {timeout_seconds} s") from error
+                raise SandboxTimeout(f"not done after {timeout_seconds * PATIENCE} s") from error
             except ProcessExpired as error:
+                if error.exitcode == -signal.SIGXCPU:
+                    raise SandboxTimeout(f"not done after {timeout_seconds} s of a processor") from error
                 if error.exitcode in _STOPPED_FROM_OUTSIDE:
                     raise Unavailable("a worker process was stopped") from error
                 raise SandboxKilled(f"the worker process ended with {_exit_status(error.exitcode)}") from error

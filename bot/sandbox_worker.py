@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import math
 import multiprocessing
 import os
 import pickle
@@ -17,6 +18,7 @@ import resource
 import signal
 import struct
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -50,12 +52,15 @@ def confine(memory_bytes: int) -> None:
         _deny_system_calls()
 
 
-def call(pickled: bytes) -> bytes:
+def call(pickled: bytes, processor_seconds: float) -> bytes:
     """Run a pickled (function, args, kwargs); the answer is a pickled (value, None) or (None, error).
+
+    The kernel ends the process (SIGXCPU) after these seconds of a processor, rounded up to whole ones.
 
     All pickling is done here and not left to the pool, whose threads do not survive an exception that can be pickled
     and not unpickled.
     """
+    _limit_processor(processor_seconds)
     try:
         function, args, kwargs = pickle.loads(pickled)  # noqa: S301 - from our own parent, over a pipe
         return pickle.dumps((function(*args, **kwargs), None))
@@ -90,6 +95,12 @@ def _die_with_parent() -> None:
         pipe = parent.sentinel
         fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _limit_processor(seconds: float) -> None:
+    """From now on: the limit counts from the start of the process, and each call moves it on."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + seconds), most))
 
 
 def _address_space_bytes() -> int:

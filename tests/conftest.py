@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
+
+# What takes long on a busy machine is no failure: a test never asserts a time.
+hypothesis.settings.register_profile(
+    "inkpost", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("inkpost")
 
 
 @pytest.fixture(autouse=True)

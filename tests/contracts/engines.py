@@ -24,7 +24,7 @@ from core.jobs import Job
 from core.work import Work
 
 SETTINGS = JobSettings(poll_seconds=0.05, grace_seconds=5, heartbeat_seconds=0.2, stalled_seconds=1.5)
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 90.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

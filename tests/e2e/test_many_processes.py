@@ -10,7 +10,6 @@ from email.message import EmailMessage
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -32,7 +31,6 @@ JOBS = {"jobs__heartbeat_seconds": 0.5, "jobs__stalled_seconds": 3, "jobs__poll_
 AFTER_A_DEATH_SECONDS = 40.0
 
 
-@pytest.mark.timeout(150)
 async def test_a_worker_that_is_killed_costs_nobody_a_mail(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
     world = CountingMailbox(tmp_path / "world")
     fleet = Fleet(tmp_path, postgres_url, relay_port=await world.open(), settings=JOBS)

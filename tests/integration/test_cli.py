@@ -445,7 +445,7 @@ def test_program_exits_as_it_says(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "INKPOST_DATA_DIR": str(tmp_path / "var")}
     done = subprocess.run(
         [sys.executable, "-m", "bot", "inbox", "show", UNKNOWN],
-        env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=30, check=False,
+        env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
     assert (done.returncode, done.stdout) == (1, "")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.crash import Run
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_mails_survive_a_process_that_is_killed_again_and_again(tmp_path: Path) -> None:
     tally = await Run(tmp_path, kills=3, seed=2026, mails_per_second=20)()
     assert tally.is_good, str(tally)

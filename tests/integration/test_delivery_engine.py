@@ -81,7 +81,7 @@ def states(engine: JobEngine) -> set[OutboxState]:
 
 
 async def until_settled(engine: JobEngine) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while states(engine) - {OutboxState.ACCEPTED, OutboxState.FAILED}:
             await asyncio.sleep(0.02)
 

@@ -20,7 +20,7 @@ from core.jobs import Job
 from core.work import Work
 from tests.factories.rows import NOW
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 90.0
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def talking(folder: Path, **bounds: Any) -> AbstractAsyncContextManager[tuple[In
 
 
 async def send_for_ever(client: RawClient, octets: bytes) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await client.send(octets)
 

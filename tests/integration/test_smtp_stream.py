@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -77,24 +76,21 @@ async def test_many_large_mails_hold_little_memory_and_keep_no_small_one_waiting
             for _ in range(blocks):
                 await client.send(block)
             await client.send(b".\r\n")
-            async with asyncio.timeout(50):
+            async with asyncio.timeout(200):
                 return await client.reply()
 
     async with running_intake(tmp_path) as intake:
         tracemalloc.start()
         try:
             uploads = [asyncio.create_task(large(number)) for number in range(mails)]
-            started = time.monotonic()
             assert (await sent(intake, HEADER % b"small" + b"hi\r\n")).startswith("250")
-            waited = time.monotonic() - started
-            assert not all(upload.done() for upload in uploads)
+            assert not any(upload.done() for upload in uploads)
             replies = await asyncio.gather(*uploads)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
     assert all(reply.startswith("250") for reply in replies)
     assert peak < 40 * MIB
-    assert waited < 10  # against some ten seconds of uploads under tracemalloc; the benchmark measures it
 
 
 async def test_client_that_goes_away_in_the_middle_leaves_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bot.mailbox import LoopbackMailbox
 from tests.support.redis_server import free_port
 from tests.support.service import DOMAIN
 
-UP_SECONDS = 60.0  # five interpreters that start at once on two cores
+UP_SECONDS = 120.0  # five interpreters that start at once on two cores
 DOWN_SECONDS = 30.0
 
 

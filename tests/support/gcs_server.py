@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 def find_gcs_server() -> Path | None:

@@ -72,8 +72,8 @@ class Intake(Ledger):
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for it, ten seconds at most."""
-    async with asyncio.timeout(10):
+    """Wait for it, a minute at most."""
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 
 from bot.jobs import libpq_conninfo
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 # A Unix socket only. No fsync: what survives a power cut is PostgreSQL's own affair, and not under test.
 SERVER_OPTIONS = (
     "-c",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 def find_redis_server() -> Path | None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,19 @@ def loop_for_ever_in_c(note: Path | None = None) -> None:
         note.with_suffix(".new").write_text(str(os.getpid()))
         note.with_suffix(".new").rename(note)
     re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+def work_for(seconds: float) -> float:
+    """Seconds of a processor that were used up, at least these."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return time.process_time() - end + seconds
+
+
+def sleep_for(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
 
 
 def wait_for(path: Path) -> int:

@@ -32,7 +32,7 @@ from tests.support.schema import new_database
 
 DOMAIN = "inkpost.test"
 BOT = f"books@{DOMAIN}"
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 90.0
 
 
 def service_config(folder: Path, *, relay_port: int, **overrides: Any) -> Config:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class RawClient:

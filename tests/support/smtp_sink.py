@@ -138,12 +138,12 @@ class SmtpSink:
         self._script.clear()
         self._always.clear()
 
-    async def wait_until(self, is_so: Callable[[], bool], *, timeout_seconds: float = 10) -> None:
+    async def wait_until(self, is_so: Callable[[], bool], *, timeout_seconds: float = 60) -> None:
         """Raises `TimeoutError`. What is looked at must change with a mail, a command or a connection."""
         async with asyncio.timeout(timeout_seconds), self._changed:
             await self._changed.wait_for(is_so)
 
-    async def wait_for_mails(self, count: int, *, timeout_seconds: float = 10) -> list[SunkMail]:
+    async def wait_for_mails(self, count: int, *, timeout_seconds: float = 60) -> list[SunkMail]:
         await self.wait_until(lambda: len(self.mails) >= count, timeout_seconds=timeout_seconds)
         return self.mails
 

@@ -58,7 +58,6 @@ def _silence(message: ParsedMessage) -> str | None:
     return silence_reason(message, mail_from=mail_from, ours=OURS)
 
 
-@pytest.mark.timeout(120)
 def test_every_file_of_the_corpus_is_read(messages: Messages) -> None:
     for message in messages.values():
         assert not any(line.startswith(">") for line in command_lines(message.text))
@@ -125,7 +124,6 @@ def _file_names(row: Row) -> set[str]:
     return {cleaned for name in readable if (cleaned := clean_filename(name)) and cleaned.isascii()}
 
 
-@pytest.mark.timeout(120)
 def test_the_parts_of_sound_mails_are_those_that_the_standard_library_finds() -> None:
     compared, differing = 0, []
     for row in _mails():
