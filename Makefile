@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Errors, and no warnings: a machine's pip configuration may have one for every package.
+PIP    := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .PHONY: demo test check lint types format docs corpus bench-short lock clean
 
@@ -16,7 +18,9 @@ check: test lint types
 
 # Whole kinds of real and hostile input; says so and goes on where there is no corpus.
 corpus: $(STAMP)
-	for kind in mime epub feeds html duplicates; do $(BIN)/python -m tests.corpus $$kind || [ $$? = 2 ] || exit 1; done
+	for kind in $$($(BIN)/python -m tests.corpus kinds); do \
+	    echo "# $$kind"; $(BIN)/python -m tests.corpus $$kind || [ $$? = 2 ] || exit 1; \
+	done
 
 # Every benchmark in the form that takes seconds: it must run, its figures mean nothing.
 bench-short: $(STAMP)
@@ -48,6 +52,6 @@ clean:
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@

@@ -1,4 +1,7 @@
-"""`python -m tests.corpus <kind> [folder]`: exit 0 where every expectation is met, else 1; 2 for a wrong call."""
+"""`python -m tests.corpus <kind> [folder]`: exit 0 where every expectation is met, else 1; 2 for a wrong call.
+
+`python -m tests.corpus kinds` names them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from tests.corpus.manifest import corpus_folder
 
 
 def main() -> int:
+    if sys.argv[1:] == ["kinds"]:
+        print(*KINDS)
+        return 0
     if len(sys.argv) not in (2, 3) or sys.argv[1] not in KINDS:
         print(f"usage: python -m tests.corpus {{{','.join(KINDS)}}} [folder]", file=sys.stderr)
         return 2
