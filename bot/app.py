@@ -48,6 +48,7 @@ from bot.places import abandoned, own_folder
 from bot.process import MailProcessor
 from bot.roles import ALL_ROLES, Role, check_roles
 from bot.sandbox import Sandbox
+from bot.signing import make_sign, open_key
 from bot.staging import Stager
 from bot.storage import open_store
 from bot.transport import open_transport
@@ -198,11 +199,13 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
         stack.callback(spool.close)
 
         circuit = RelayCircuit(config.circuit, on_change=partial(metrics.circuit_changed, "relay"))
+        key = open_key(config.dkim, service_domain=config.service.domain)
         deliverer = Deliverer(
             database=engine,
             open_blob=blobs.open,
             transport=transport,
             circuit=circuit,
+            sign=make_sign(key) if key is not None else None,
             pacer=Pacer(config.pace, clock=time.monotonic),
             journal=journal,
             resends_unknown=config.relay.resends_unknown,

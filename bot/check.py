@@ -12,9 +12,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bot.app import MAILDIR, check_schema, open_blobs, open_database
+from bot.app import MAILDIR, TOKEN_KEY, check_schema, open_blobs, open_database
 from bot.config import Config
+from bot.dns import DnsResolver
 from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown, ImapRefused
+from bot.signing import open_key, record_problem
 from bot.transport import open_transport
 from core.errors import InkpostError
 
@@ -37,6 +39,8 @@ async def check_everything(config: Config) -> list[Finding]:
         "storage": _storage,
         f"relay {config.relay.host}" if config.relay.host else "no relay: mail goes to a Maildir": _relay,
         "certificate": _certificate,
+        "DKIM key": _dkim,
+        "secrets": _secrets,
         "LMTP": _lmtp,
         "addresses": _addresses,
     }
@@ -111,6 +115,26 @@ async def _mailbox(account: ImapAccount, _config: Config) -> str | None:
         return await asyncio.to_thread(look)
     except (ImapRefused, ImapDown) as error:
         return f"the login is refused: {error}" if isinstance(error, ImapRefused) else str(error)
+
+
+async def _dkim(config: Config) -> str | None:
+    key = open_key(config.dkim, service_domain=config.service.domain)
+    if key is None:
+        return None
+    dns = DnsResolver(config.dns)
+    try:
+        return await record_problem(dns, key)
+    finally:
+        await dns.close()
+
+
+async def _secrets(config: Config) -> str | None:
+    path = config.data_dir / TOKEN_KEY
+    if path.exists() and path.stat().st_mode & 0o077:
+        return f"{path} may be read by others: chmod 600 {path}"
+    if config.database_url and not config.trust.token_key.get_secret_value():
+        return "trust.token_key is not set: another process of this service would not know its own confirmations"
+    return None
 
 
 async def _addresses(config: Config) -> str | None:

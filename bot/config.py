@@ -37,6 +37,7 @@ from bot.logs import LogSettings
 from bot.news.refresh import FeedSettings
 from bot.pace import PaceSettings
 from bot.sandbox import SandboxSettings
+from bot.signing import DkimSettings
 from bot.transport import RelaySettings
 from bot.upkeep import UpkeepSettings
 from core.books.limits import BookLimits
@@ -111,6 +112,7 @@ class Config:
     trust: TrustSettings = field(default_factory=TrustSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
+    dkim: DkimSettings = field(default_factory=DkimSettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)
     books: BookLimits = field(default_factory=BookLimits)

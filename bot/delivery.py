@@ -64,6 +64,7 @@ class Deliverer:
         circuit: RelayCircuit,
         pacer: Pacer,
         journal: Journal,
+        sign: Callable[[MailBody], MailBody] | None = None,
         resends_unknown: bool = False,
         schedule: RetrySchedule = RETRY_SCHEDULE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -76,6 +77,7 @@ class Deliverer:
         self._circuit = circuit
         self._pacer = pacer
         self._journal = journal
+        self._sign = sign
         self._resends_unknown = resends_unknown
         self._schedule = schedule
         self._sleep = sleep
@@ -142,21 +144,20 @@ class Deliverer:
 
     async def _send(self, attempt: AttemptToMake) -> SendResult | None:
         """None if the mail is not ours to send any more."""
-        body = _WatchedBody(
-            StreamedBody(
-                head=attempt.head,
-                message_id=attempt.message_id,
-                attachment_key=attempt.attachment_key,
-                size_bytes=attempt.size_bytes,
-                open_blob=self._open_blob,
-            ),
-            before_last=partial(self._journal.note, _entry(attempt, Stage.WHOLE)),
+        body: MailBody = StreamedBody(
+            head=attempt.head,
+            message_id=attempt.message_id,
+            attachment_key=attempt.attachment_key,
+            size_bytes=attempt.size_bytes,
+            open_blob=self._open_blob,
         )
         try:
+            if self._sign is not None:
+                body = await asyncio.to_thread(self._sign, body)
             result = await self._transport.send(
                 mail_from=attempt.mail_from,
                 rcpt_to=attempt.rcpt_to,
-                body=body,
+                body=_WatchedBody(body, before_last=partial(self._journal.note, _entry(attempt, Stage.WHOLE))),
                 before_data=partial(self._look_again, attempt),
             )
         except _Overtaken:

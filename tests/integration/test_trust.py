@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
 
+import dkim
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from bot.authenticate import TrustSettings
+from bot.signing import DkimSettings
 from core.models import Book, Inbound
 from core.models.inbound import InboundState
 from core.services.accounts import Accounts
@@ -230,3 +233,13 @@ async def test_suspended_user_is_nobody_whatever_the_proof(house: House, ada: Pe
     await bring(house, signed(make_mail("list")))
 
     assert await fate(house) == ("unbelieved", "the user is suspended")
+
+
+async def test_answer_is_signed_where_a_key_is_configured(tmp_path: Path) -> None:
+    key = make_key("service", bits=2048)
+    async with open_house(tmp_path, dkim=DkimSettings(private_key=SecretStr(key.pem.decode()))) as house:
+        ada = await house.person()
+
+        answer = await ada.asks("list")
+
+    assert dkim.verify(answer.mail.raw, dnsfunc=lambda name, timeout=5: key.record.encode())
