@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from core.errors import BadRequest
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import fold
 from core.values import Trust
 from handlers._feeds import meant_feeds
 from handlers._request import Request
@@ -24,7 +26,18 @@ SPEC = CommandSpec(
 )
 
 
+_PAPER = frozenset({"until", "till", "digest", "paper", "bis", "hasta", "zeitung"})
+"""What begins what is meant for a digest, and is no feed's name."""
+
+
 def handle(request: Request) -> Answer:
+    if (first := fold(request.command.words[0])) in _PAPER:
+        until = " ".join(request.command.words[first in ("digest", "paper", "zeitung") :])
+        raise BadRequest(
+            "This pauses a feed, and I think that you mean your paper.",
+            fix=f"Write: digest pause {until}".strip(),
+            blocks=(Steps((Step("Pause my paper", f"digest pause {until}".strip()),)),),
+        )
     feeds = meant_feeds(request, request.command.words)
     for feed in feeds:
         request.news.pause(feed)

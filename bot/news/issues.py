@@ -20,6 +20,7 @@ from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_
 from core.models import Device, Digest, DigestIssue, User
 from core.models.issue import IssueState
 from core.models.outbox import OutboxKind
+from core.news.issue import Issue
 from core.news.letter import LetterContext, compose_letter
 from core.news.one_click import stop_command
 from core.news.paper import PaperPart, make_paper
@@ -89,7 +90,7 @@ class IssueBuilder:
 
     async def _with_pictures(self, contents: Contents) -> Contents:
         if not contents.with_pictures:
-            return contents
+            return replace(contents, issue=_without_pictures(contents.issue))
         urls = [url for story in contents.issue.stories for url in story.reading.pictures]
         return replace(contents, issue=replace(contents.issue, pictures=await self.pictures.fetch(urls)))
 
@@ -170,6 +171,12 @@ class IssueBuilder:
             )  # fmt: skip
         Digests(work).finish(issue_id, contents, reference=reference, message_id=self.identity.message_id(reference))
         return len(contents.chosen)
+
+
+def _without_pictures(issue: Issue) -> Issue:
+    """As a reader wants it who has said pictures=no: then none is missing either."""
+    stories = (replace(story, reading=replace(story.reading, pictures=())) for story in issue.stories)
+    return replace(issue, stories=tuple(stories))
 
 
 def _cause(row: DigestIssue) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from core.mail.arguments import split_arguments
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
@@ -50,6 +51,8 @@ def read_commands(message: ParsedMessage, grammar: Grammar) -> tuple[Found, ...]
         found = _read_text(lines, grammar, manner=Manner.REPLY if subject.is_reply else Manner.BODY)
         if not any(isinstance(each, Command) for each in found):
             found = [*_from_subject(titles, grammar, is_answer=is_answer, has_text=any(lines)), *found]
+        elif not is_answer:
+            found = [*(title for title in titles if _must_be_asked(title)), *found]
     found = _with_files(_without_repeats(found), message.attachments, grammar)
     if not any(isinstance(each, Command) for each in found):
         found = _from_links(lines or [subject.text], grammar) or found
@@ -122,6 +125,11 @@ def _continued(last: Found | None, line: str, grammar: Grammar) -> Command | Non
 def _begins_with_key(line: str, spec: CommandSpec) -> bool:
     key = _KEY.match(line)
     return key is not None and nearest_key(key[1], spec.keys, likeness=COLON_LIKENESS) is not None
+
+
+def _must_be_asked(title: Found | None) -> TypeGuard[NotUnderstood]:
+    """A subject that may be a command which is run on no guess: not to ask would be to leave it undone in silence."""
+    return isinstance(title, NotUnderstood) and title.reason is Misreading.UNSURE and title.command is not None
 
 
 def _from_subject(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from core.mail.answer import Answer, Items, Problem
 from core.models import Subscription
 from core.models.feed import FeedState
-from tests.factories.news import make_feed, make_subscription
+from tests.factories.news import make_digest, make_feed, make_subscription
 from tests.factories.rows import NOW, make_user
-from tests.support.reader import Reader, problem, title, titles
+from tests.support.reader import Reader, problem, steps, title, titles
 
 
 def names(ada: Reader) -> list[str]:
@@ -166,3 +167,13 @@ def test_paused_feed_is_told_as_paused_until_it_is_resumed(ada: Reader) -> None:
     assert "paused" in details(ada.run("feeds"))[1]
     assert title(ada.run("resume LWN")) == "Resumed: LWN"
     assert "paused" not in details(ada.run("feeds"))[1]
+
+
+@pytest.mark.parametrize("written", ["pause until 12 Dec", "pause digest until 12 Dec", "pausiere Zeitung bis 12. Dez"])
+def test_pause_of_a_paper_is_shown_how_it_is_written(ada: Reader, written: str) -> None:
+    make_three(ada)
+    make_digest(ada.session, ada.user, next_due_at=NOW)
+
+    offered = steps(problem(ada.run(written)))
+
+    assert title(ada.run(offered[0])) == "Morning paper is paused until 12 December 2026"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -295,3 +296,19 @@ async def test_pictures_are_in_the_book(press: Press, web: WebServer) -> None:
     await press.tick()
 
     assert len(web.requests("/p.jpg")) == 1
+
+
+async def test_paper_without_pictures_misses_none(press: Press, web: WebServer) -> None:
+    html = f'<p><img src="{web.url("/p.jpg", host="pictures.test")}"></p>' + "<p>" + "word " * 200 + "</p>"
+    user_id = await reader(press, web.put("/feed", rss([item(1, press.now, html=html)])), kindle=True)
+    await press.do(lambda work: Digests(work).limit(Digests(work).ensure(user_id), with_pictures=False))
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    (book,) = await press.mails(OutboxKind.DELIVERY)
+    assert book.attachment_key is not None
+    with press.store.open(book.attachment_key) as file, zipfile.ZipFile(file) as paper:
+        colophon = paper.read("EPUB/colophon.xhtml").decode()
+    assert "could not be had" not in colophon
+    assert web.requests("/p.jpg") == []
