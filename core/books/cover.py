@@ -11,6 +11,8 @@ MAX_SIZE = (600, 800)
 MAX_PIXELS = 80_000_000
 """Decoded at most: 80 million pixels of three bytes are 240 MB, and a page scanned at 600 dpi has 35 million."""
 _QUALITY = 85
+_KEPT_BYTES = 300_000
+"""A picture that is a cover already is kept as it came, up to here: twice of what we would make of the worst one."""
 _DRAFT_SIZE = (450, 675)
 """JPEG is decoded at 1/2, 1/4 or 1/8 at once, for a fraction of the time, where at least this much is left."""
 
@@ -31,6 +33,9 @@ def make_cover(picture: bytes) -> bytes | None:
 
 def _encode(picture: bytes) -> bytes:
     with Image.open(io.BytesIO(picture)) as image:
+        if _is_cover(image) and len(picture) <= _KEPT_BYTES:
+            image.load()  # whole, then; to write it anew would take as long again, and cost sharpness
+            return picture
         image.draft(None, _DRAFT_SIZE)
         # Hamming scales down as sharply as the default and in half the time; the gap lets whole factors be averaged.
         image.thumbnail(MAX_SIZE, Image.Resampling.HAMMING, reducing_gap=1.0)
@@ -39,10 +44,15 @@ def _encode(picture: bytes) -> bytes:
         return buffer.getvalue()
 
 
+def _is_cover(image: Image.Image) -> bool:
+    width, height = image.size
+    return image.format == "JPEG" and image.mode == "RGB" and width <= MAX_SIZE[0] and height <= MAX_SIZE[1]
+
+
 def _flattened(image: Image.Image) -> Image.Image:
     """In RGB, what is transparent on white."""
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         paper = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

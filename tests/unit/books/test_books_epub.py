@@ -363,3 +363,23 @@ def test_part_that_cannot_be_unpacked_is_named(open_bytes: OpenBytes) -> None:
 
     with pytest.raises(DamagedFile, match=r"a part of it, “content\.opf”, cannot be unpacked"):
         open_bytes(bytes(content))
+
+
+def test_cover_that_fits_is_kept_byte_for_byte(open_bytes: OpenBytes) -> None:
+    picture = make_picture(width=600, height=800)
+
+    book = open_bytes(make_epub(cover=picture))
+
+    assert book.cover_path is not None
+    assert book.cover_path.read_bytes() == picture
+
+
+def test_cover_that_would_fit_but_is_padded_is_written_anew(open_bytes: OpenBytes) -> None:
+    book = open_bytes(make_epub(cover=make_picture(width=60, height=80) + bytes(300_000)))
+
+    assert book.cover_path is not None
+    assert book.cover_path.stat().st_size < 10_000
+
+
+def test_cover_that_is_cut_short_is_none(open_bytes: OpenBytes) -> None:
+    assert open_bytes(make_epub(cover=make_picture(width=600, height=800)[:-2000])).cover_path is None
