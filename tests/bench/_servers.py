@@ -76,7 +76,7 @@ def why_no_postfix() -> str:
 @contextlib.contextmanager
 def postfix(folder: Path, *, port: int) -> Iterator[None]:
     """A Postfix of its own, which holds whatever it takes."""
-    daemons = subprocess.run(["postconf", "-h", "daemon_directory"], check=True, capture_output=True, text=True).stdout
+    daemons = subprocess.run(["postconf", "-dh", "daemon_directory"], check=True, capture_output=True, text=True).stdout
     for part in ("etc", "queue", "data"):
         (folder / part).mkdir(parents=True)
     shutil.chown(folder / "data", "postfix")

@@ -104,7 +104,8 @@ def _table(figures: dict[str, Figures]) -> Table:
             rates = [known[connections, is_kept] for known in figures.values()]
             cells = [f"{rate:,.0f}" for rate in rates]
             if "Postfix" in figures:
-                cells.append(f"{rates[0] / rates[-1]:.2f}")
+                ours = [known[connections, is_kept] for name, known in figures.items() if name.startswith("Inkpost")]
+                cells.append(f"{ours[-1] / rates[-1]:.2f}")  # the last is the loop that the service runs in
             table.add_row(f"{connections:2} at once, {'kept' if is_kept else 'one a mail'}", *cells)
     return table
 
