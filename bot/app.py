@@ -237,7 +237,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
         if Role.SCHEDULER in roles:  # the rows are everybody's: from all processes they would be counted many times
             metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
-        guard = EdgeGuard(config.edge)
+        guard = EdgeGuard(config.edge, store_url=config.cache.url)
 
         async def accept(mail: ReceivedMail) -> Receipt:
             started = time.monotonic()

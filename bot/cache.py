@@ -27,7 +27,7 @@ _PREFIX = re.compile(r"[\w:-]+")  # no sign that Redis or cashews takes for a pa
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
-    """Where answers are kept that are asked for often."""
+    """Where answers are kept that are asked for often, and what each client did at the edge."""
 
     url: str = ""
     """`redis://host:6379/0` to share them between processes; the memory of each process where empty."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import structlog
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from core.mail.authenticity import is_listed
 
+log = structlog.get_logger(__name__)
+
+STORE_SECONDS = 0.05  # it is asked from the event loop, some tenths of a millisecond on a network of one's own
+AWAY_SECONDS = 30.0  # for so long one that failed is not asked again
 _IPV6_SITE_BITS = 64  # RFC 6177: no site has less, so whoever has one address has all of these
 _KNOWN_CLIENTS = 10_000
 
@@ -36,13 +43,20 @@ class EdgeSettings:
 
 
 class EdgeGuard:
-    """Counts in memory, each process for itself; a window begins with a client's first hit. Safe from any thread.
+    """Counts in memory, each process for itself, or in a Redis for all of them; while that is away, in memory again. A
+    window begins with a client's first hit. Safe from any thread.
 
     An IPv6 client counts as its /64. A client without an address (a Unix socket) is never refused.
     """
 
-    def __init__(self, settings: EdgeSettings) -> None:
+    def __init__(
+        self, settings: EdgeSettings, *, store_url: str = "", monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`store_url` is a cache's, "" for memory. Connects to nothing."""
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._shared = FixedWindowRateLimiter(_shared_storage(store_url)) if store_url else None
+        self._away_until = 0.0
+        self._monotonic = monotonic
         self._connections = _parse(settings.connections)
         self._recipients = _parse(settings.recipients)
         self._failed_logins = _parse(settings.failed_logins)
@@ -65,14 +79,35 @@ class EdgeGuard:
     def may_log_in(self, ip: str | None) -> bool:
         """Whether a password from here is looked at; counts nothing."""
         key = self._key_of(ip)
-        return key is None or all(self._limiter.test(rate, "login", key) for rate in self._failed_logins)
+        return key is None or self._ask(
+            lambda limits: all(limits.test(rate, "login", key) for rate in self._failed_logins)
+        )
 
     def note_failed_login(self, ip: str | None) -> None:
         self._hit(self._failed_logins, "login", ip)
 
     def _hit(self, rates: Iterable[RateLimitItem], what: str, ip: str | None) -> bool:
         key = self._key_of(ip)
-        return key is None or all(self._limiter.hit(rate, what, key) for rate in rates)
+        return key is None or self._ask(lambda limits: all(limits.hit(rate, what, key) for rate in rates))
+
+    def _ask(self, question: Callable[[FixedWindowRateLimiter], bool]) -> bool:
+        if self._shared is not None and self._monotonic() >= self._away_until:
+            try:
+                return question(self._shared)
+            except StorageError as error:
+                self._away_until = self._monotonic() + AWAY_SECONDS
+                log.warning("shared limits are away", error=str(error), seconds=AWAY_SECONDS)
+        return question(self._limiter)
+
+
+def _shared_storage(url: str) -> RedisStorage:
+    return RedisStorage(
+        url,
+        wrap_exceptions=True,
+        key_prefix="inkpost:edge",  # others may use the same Redis
+        socket_timeout=STORE_SECONDS,
+        socket_connect_timeout=STORE_SECONDS,
+    )
 
 
 def _parse(rates: str) -> tuple[RateLimitItem, ...]:

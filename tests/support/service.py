@@ -175,7 +175,7 @@ async def open_house(
     async with name_server(zone or {}) as names:
         dns = DnsSettings(servers=("127.0.0.1",), port=names.port, timeout_seconds=0.5, deadline_seconds=1.0)
         config = service_config(folder, relay_port=await world.open(), **{"dns": dns, **overrides})
-        if config.database_url:
+        if config.database_url or (config.data_dir / DATABASE).exists():  # one that was restored
             database = open_database(config)
             migrate(database)
             database.dispose()
