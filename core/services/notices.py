@@ -201,9 +201,18 @@ def _told(failed: OutboxMail, book: Book | None, *, reason: str) -> Problem:
     return Problem(
         "delivery.failed",
         f"“{_title_of(failed, book)}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
-        fix="The book is still in your library. Look at the address of your device before you try again.",
+        fix=f"{_kept(failed, book)} Look at the address of your device before you try again.",
         blocks=(
             Facts((Fact("The mail server said", reason), Fact("Reference", failed.reference))),
             Steps((Step("My devices", "kindle list"), *again)),
         ),
     )
+
+
+def _kept(failed: OutboxMail, book: Book | None) -> str:
+    """Where the reader finds what did not arrive."""
+    if book is not None:
+        return "The book is still in your library."
+    if failed.cause.startswith("digest:"):
+        return "To have your paper by mail, write: digest to mail."
+    return "It is not in your library: “save” and a story's number, in reply to its letter, puts it there."

@@ -18,6 +18,7 @@ from bot.fetch import FetchSettings, HttpFetcher
 from bot.news.issues import IssueBuilder
 from bot.news.pictures import PictureFetcher
 from bot.storage.local import LocalStore
+from core.events import DeliveryFailed
 from core.models import DeliveredStory, Digest, DigestIssue, IssueStory, OutboxMail
 from core.models.issue import IssueState
 from core.models.outbox import OutboxKind
@@ -26,6 +27,7 @@ from core.news.one_click import stopped_letter
 from core.news.schedule import Schedule
 from core.services.digests import Digests
 from core.services.kindle_sync import KindleSyncService
+from core.work import Work
 from tests.factories.feeds import Item, rss, story_text
 from tests.factories.issues import make_picture
 from tests.support.newsroom import IDENTITY, Newsroom, open_newsroom
@@ -312,3 +314,23 @@ async def test_paper_without_pictures_misses_none(press: Press, web: WebServer) 
         colophon = paper.read("EPUB/colophon.xhtml").decode()
     assert "could not be had" not in colophon
     assert web.requests("/p.jpg") == []
+
+
+async def test_paper_that_the_relay_refuses_is_told_as_what_it_is(press: Press, web: WebServer) -> None:
+    await reader(press, web.put("/feed", rss([item(1, press.now)])), kindle=True)
+    press.clock[0] = MORNING
+    await press.tick()
+    (book,) = await press.mails(OutboxKind.DELIVERY)
+
+    def refuse(work: Work) -> None:
+        work.emit(
+            DeliveryFailed(user_id=book.user_id, outbox_id=book.id, rcpt_to=book.rcpt_to, reason="550 5.1.1 nobody")
+        )
+
+    await press.do(refuse)
+
+    (notice,) = await press.notices()
+    text = text_of(parsed(notice))
+    assert "Morning paper, 23 November 2026" in text
+    assert "digest to mail" in text
+    assert "library" not in text
