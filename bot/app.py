@@ -275,6 +275,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 spool=spool,
                 guard=guard,
                 verify=_verifier(engine),
+                security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
             ),
             lmtp=LmtpListener(
                 config.lmtp,

@@ -71,6 +71,14 @@ class ServiceSettings:
     """The name that stands in the From field of answers."""
     hostname: str = ""
     """What the service calls itself in SMTP; the domain where empty."""
+    security_contact: str = ""
+    """Where somebody who found a weakness may write: an address or a URL, told by SMTP's HELP. Where empty it is
+    postmaster@<domain>, whose mail is kept for the operator: `inkpost inbox list`."""
+
+    def __post_init__(self) -> None:
+        if not (self.security_contact.isascii() and self.security_contact.isprintable()):
+            raise ValueError("security_contact is one line of ASCII")
+
     own_senders: bool = False
     """Send each reader's books from an address of their own, books-17@<domain>: readers approve that one at Amazon, and
     what Amazon thinks of one reader's mail does not touch the others'. Mail to these addresses must come to us."""

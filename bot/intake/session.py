@@ -55,6 +55,8 @@ class SmtpService:
     max_message_bytes: int
     max_recipients: int
     plaintext_login_networks: tuple[IPv4Network | IPv6Network, ...]
+    security_contact: str = ""
+    """Told to who asks for HELP."""
 
 
 @dataclass(slots=True)
@@ -122,7 +124,10 @@ class SmtpConnection(LineConnection):
         return True
 
     async def smtp_HELP(self, arg: str) -> None:  # noqa: N802
-        await self.push("214 2.0.0 a mail with the word help says what this service does")
+        contact = self._service.security_contact
+        lines = [*([f"to report a weakness: {contact}"] if contact else []), "a mail with the word help says the rest"]
+        marks = ["-"] * (len(lines) - 1) + [" "]
+        await self.push("\r\n".join(f"214{mark}2.0.0 {line}" for mark, line in zip(marks, lines, strict=True)))
 
     async def smtp_VRFY(self, arg: str) -> None:  # noqa: N802
         await self.push("252 2.5.0 send the mail, and see")  # RFC 5321 3.5.3: without telling who is here

@@ -82,6 +82,7 @@ class SmtpListener(Listener):
         spool: SpoolFolder,
         guard: EdgeGuard,
         verify: Verify | None = None,
+        security_contact: str = "",
     ) -> None:
         """Reads the certificate, and raises OSError (`ssl.SSLError` is one) if it cannot. AUTH needs `verify`."""
         super().__init__(OpenConnections(settings.bounds), grace_seconds=settings.shutdown_grace_seconds)
@@ -98,6 +99,7 @@ class SmtpListener(Listener):
             max_message_bytes=settings.max_message_bytes,
             max_recipients=settings.max_recipients,
             plaintext_login_networks=settings.plaintext_login_networks,
+            security_contact=security_contact,
         )
 
     async def start(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,8 @@ _SELECTOR = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-
 _MAX_NAME = 253
 _ARC_FIELDS = (b"arc-message-signature", b"arc-seal")
 _AAR = b"arc-authentication-results"
+# A bad signature is no error of ours, and the row keeps why. Nobody else is to hear of it: no child of the root logger.
+_SILENT = logging.Logger("dkimpy", level=logging.CRITICAL + 1)  # noqa: LOG001
 _INSTANCE = re.compile(rb"^\s*i\s*=\s*(\d{1,3})\s*;", re.IGNORECASE)
 
 Keys = Mapping[str, str | None]
@@ -262,7 +265,7 @@ class _FromFile(dkim.DomainSigner):
     """Leaves everything to dkimpy but the hash of the body, which it would take of the whole body in memory."""
 
     def __init__(self, block: bytes, body: _BodyHashes) -> None:
-        super().__init__(block + b"\r\n", minkey=MIN_RSA_BITS)
+        super().__init__(block + b"\r\n", minkey=MIN_RSA_BITS, logger=_SILENT)
         self._body = body
 
     def verify_sig(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from logging import Logger
 from typing import Any
 
 from dkim.canonicalization import CanonicalizationPolicy
@@ -16,7 +17,14 @@ class DomainSigner:
     body: bytes | str
     hasher: Any
     signature_algorithm: bytes
-    def __init__(self, message: bytes | None = ..., *, signature_algorithm: bytes = ..., minkey: int = ...) -> None: ...
+    def __init__(
+        self,
+        message: bytes | None = ...,
+        *,
+        logger: Logger = ...,
+        signature_algorithm: bytes = ...,
+        minkey: int = ...,
+    ) -> None: ...
     def verify_sig(
         self,
         sig: dict[bytes, bytes],

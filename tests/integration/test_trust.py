@@ -224,6 +224,14 @@ async def test_new_secret_goes_to_the_registered_address_and_ends_the_old_one(ho
     assert (await ada.asks("list")).subject
 
 
+async def test_help_says_where_to_report_a_weakness(house: House) -> None:
+    async with connected(house.app.smtp_port) as client:
+        reply = await client.say("HELP")
+
+    assert reply.splitlines()[0] == "214-2.0.0 to report a weakness: postmaster@inkpost.test"
+    assert reply.splitlines()[-1].startswith("214 2.0.0 ")
+
+
 async def test_suspended_user_is_nobody_whatever_the_proof(house: House, ada: Person) -> None:
     def suspend(work: Work) -> None:
         accounts = Accounts(work)
