@@ -45,6 +45,7 @@ from bot.news.refresh import FeedRefresher
 from bot.origin import OriginCheck
 from bot.pace import Pacer
 from bot.places import abandoned, own_folder
+from bot.preparing import Preparer
 from bot.process import MailProcessor
 from bot.roles import ALL_ROLES, Role, check_roles
 from bot.sandbox import Sandbox
@@ -70,7 +71,10 @@ TOKEN_KEY = "token.key"
 Observe = Callable[[str, str, float], None]
 Clock = Callable[[], datetime]
 """Aware and UTC."""
-PRELOAD = ("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub")
+PRELOAD = (
+    *("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub"),
+    "core.books.kindle.compiler",
+)
 
 
 class NotMigrated(InkpostError):
@@ -210,6 +214,15 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             journal=journal,
             resends_unknown=config.relay.resends_unknown,
             observe=metrics.delivery_tried,
+            prepare=Preparer(
+                database=engine,
+                blobs=blobs,
+                sandbox=sandbox,
+                identity=identity_of(config),
+                limits=config.books,
+                work_root=work_root,
+                size_limit=transport.size_limit,
+            ).prepare,
         )
         cache = Cache(config.cache)
         stack.push_async_callback(cache.close)

@@ -70,7 +70,9 @@ class Deliverer:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         observe: Callable[[SendResult], None] = lambda _result: None,
+        prepare: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
+        """`prepare` makes the copy of a book that a mail is to carry; None where books are sent as they are."""
         self._database = database
         self._open_blob = open_blob
         self._transport = transport
@@ -83,6 +85,7 @@ class Deliverer:
         self._sleep = sleep
         self._jitter = jitter
         self._observe = observe
+        self._prepare = prepare
 
     async def replay(self, journal: Journal | None = None) -> int:
         """Record what became of the attempts of an earlier process; how many mails it was. Before any of its jobs.
@@ -101,6 +104,8 @@ class Deliverer:
         if (entry := self._journal.find(outbox_id)) is not None:
             await self._record(partial(self._record_entry, entry))
             self._journal.settle(entry)
+        if self._prepare is not None:
+            await self._prepare(outbox_id)
         attempt: AttemptToMake | None = None
 
         async def try_once() -> SendResult | None:

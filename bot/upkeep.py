@@ -12,7 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.transactions import Transactions
 from core.errors import Unavailable
-from core.models import Book, DoomedBlob
+from core.models import Book, Derived, DoomedBlob
 from core.ports import BlobStore
 from core.services.book_manager import BookManager
 from core.services.confirmations import forget_confirmations
@@ -82,6 +82,7 @@ class Upkeep:
         keys = DoomedBlob.all_keys(work.session)
         needed = Inbox(work).needed_texts(keys)
         needed |= {key for key in keys if Book.is_stored_for_somebody(work.session, key)}
+        needed |= {key for key in keys if Derived.is_kept(work.session, key)}
         DoomedBlob.forget(work.session, needed)
         return [key for key in keys if key not in needed]
 

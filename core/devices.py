@@ -21,7 +21,13 @@ class DeviceKind:
     formats: frozenset[BookFormat]
     max_mail_bytes: int
     advice: str
-    """What to do with a format that it does not take."""
+    """What to do with a format that it does not take, and that we cannot make another of."""
+    recipe: str = "fit"
+    """Of its EPUBs (`core.books.kindle.recipes`); `fit` leaves them as they are while they are small enough."""
+    name_length: int = 100
+    """Characters of a file name, without its ending."""
+    knows_convert: bool = False
+    """Whether its gateway converts a PDF that comes under the subject “convert”."""
     quiet_hours: float = 0.0
     """For how long a gateway that confirms nothing may still refuse; 0 for one that is not asked about."""
     a_day: int = 1000
@@ -39,6 +45,8 @@ DEVICE_KINDS = {
             formats=frozenset(map(BookFormat, ("epub", "pdf", "docx", "rtf", "txt", "html"))),
             max_mail_bytes=50 * MB,  # Amazon help 201974220: 50 MB by mail
             advice="Kindles take EPUB, PDF, DOCX, RTF, TXT and HTML by mail. Mail me the book as EPUB.",
+            recipe="minimal",
+            knows_convert=True,
             quiet_hours=2.0,  # refusals come after 16 s to 15 min; mail that was "just a bit delayed" took an hour
             a_day=100,  # Amazon suspends senders of "a large number of documents", and says no number
         ),
@@ -49,6 +57,19 @@ DEVICE_KINDS = {
             formats=frozenset(BookFormat),
             max_mail_bytes=70 * MB,
             advice="",
+            name_length=40,  # longer ones are cut on the device, and then two books have one name
+        ),
+        DeviceKind(
+            key="koreader",
+            name="KOReader",
+            domains=(),  # whatever mailbox it fetches from: said with kind=koreader
+            # KOReader's user guide, "Supported formats"; RTF and ODT are read by no engine of its own.
+            formats=frozenset(
+                map(BookFormat, ("epub", "pdf", "fb2", "mobi", "azw3", "cbz", "docx", "txt", "html", "md"))
+            ),
+            max_mail_bytes=25 * MB,  # a mailbox at Gmail or one like it
+            advice="Mail me the book as EPUB.",
+            name_length=60,
         ),
         DeviceKind(
             key="email",

@@ -150,6 +150,10 @@ class Transport(Protocol):
         """What is wrong with the way out, in one sentence, or None: for `inkpost check` and `/readyz`."""
         ...
 
+    async def size_limit(self) -> int | None:
+        """The largest encoded mail that the next hop takes, as far as it says; None if it does not, or is away."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -15,6 +15,8 @@ class BlobKind(enum.StrEnum):
     COVER = "covers"
     MAIL = "mails"
     """Raw inbound mails that are too large for a row."""
+    COPY = "copies"
+    """Books as a device takes them, made of those that came."""
     ISSUE = "issues"
     """Papers that we made."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core import jobs
 from core.errors import NotFound
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Step, Steps
-from core.mail.grammar import CommandSpec, Example
+from core.mail.grammar import Command, CommandSpec, Example
 from core.models import Book, Device, IssueStory
+from core.services.kindle_sync import Wish
 from core.values import Trust
 from handlers._arguments import phrase
 from handlers._books import meant_book
@@ -18,12 +20,16 @@ from handlers._stories import linked_stories
 SPEC = CommandSpec(
     name="send",
     summary="Send a book to your Kindle",
-    usage=("send <book> [to <device>]",),
+    usage=("send <book> [to <device>]", "send <book> as epub", "send <book> convert"),
     details=(
         "The book is named by its number in the last list, by words of its title, or by the number with # that never "
         "changes. Without “to …” it goes to your default device.\n\n"
         "The answer says that the book is queued. “Sent” is never said for “arrived”: Amazon confirms nothing, so what "
         "can be known is that our mail relay took it, and “status” tells that.\n\n"
+        "A Kindle gets a copy that Amazon takes: faults that it refuses books for are mended, text and pictures stay, "
+        "and “why <book>” says what was changed. What is too large for a mail gets smaller pictures, or goes in "
+        "parts. FB2, comics, ODT and Markdown are made EPUBs; TXT, HTML and DOCX where you write “as epub”. “convert” "
+        "has Amazon convert a PDF.\n\n"
         "In reply to an issue of your paper a number means the story of it."
     ),
     aliases=(
@@ -37,6 +43,7 @@ SPEC = CommandSpec(
     examples=(
         Example("send 2", "the second book of your last list, to your default device"),
         Example("send dune to kobo", "to the device that you called kobo"),
+        Example("send notes as epub", "a text as a book with chapters"),
     ),
     group="Kindle",
 )  # fmt: skip
@@ -45,9 +52,10 @@ SPEC = CommandSpec(
 def handle(request: Request) -> Answer:
     if stories := linked_stories(request):
         return _send_stories(request, stories)
-    book, device = _book_and_device(request)
+    command, wish = _wish(request.command)
+    book, device = _book_and_device(replace(request, command=command))
     mail = request.kindle.send(
-        request.user.id, book, device, cause=f"delivery:{request.cause}", identity=request.identity
+        request.user.id, book, device, cause=f"delivery:{request.cause}", identity=request.identity, wish=wish
     )
     return Answer(
         f"Queued: {book.title} to {device.name}",
@@ -84,6 +92,36 @@ def _send_stories(request: Request, stories: Sequence[IssueStory]) -> Answer:
 
 
 _AMAZON_IS_SILENT = Paragraph("Amazon does not confirm what it takes: look at your Kindle in a few minutes.")
+
+
+_WISHES = {("as", "epub"): Wish.AS_EPUB, ("convert",): Wish.CONVERT}
+
+
+def _wish(command: Command) -> tuple[Command, Wish]:
+    """The command without the words that say how: “as epub” or “convert” behind the book or behind the device."""
+    to = command.phrases.get("to", ())
+    for words, wish in _WISHES.items():
+        length = len(words)
+        for said in (command.words, to):
+            if tuple(word.lower() for word in said[-length:]) == words and len(said) > length:
+                shorter = {key: behind for key, behind in command.phrases.items() if key != "to"}
+                if to:
+                    shorter["to"] = _without_end(to, words)
+                return (
+                    replace(
+                        command,
+                        words=_without_end(command.words, words),
+                        undivided=_without_end(command.undivided, words),
+                        phrases=shorter,
+                    ),
+                    wish,
+                )
+    return command, Wish.AS_IT_IS
+
+
+def _without_end(words: tuple[str, ...], end: tuple[str, ...]) -> tuple[str, ...]:
+    is_there = tuple(word.lower() for word in words[-len(end) :]) == end
+    return words[: -len(end)] if is_there else words
 
 
 def _book_and_device(request: Request) -> tuple[Book, Device]:

@@ -50,6 +50,9 @@ class RelaySettings:
     """A connection that is not used for so long is closed."""
     timeout_seconds: float = 60.0
     """How long an answer to a command may take; a large mail has a second for every 100 KB if that is longer."""
+    max_mail_bytes: int = 0
+    """The provider's cap on a whole encoded mail, where its server does not say it, or says too much; 0 for none.
+    Books are made to fit."""
     final_timeout_seconds: float = 600.0
     """How long the relay may think about a whole mail (RFC 5321 4.5.3.2.6 has ten minutes)."""
     resends_unknown: bool = False

@@ -56,6 +56,9 @@ class MaildirTransport:
             return f"The Maildir {self._folder} cannot be written: {error.strerror}"
         return None if os.access(self._folder / "new", os.W_OK) else f"The Maildir {self._folder} cannot be written."
 
+    async def size_limit(self) -> int | None:
+        return None
+
     async def close(self) -> None:
         pass
 

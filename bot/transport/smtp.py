@@ -38,6 +38,7 @@ class SmtpTransport:
     def __init__(self, settings: RelaySettings, *, ehlo_name: str) -> None:
         self._settings = settings
         self._pool = ConnectionPool(settings, ehlo_name=ehlo_name)
+        self._size_limit: int | None = None
 
     async def send(
         self,
@@ -66,6 +67,17 @@ class SmtpTransport:
             return f"The relay {self._settings.host}:{self._settings.port} cannot be used: {error.reply}"
         await connection.quit()
         return None
+
+    async def size_limit(self) -> int | None:
+        """Asked once; what the operator has set goes before what the relay says, if it is less."""
+        if self._size_limit is None:
+            try:
+                connection = await self._pool.open()
+            except RelayDown:
+                return self._settings.max_mail_bytes or None
+            self._size_limit = connection.size_limit or 0
+            await connection.quit()
+        return min(filter(None, (self._size_limit, self._settings.max_mail_bytes)), default=None)
 
     async def close(self) -> None:
         await self._pool.close()

@@ -11,13 +11,13 @@ from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
 from core.books.zips import Members, open_members
 
-_PICTURE = re.compile(r"(?!__MACOSX/).*\.(jpe?g|png|gif|webp|bmp|avif|tiff?)", re.IGNORECASE | re.DOTALL)
+PICTURE = re.compile(r"(?!__MACOSX/).*\.(jpe?g|png|gif|webp|bmp|avif|tiff?)", re.IGNORECASE | re.DOTALL)
 
 
 def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
     with open_members(path, limits, kind="CBZ") as members:
-        pages = sorted(filter(_PICTURE.fullmatch, members.names), key=_natural_order)
+        pages = sorted(filter(PICTURE.fullmatch, members.names), key=natural_order)
         if not pages:
             raise damaged("comic", "there is no page in it")
         claims = _read_info(members)
@@ -26,7 +26,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         return claims
 
 
-def _natural_order(name: str) -> list[tuple[int, str]]:
+def natural_order(name: str) -> list[tuple[int, str]]:
     """Page 2 before page 10."""
     return [(int(digits or 0), text.casefold()) for digits, text in re.findall(r"(\d{1,18})|(\D+)", name)]
 

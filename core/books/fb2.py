@@ -24,7 +24,7 @@ _END = re.compile(rb"</(?:[\w.-]{1,20}:)?FictionBook\s*>")
 
 def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
-    data = _load(path, limits)
+    data = load_fb2(path, limits)
     end = _DESCRIPTION_END.search(data, 0, _DESCRIPTION_WITHIN)
     # The text behind the description may be fifty megabytes, and is of no interest here.
     root = parse_xml(data[: end.end()] + b"</FictionBook>") if end else None
@@ -36,7 +36,8 @@ def read(path: Path, limits: BookLimits) -> Claims:
     return _claims(description, data, limits=limits)
 
 
-def _load(path: Path, limits: BookLimits) -> bytes:
+def load_fb2(path: Path, limits: BookLimits) -> bytes:
+    """The document, out of its ZIP where it is in one."""
     data = path.read_bytes()
     if data.startswith(b"PK"):
         with open_members(path, limits, kind="FB2") as members:

@@ -21,12 +21,17 @@ def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
     with path.open("rb") as file:
         data = file.read(_HEAD_BYTES)
-    declared = _CHARSET.search(data[:4096])
-    text = decode_text(data, declared=declared[1].decode("ascii") if declared else None)
+    text = decode_html(data)
     # libxml2 reads UTF-8 with this told; a declaration inside of the text would be believed before it.
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
     root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     return _claims(root) if root is not None else Claims()
+
+
+def decode_html(data: bytes) -> str:
+    """A page as text, by the encoding that its head names."""
+    declared = _CHARSET.search(data[:4096])
+    return decode_text(data, declared=declared[1].decode("ascii") if declared else None)
 
 
 def _claims(root: etree._Element) -> Claims:

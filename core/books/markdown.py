@@ -34,6 +34,12 @@ def read(path: Path, limits: BookLimits) -> Claims:
     )
 
 
+def without_front_matter(text: str) -> str:
+    """`text` has LF between its lines."""
+    matter = _FRONT_MATTER.match(text)
+    return text[matter.end() :] if matter else text
+
+
 def _fields(matter: str) -> dict[str, list[str]]:
     """Single values and flat lists; of YAML and TOML no more is used in front matter."""
     fields: dict[str, list[str]] = {}

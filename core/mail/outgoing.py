@@ -172,6 +172,15 @@ def encoded_size(size_bytes: int) -> int:
     return lines * ENCODED_LINE_BYTES + (4 * ((rest + 2) // 3) + 2 if rest else 0)
 
 
+HEAD_ROOM_BYTES: Final = 8192  # of head and closing boundary, which have about one; a head of ten authors has three
+
+
+def most_file_bytes(mail_bytes: int) -> int:
+    """The largest file that a mail of at most so many encoded bytes can carry; 0 or less where it can carry none."""
+    lines, rest = divmod(mail_bytes - HEAD_ROOM_BYTES, ENCODED_LINE_BYTES)
+    return lines * LINE_BYTES + max(0, (rest - 2) // 4 * 3)
+
+
 def boundary(message_id: str) -> str:
     """The boundary of a mail with an attachment. `=_` cannot occur in base64 or quoted-printable (RFC 2045 6.7)."""
     return "=_" + hashlib.sha256(message_id.encode()).hexdigest()[:40]
@@ -261,13 +270,15 @@ def attach(message: EmailMessage, *, message_id: str, file: AttachedFile) -> byt
     return to_bytes(message).removesuffix(closing(message_id).removeprefix(b"\r\n")) + part.encode("ascii")
 
 
-def attachment_name(*, title: str, authors: Sequence[str], storage_key: str, extension: str) -> str:
-    """A name that Kindle, Windows and people can read: `Dune - Frank Herbert.epub`, ASCII, at most 100 characters and
-    the extension. A title that no table can write in ASCII is named by the start of its hash."""
+def attachment_name(
+    *, title: str, authors: Sequence[str], storage_key: str, extension: str, length: int = NAME_LENGTH
+) -> str:
+    """A name that Kindle, Windows and people can read: `Dune - Frank Herbert.epub`, ASCII, at most `length` characters
+    and the extension. A title that no table can write in ASCII is named by the start of its hash."""
     text = " - ".join(part for part in (to_ascii(title), to_ascii(", ".join(authors[:2]))) if part)
     stem = str(sanitize_filename(text.replace("/", "-").replace(":", " -"), platform="universal"))
-    if len(stem) > NAME_LENGTH:
-        stem = stem[:NAME_LENGTH].rpartition(" ")[0] or stem[:NAME_LENGTH]
+    if len(stem) > length:
+        stem = stem[:length].rpartition(" ")[0] or stem[:length]
     stem = stem.strip(" .-,") or f"Book {PurePosixPath(storage_key).stem[:8]}"
     return f"{stem}.{extension}"
 
@@ -281,6 +292,7 @@ def compose_delivery(
     title: str,
     authors: Sequence[str],
     file: AttachedFile,
+    to_be_converted: bool = False,
 ) -> OutgoingMail:
     """A book for a device, in the shape that Amazon takes: a single-part mail, one without a subject or a text, or an
     EPUB of another type than application/epub+zip comes back as "no attachment"."""
@@ -291,7 +303,8 @@ def compose_delivery(
     message["From"] = identity.from_header
     message["To"] = to_address(rcpt_to)
     # Never the title alone: a book called "Convert" would have Amazon convert it.
-    message["Subject"] = subject = f"Book: {plain_title}"
+    # And that word alone where its owner asked for it (Amazon help, "convert").
+    message["Subject"] = subject = "convert" if to_be_converted else f"Book: {plain_title}"
     message["Date"] = date
     message["Message-ID"] = message_id = identity.message_id(reference)
     message["MIME-Version"] = "1.0"

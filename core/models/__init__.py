@@ -7,6 +7,7 @@ from core.models.audit import AuditEntry
 from core.models.book import Book
 from core.models.confirmation import Confirmation
 from core.models.delivered_story import DeliveredStory
+from core.models.derived import Derived
 from core.models.device import Device
 from core.models.digest import Digest
 from core.models.doomed_blob import DoomedBlob
@@ -34,6 +35,7 @@ __all__ = [
     "Book",
     "Confirmation",
     "DeliveredStory",
+    "Derived",
     "Device",
     "Digest",
     "DigestIssue",

@@ -103,6 +103,8 @@ class OutboxMail(Base):
     """What came back after the relay had taken it, in the words of whoever sent it back."""
     settle_at: Mapped[datetime | None] = mapped_column(index=True)
     """When silence becomes an answer: no refusal until then, or no more time to confirm."""
+    wants: Mapped[str] = mapped_column(sa.String(20), default="")
+    """The recipe whose copy it is to carry, until there is one; such a mail is not sent before."""
     rung: Mapped[int] = mapped_column(default=0)
     """How often what it delivers was refused before it was mended and sent as this mail."""
     first_id: Mapped[int | None] = mapped_column(sa.ForeignKey("outbox.id", ondelete="SET NULL"), index=True)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from core.books.works import work_key
 from core.errors import BadRequest, Conflict, NotFound, TooMuch, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
 from core.limits import LIBRARY_LIMITS, LibraryLimits
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book, DoomedBlob, OutboxMail, Shelf, Spelling
+from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.listing import Listing
 from core.models.spelling import folded_words
@@ -211,12 +212,11 @@ class BookManager:
         due = sa.select(Book).where(Book.removed_at <= self._work.now - UNDO_FOR, ~on_its_way)
         gone = self._session.scalars(due).all()
         keys = {key for book in gone for key in (book.storage_key, book.cover_key) if key is not None}
+        keys |= Derived.forget(self._session, (book.id for book in gone))
         for book in gone:
             self._session.delete(book)
         self._session.flush()
-        DoomedBlob.doom(
-            self._session, (key for key in sorted(keys) if not Book.is_stored_for_somebody(self._session, key))
-        )
+        DoomedBlob.doom(self._session, (key for key in sorted(keys) if not _is_needed(self._session, key)))
 
     def _again(self, book: Book, changes: Mapping[str, str]) -> Added:
         if book.removed_at is not None:
@@ -341,3 +341,7 @@ def _checked(key: str, value: str, *, longest: int, may_be_empty: bool = True) -
 def _divided(value: str, divider: str) -> list[str]:
     parts = (part.strip() for part in value.split(divider))
     return list(dict.fromkeys(part for part in parts if part))
+
+
+def _is_needed(session: orm.Session, key: str) -> bool:
+    return Book.is_stored_for_somebody(session, key) or Derived.is_kept(session, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from datetime import timedelta
 
@@ -10,17 +11,32 @@ import sqlalchemy as sa
 from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import BookSent, DeviceAdded, DeviceRemoved
-from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
+from core.mail.outgoing import AttachedFile, Identity, compose_delivery
 from core.models import Book, Device, OutboxMail
 from core.models.outbox import OutboxKind
 from core.pages import Page, fetch_page
 from core.references import new_reference, parse_reference
 from core.services.accounts import checked_address
+from core.services.copies import file_name
 from core.services.outbox import Outbox
 from core.sizes import size_in_words
+from core.values import BookFormat
 from core.work import Work
 
 MAX_DEVICES = 20
+CONVERTED = frozenset(map(BookFormat, ("fb2", "cbz", "md", "odt", "docx", "txt", "html")))
+"""Formats of which we make EPUBs ourselves."""
+
+
+class Wish(enum.Enum):
+    """How a book is to be sent."""
+
+    AS_IT_IS = "as it is"
+    """Or as the device takes it."""
+    AS_EPUB = "as EPUB"
+    CONVERT = "converted by Amazon"
+
+
 _NAME = re.compile(r"[\w][\w-]{0,49}")
 
 
@@ -102,45 +118,50 @@ class KindleSyncService:
         self._work.emit(DeviceRemoved(user_id=user_id, device_id=device.id, address=device.address))
         return device
 
-    def send(self, user_id: int, book: Book, device: Device, *, cause: str, identity: Identity) -> OutboxMail:
-        """Queue a book for a device. Raises `BadRequest` for a format, `TooMuch` for a size that it does not take."""
+    def send(
+        self, user_id: int, book: Book, device: Device, *, cause: str, identity: Identity, wish: Wish = Wish.AS_IT_IS
+    ) -> OutboxMail:
+        """Queue a book for a device. Raises `BadRequest` for a format, `TooMuch` for a size that it does not take.
+
+        Where the device takes a copy and not the file itself, the copy is made before the mail goes, and the reader is
+        told if it cannot be.
+        """
         if book.user_id != user_id or device.user_id != user_id:
             raise NotFound("There is no such book or device.")
         kind = DEVICE_KINDS[device.kind]
-        if book.format not in kind.formats:
-            raise BadRequest(
-                f"{kind.name} does not take {book.format.value.upper()} by mail.", fix=kind.advice, code="device.format"
-            )
+        recipe, sent_format = _recipe(book, kind, wish)
         self._check_pace(user_id, device, kind)
-        reference = new_reference()
         mail = compose_delivery(
             identity=identity.for_reader(user_id),
             rcpt_to=device.address,
-            reference=reference,
+            reference=new_reference(),
             date=self._work.now,
             title=book.title,
             authors=book.authors,
             file=AttachedFile(
                 key=book.storage_key,
                 size_bytes=book.size_bytes,
-                filename=attachment_name(
-                    title=book.title,
-                    authors=book.authors,
-                    storage_key=book.storage_key,
-                    extension=book.format.value,
-                ),
-                media_type=book.format.media_type,
+                filename=file_name(book, kind=kind, key=book.storage_key, book_format=sent_format),
+                media_type=sent_format.media_type,
             ),
+            to_be_converted=wish is Wish.CONVERT,
         )
-        if mail.size_bytes > kind.max_mail_bytes:
+        is_made_to_fit = sent_format is BookFormat.EPUB
+        if mail.size_bytes > kind.max_mail_bytes and not is_made_to_fit:
             raise TooMuch(
                 f"“{book.title}” is {size_in_words(mail.size_bytes)} as a mail, and {kind.name} takes at most "
                 f"{size_in_words(kind.max_mail_bytes)}.",
-                fix="Mail me a smaller edition, such as one without pictures.",
+                fix="Mail me a smaller edition, such as one without pictures, or as EPUB: that I can make fit.",
                 code="device.size",
             )
         row = Outbox(self._work).enqueue(
-            mail, cause=cause, kind=OutboxKind.DELIVERY, user_id=user_id, book_id=book.id, device_id=device.id
+            mail,
+            cause=cause,
+            kind=OutboxKind.DELIVERY,
+            user_id=user_id,
+            book_id=book.id,
+            device_id=device.id,
+            wants=recipe,
         )
         self._work.emit(BookSent(user_id=user_id, book_id=book.id, device_id=device.id, outbox_id=row.id))
         return row
@@ -169,6 +190,29 @@ class KindleSyncService:
         """The user's own delivery of a reference as a person writes it."""
         mine = sa.select(OutboxMail).where(OutboxMail.user_id == user_id, OutboxMail.kind == OutboxKind.DELIVERY)
         return self._session.scalars(mine.where(OutboxMail.reference == parse_reference(reference))).one_or_none()
+
+
+def _recipe(book: Book, kind: DeviceKind, wish: Wish) -> tuple[str, BookFormat]:
+    """What is to be made of a book for a device, "" for nothing, and the format that it is then. `BadRequest`."""
+    name = book.format.value.upper()
+    if wish is Wish.CONVERT and not (book.format is BookFormat.PDF and kind.knows_convert):
+        raise BadRequest(
+            f"Only a PDF on its way to a Kindle can be converted by Amazon, and “{book.title}” is {name}.",
+            fix="Send it without “convert”.",
+            code="device.convert",
+        )
+    if book.format is BookFormat.EPUB:
+        # A sound EPUB that fits needs nothing from `fit`; whether it fits the relay as well is known later.
+        return kind.recipe, BookFormat.EPUB
+    if wish is Wish.AS_EPUB or book.format not in kind.formats:
+        if book.format in CONVERTED:
+            return "epub", BookFormat.EPUB
+        if book.format not in kind.formats or wish is Wish.AS_EPUB:
+            what = (
+                f"{kind.name} does not take {name} by mail" if wish is not Wish.AS_EPUB else f"{name} is not made EPUB"
+            )
+            raise BadRequest(f"{what}.", fix=kind.advice or "Mail me the book as EPUB.", code="device.format")
+    return "", book.format
 
 
 def _in_words(span: timedelta) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core import jobs
 from core.devices import kind_of
-from core.errors import Conflict, NotFound
+from core.errors import BotError, Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
 from core.mail.outgoing import OutgoingMail
 from core.mail.status import clean_reply
@@ -85,11 +85,12 @@ class Outbox:
         book_id: int | None = None,
         device_id: int | None = None,
         heals: OutboxMail | None = None,
+        wants: str = "",
     ) -> OutboxMail:
         """The row of this mail, its job deferred. A second mail of the same `cause` is not made: the first is returned.
 
         So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending. `heals` is the
-        delivery that was refused and of which this is another try.
+        delivery that was refused and of which this is another try; `wants` a recipe, whose copy it carries in the end.
         """
         file = mail.attachment
         row = self._insert(
@@ -101,6 +102,7 @@ class Outbox:
                 "attachment_type": file.media_type if file else None, "size_bytes": mail.size_bytes,
                 "created_at": self._work.now, "state": OutboxState.QUEUED,
                 "rung": heals.rung + 1 if heals else 0, "first_id": (heals.first_id or heals.id) if heals else None,
+                "wants": wants,
             }
         )  # fmt: skip
         if row is None:
@@ -143,6 +145,12 @@ class Outbox:
         written = {"outbox_id": outbox_id, "number": attempt.number, "started_at": self._work.now}
         self._session.execute(_WRITE_ATTEMPT, written)
         return attempt
+
+    def refuse(self, outbox_id: int, error: BotError) -> None:
+        """A mail whose copy cannot be made is not sent: the reader is told what is wrong and how to mend it."""
+        mail = self._locked(outbox_id)
+        if mail is not None and mail.state in OPEN_STATES and mail.wants:
+            self._fail(mail, f"{error.text} {error.fix}".strip())
 
     def postpone(self, outbox_id: int, *, seconds: float) -> None:
         """Say when a mail that could not be tried (the relay is down, its provider's pace) will be; not an attempt."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+import sqlalchemy as sa
+
+from core.models import OutboxMail
 from core.values import BookFormat
 from tests.factories.rows import make_book, make_device
 from tests.support.reader import Reader, facts, problem
@@ -38,14 +42,58 @@ def test_no_device_is_said_and_nothing_is_queued(ada: Reader) -> None:
 
 
 def test_format_that_the_device_refuses_is_said(ada: Reader) -> None:
+    make_book(ada.session, ada.user, format=BookFormat.MOBI)
+    make_device(ada.session, ada.user, is_default=True)
+
+    said = problem(ada.run("send dune"))
+
+    assert said.code == "device.format"
+    assert "Kindles take EPUB" in said.fix
+    assert ada.jobs == []
+
+
+def test_format_that_becomes_an_epub_is_queued_as_one(ada: Reader) -> None:
     make_book(ada.session, ada.user, format=BookFormat.CBZ)
     make_device(ada.session, ada.user, is_default=True)
 
-    assert problem(ada.run("send dune")).code == "device.format"
+    ada.run("send dune")
+
+    (mail,) = ada.session.scalars(sa.select(OutboxMail)).all()
+    assert mail.wants == "epub"
+    assert (mail.attachment_name or "").endswith(".epub")
+
+
+@pytest.mark.parametrize(
+    "line", ["send dune as epub", "send dune to kobo as epub", "send dune as epub to kobo", "send Dune AS EPUB"]
+)
+def test_as_epub_may_stand_behind_the_book_or_the_device(ada: Reader, line: str) -> None:
+    make_book(ada.session, ada.user, format=BookFormat.TXT)
+    make_device(ada.session, ada.user, name="kobo", is_default=True)
+
+    ada.run(line)
+
+    assert [mail.wants for mail in ada.session.scalars(sa.select(OutboxMail))] == ["epub"]
+
+
+def test_convert_may_be_a_title(ada: Reader) -> None:
+    make_book(ada.session, ada.user, title="Convert")
+    make_device(ada.session, ada.user, is_default=True)
+
+    assert facts(ada.run("send convert"))["Book"] == "Convert"
+
+
+def test_only_a_pdf_is_converted(ada: Reader) -> None:
+    make_book(ada.session, ada.user)
+    make_book(ada.session, ada.user, title="Sheet", format=BookFormat.PDF)
+    make_device(ada.session, ada.user, is_default=True)
+
+    assert problem(ada.run("send dune convert")).code == "device.convert"
+    ada.run("send sheet convert")
+    assert [mail.subject for mail in ada.session.scalars(sa.select(OutboxMail))] == ["convert"]
 
 
 def test_book_too_big_for_the_device_is_said(ada: Reader) -> None:
-    make_book(ada.session, ada.user, size_bytes=40_000_000)  # 54 MB in base64
+    make_book(ada.session, ada.user, size_bytes=40_000_000, format=BookFormat.PDF)  # 54 MB in base64
     make_device(ada.session, ada.user, is_default=True)
 
     assert problem(ada.run("send dune")).code == "device.size"

@@ -53,6 +53,7 @@ class MortalTransport:
         self._inner = inner
         self._fate = fate
         self.check = inner.check
+        self.size_limit = inner.size_limit
         self.close = inner.close
 
     async def send(

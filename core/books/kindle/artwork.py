@@ -35,7 +35,7 @@ _LETTERS: Final = re.compile("[^\x00-\u052f\u1e00-\u206f\u20a0-\u22ff]")
 def convert_pictures(book: Copy, patch: Patch) -> None:
     """WebP, AVIF and their like become JPEG, or PNG where they are flat or transparent."""
     found = {item.name: item for item in book.package.items if item.name and item.media_type in _CONVERTED}
-    drawn = {name: made for name, item in found.items() if (made := _converted(_data(book, name))) is not None}
+    drawn = {name: made for name, item in found.items() if (made := as_shown(_data(book, name))) is not None}
     _replace(book, patch, {name: found[name] for name in drawn}, drawn, what="a kind that Kindles do not show")
 
 
@@ -143,8 +143,8 @@ def _as_jpeg(data: bytes) -> bytes | None:
     return out.getvalue()
 
 
-def _converted(data: bytes | None) -> tuple[str, bytes] | None:
-    """Suffix and bytes; None for what cannot be read."""
+def as_shown(data: bytes | None) -> tuple[str, bytes] | None:
+    """A picture of any kind as one that Kindles show: suffix and bytes; None for what cannot be read."""
     image = _opened(data) if data is not None else None
     if image is None:
         return None

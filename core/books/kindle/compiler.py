@@ -12,30 +12,18 @@ from typing import Final
 
 from core.books.epub import refuse_drm
 from core.books.kindle.harm import harm_of, picture_count, text_of
+from core.books.kindle.order import Fix
 from core.books.kindle.rules import RULES, Rule
-from core.books.kindle.working import PAGE_BYTES, Change, Copy, Patch
+from core.books.kindle.working import PAGE_BYTES, Copy, Patch
 from core.books.limits import DEFAULT_LIMITS, BookLimits
 from core.books.refusals import damaged
 from core.books.zips import open_members
 from core.errors import BotError
 
-NAME: Final = "kindle-safe"
-VERSION: Final = 1
-"""To be raised with every change of a rule: copies of older versions are made anew when they are wanted."""
 MAX_TEXT_BYTES: Final = 48 * 1024 * 1024
 """Of all pages and styles together: their trees have ten times as much, and a worker has 512 MB."""
 SHOWN_CHANGES: Final = 12
 """Of one rule, in the list for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """What one rule changed."""
-
-    rule: str
-    changes: tuple[Change, ...]
-    count: int
-    """Of all changes; `changes` are the first of them."""
 
 
 @dataclass(frozen=True, slots=True)

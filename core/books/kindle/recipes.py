@@ -1,24 +1,22 @@
-"""Recipes: ways from a book to a copy for a device, from the gentlest to the strongest. What a healing ladder climbs.
-
-Each reads one file and writes into a folder of its own. `cook` is the one door, for worker processes; a copy is kept
-under the recipe's name and version, so that a recipe that changes gets a higher version.
-"""
+"""The recipes themselves. Each reads one file and writes into a folder of its own; see `order.cook`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from core.books.kindle.compiler import Compiled, Fix, compile_book
+from core.books.convert import Facts, convert_to_epub
+from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.fit import half_size, open_fitted, write_parts
 from core.books.kindle.harm import picture_count, text_of
+from core.books.kindle.order import RECIPES, Change, Dish, Fix, Made, Order
 from core.books.kindle.rebuild import Label, label_of, write_rebuilt
 from core.books.kindle.retypeset import plan_of
-from core.books.kindle.working import Change, Copy
-from core.books.limits import DEFAULT_LIMITS, BookLimits
+from core.books.kindle.working import Copy
+from core.books.limits import BookLimits
 from core.books.making import make_epub
 from core.books.refusals import damaged
 from core.books.word import write_docx
@@ -27,60 +25,15 @@ from core.sizes import size_in_words
 from core.values import BookFormat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is wanted of a copy."""
-
-    title: str
-    """As the library has it; stands in what is made anew, and in the names of parts."""
-    authors: tuple[str, ...] = ()
-    filename: str = ""
-    budget_bytes: int | None = None
-    """Of one file; None for as large as it is."""
-    limits: BookLimits = DEFAULT_LIMITS
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One file for one mail."""
-
-    path: Path
-    format: BookFormat
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dish:
-    """What came of it: no files where the original is as good as the copy would be."""
-
-    recipe: str
-    version: int
-    files: tuple[Made, ...]
-    fixes: tuple[Fix, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """A function from a file to files. Raises a `BotError` where it cannot be done, with what to do instead."""
-
-    name: str
-    version: int
-    does: str
-    """For the person whose book it is."""
-    makes: BookFormat
-    cook: Callable[[Path, Path, Order], Dish]
-
-
-def cook(name: str, source: Path, folder: Path, order: Order) -> Dish:
-    """Make the recipe `name` of the EPUB at `source` in the new folder `folder`. Blocks; changes no original."""
-    return RECIPES[name].cook(source, folder, order)
-
-
 def _minimal(source: Path, folder: Path, order: Order) -> Dish:
     target = folder / "copy.epub"
     compiled = compile_book(source, target, filename=order.filename, limits=order.limits)
     files = (Made(target, BookFormat.EPUB, order.title),) if compiled.is_written else ()
     return fitted("minimal", source, files, compiled.fixes, folder, order)
+
+
+def _fit(source: Path, folder: Path, order: Order) -> Dish:
+    return fitted("fit", source, (), (), folder, order)
 
 
 def _rebuilt(source: Path, folder: Path, order: Order) -> Dish:
@@ -129,7 +82,7 @@ def _docx(source: Path, folder: Path, order: Order) -> Dish:
     if budget is not None and target.stat().st_size > budget:
         raise damaged("book", f"as a document it is larger than the {size_in_words(budget)} that a mail may have")
     fix = _fix("docx", "the book was written as a Word document")
-    return Dish("docx", 1, (Made(target, BookFormat.DOCX, order.title),), (*compiled.fixes, fix))
+    return Dish("docx", RECIPES["docx"].version, (Made(target, BookFormat.DOCX, order.title),), (*compiled.fixes, fix))
 
 
 def _split(source: Path, folder: Path, order: Order) -> Dish:
@@ -172,7 +125,7 @@ def fitted(
     recipe: str, source: Path, files: tuple[Made, ...], fixes: tuple[Fix, ...], folder: Path, order: Order
 ) -> Dish:
     """The dish within the order's budget: as it is, with smaller pictures, or in parts. Raises `TooMuch`."""
-    version = RECIPES[recipe].version if recipe in RECIPES else 1
+    version = RECIPES[recipe].version
     path, budget = files[0].path if files else source, order.budget_bytes
     if budget is None or path.stat().st_size <= budget:
         return Dish(recipe, version, files, fixes)
@@ -212,37 +165,27 @@ def _mend_part(path: Path, *, limits: BookLimits) -> None:
         mended.replace(path)
 
 
+def _epub(source: Path, folder: Path, order: Order) -> Dish:
+    target, copy = folder / "converted.epub", folder / "copy.epub"
+    facts = Facts(title=order.title, authors=order.authors)
+    convert_to_epub(source, target, book_format=order.format, facts=facts, limits=order.limits)
+    compiled = compile_book(target, copy, filename=order.filename, limits=order.limits)
+    path = copy if compiled.is_written else target
+    fix = _fix("epub", f"the book was {order.format.value.upper()} and became an EPUB")
+    return fitted("epub", source, (Made(path, BookFormat.EPUB, order.title),), (fix,), folder, order)
+
+
 def _fix(rule: str, what: str) -> Fix:
     return Fix(rule, (Change("", what),), 1)
 
 
-RECIPES: Final = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            name="minimal",
-            version=1,
-            does="mends what Amazon is known to refuse, and nothing else",
-            makes=BookFormat.EPUB,
-            cook=_minimal,
-        ),
-        Recipe(
-            name="rebuilt",
-            version=1,
-            does="makes the package and the table of contents anew; the pages stay",
-            makes=BookFormat.EPUB,
-            cook=_rebuilt,
-        ),
-        Recipe(
-            name="retypeset",
-            version=1,
-            does="sets every page anew: words, pictures and links, in our own style",
-            makes=BookFormat.EPUB,
-            cook=_retypeset,
-        ),
-        Recipe(name="docx", version=1, does="writes the book as a Word document", makes=BookFormat.DOCX, cook=_docx),
-        Recipe(name="split", version=1, does="sends the book in parts", makes=BookFormat.EPUB, cook=_split),
-    )
+COOKS: Final[dict[str, Callable[[Path, Path, Order], Dish]]] = {
+    "fit": _fit,
+    "epub": _epub,
+    "minimal": _minimal,
+    "rebuilt": _rebuilt,
+    "retypeset": _retypeset,
+    "docx": _docx,
+    "split": _split,
 }
-LADDER: Final = tuple(RECIPES)
-"""In the order in which they are tried."""
+"""The names are those of `order.RECIPES`."""

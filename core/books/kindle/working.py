@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 
 from lxml import etree
 
+from core.books.kindle.order import Change
 from core.books.kindle.zipping import MIMETYPE, ZipWriter
 from core.books.refusals import damaged, hostile
 from core.books.xml import attribute, children, find, local_name
@@ -47,15 +48,6 @@ _BOMBS: Final = frozenset({etree.ErrorTypes.ERR_ENTITY_LOOP, etree.ErrorTypes.ER
 Tree = etree._ElementTree
 Content = str | bytes | Tree
 """A file is what it is in the archive, under a name that may be another one by now; or new bytes; or a new tree."""
-
-
-class Change(NamedTuple):
-    """One thing that a rule did, for the person whose book it is."""
-
-    place: str
-    """The file in the book, "" for the book as a whole."""
-    what: str
-    """A clause: "the language “English” became “en”"."""
 
 
 class Item(NamedTuple):

@@ -14,7 +14,7 @@ from tests.factories.kindle_books import ONE, OPF, faulty, put, write
 
 
 def rule(apply: Callable[[Copy, Patch], None]) -> Rule:
-    return Rule(name="vandal", mends="", reason="", source="", apply=apply)
+    return Rule(name="vandal", apply=apply)
 
 
 def lose_text(book: Copy, patch: Patch) -> None:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.fit import open_fitted
-from core.books.kindle.recipes import LADDER, RECIPES, Dish, Order, cook
+from core.books.kindle.order import LADDER, RECIPES, Dish, Order, cook
+from core.books.kindle.recipes import COOKS
+from core.books.kindle.words import RECIPE_WORDS
 from core.books.limits import DEFAULT_LIMITS
 from core.books.open import open_book
 from core.errors import TooMuch
@@ -122,5 +124,6 @@ def test_what_fits_nowhere_is_told(tmp_path: Path) -> None:
         made("minimal", tmp_path, faulty(_photographs), Order(title="A Tale", budget_bytes=5000))
 
 
-def test_recipes_have_names_versions_and_words() -> None:
-    assert all(recipe.version >= 1 and recipe.does for recipe in RECIPES.values())
+def test_recipes_have_cooks_and_words() -> None:
+    assert RECIPES.keys() == COOKS.keys() == RECIPE_WORDS.keys()
+    assert set(LADDER) <= RECIPES.keys()

@@ -12,6 +12,7 @@ import pytest
 
 from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.rules import RULES
+from core.books.kindle.words import RULE_WORDS
 from core.errors import BotError
 from tests.factories.kindle_books import (
     CSS,
@@ -210,8 +211,8 @@ def test_every_rule_has_a_faulty_book() -> None:
 
 
 def test_rules_say_why_and_where_that_is_said() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES)
-    assert all(rule.mends and rule.reason and rule.source for rule in RULES)
+    assert list(RULE_WORDS) == [rule.name for rule in RULES]
+    assert all(all(words) for words in RULE_WORDS.values())
 
 
 # -- what the copies hold
