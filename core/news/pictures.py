@@ -17,6 +17,7 @@ QUALITY: Final = 82
 SMALLEST: Final = 32  # pixels of a side: less is an ornament
 MOST_PIXELS: Final = 60_000_000  # before anything is decoded: a decompression bomb is refused by its own header
 UNTOUCHED_BYTES: Final = 400_000  # a JPEG that fits and is no larger goes through as it is
+HARDLY_LARGER: Final = 1.1
 FLAT_COLOURS: Final = 256  # drawings have no more, and stay sharp as PNG
 _MEDIA_TYPES: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif"}
 
@@ -38,7 +39,12 @@ def fit_picture(
 
 
 def refit(picture: FittedPicture, *, quality: int, most_width: int, most_height: int) -> FittedPicture:
-    """The same picture, smaller; as it is where that would not make it smaller."""
+    """The same picture, smaller; as it is where that would not make it smaller.
+
+    One that is hardly larger than it may be keeps its size: scaling takes three times as long as writing it anew.
+    """
+    if picture.width <= most_width * HARDLY_LARGER and picture.height <= most_height * HARDLY_LARGER:
+        most_width, most_height = max(most_width, picture.width), max(most_height, picture.height)
     smaller = fit_picture(picture.content, most_width=most_width, most_height=most_height, quality=quality)
     if picture.media_type == "image/jpeg" and smaller is not None and smaller.content == picture.content:
         smaller = _recoded(picture.content, quality=quality)

@@ -33,6 +33,7 @@ from core.models.read_later import ReadState
 from core.models.subscription import LONGEST_NAME
 from core.news import quality
 from core.news.canonical import fold
+from core.news.duplicates import content_changed
 from core.news.issue import FeedTrouble, Issue, Story
 from core.news.quality import Score, Scored, StoryFacts, Taste, Wish, choose, score
 from core.news.schedule import Schedule, Target, last_due, next_due
@@ -399,7 +400,35 @@ def _candidates(
             continue
         if is_updated or article.dated_at >= subscriptions[article.feed_id].since:
             articles[article.story_id].append((article, is_updated))
-    return {story_id: _best(found, subscriptions) for story_id, found in articles.items()}
+    _drop_known_updates(session, articles, user_id=digest.user_id, feed_ids=subscriptions)
+    return {story_id: _best(found, subscriptions) for story_id, found in articles.items() if found}
+
+
+def _drop_known_updates(
+    session: Session, articles: dict[int, list[tuple[Article, bool]]], *, user_id: int, feed_ids: Iterable[int]
+) -> None:
+    """Leave out updates that say what another feed of the reader's said before: they have had that version."""
+    updated = [story_id for story_id, found in articles.items() if any(is_updated for _, is_updated in found)]
+    if not updated:
+        return
+    last_told = sa.func.coalesce(Article.changed_at, Article.first_seen_at)
+    rows = session.execute(
+        sa.select(Article.story_id, ArticleText)
+        .join(ArticleText, ArticleText.article_id == Article.id)
+        .join(DeliveredStory, DeliveredStory.story_id == Article.story_id)
+        .where(DeliveredStory.user_id == user_id, Article.story_id.in_(updated), Article.feed_id.in_(feed_ids))
+        .where(last_told <= DeliveredStory.delivered_at)
+    )
+    had: dict[int, list[str]] = defaultdict(list)
+    for story_id, kept in rows:
+        had[story_id or 0].append(kept.text)
+    for story_id in updated:
+        texts = _texts(session, [article.id for article, _ in articles[story_id]])
+        articles[story_id] = [
+            (article, is_updated)
+            for article, is_updated in articles[story_id]
+            if article.id not in texts or all(content_changed(text, texts[article.id].text) for text in had[story_id])
+        ]
 
 
 def _best(found: Sequence[tuple[Article, bool]], subscriptions: Mapping[int, Subscription]) -> _Candidate:

@@ -345,7 +345,7 @@ class NewsAggregator:
         article.title, article.authors = title or article.title, authors or article.authors
         article.is_stub = False
         self._keep_text(article, entry)
-        Stories(self._session).file_again(article, entry)
+        Stories(self._session, now=self._work.now).file_again(article, entry)
 
     # Inside ------------------------------------------------------------------------------------------------------
 
@@ -422,7 +422,7 @@ class NewsAggregator:
                     new[key] = self._article(feed, entry, is_old=is_first and place >= UNDATED_STORIES), entry
         self._session.add_all(article for article, _ in new.values())
         self._session.flush()
-        Stories(self._session).file_new(list(new.values()))
+        Stories(self._session, now=self._work.now).file_new(list(new.values()))
         return list(new.values())
 
     def _article(self, feed: Feed, entry: ReadEntry, *, is_old: bool) -> Article:

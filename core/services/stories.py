@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,15 +12,16 @@ from sqlalchemy.orm import Session
 from core.models import Article, ArticleKey, ArticleText
 from core.models.article import KEYS_A_STATEMENT
 from core.models.article_key import CANDIDATES
-from core.news.duplicates import Fingerprint, same_story
+from core.news.duplicates import Fingerprint, content_changed, same_story
 from core.news.reading import ReadEntry
 
 
 class Stories:
     """Files articles under their stories. One at a time, in the order given: who comes first is the story."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, now: datetime) -> None:
         self._session = session
+        self._now = now
         self._by_key: defaultdict[int, list[int]] = defaultdict(list)
         """Articles that were filed here and whose keys are not in the table yet."""
 
@@ -36,10 +38,11 @@ class Stories:
         )
         by_address = self._by_address([entry.url_key for _, entry in found if entry.url_key is not None])
         for article, entry in found:
-            story_id = by_address.get(entry.url_key) if entry.url_key is not None else None
-            article.story_id = story_id or self._alike(article, entry) or article.id
-            if entry.url_key is not None:
-                by_address.setdefault(entry.url_key, article.story_id)
+            same = by_address[entry.url_key] if entry.url_key is not None else []
+            article.story_id = same[0].story_id if same else self._alike(article, entry) or article.id
+            if any(other.feed_id == article.feed_id for other in same) and self._is_changed(same, article, entry):
+                article.changed_at = self._now  # its feed gave it another guid, and another text
+            same.append(article)
             for key in set(entry.fingerprint.keys):
                 self._by_key[key].append(article.id)
         self._keep_keys({"key": key, "article_id": one} for key, ids in self._by_key.items() for one in ids)
@@ -57,16 +60,21 @@ class Stories:
         self._keep_keys({"key": key, "article_id": article.id} for key in set(entry.fingerprint.keys) - there)
         self._session.flush()
 
-    def _by_address(self, url_keys: Sequence[str]) -> dict[str, int]:
-        """The stories of the articles that have these addresses, the oldest of each."""
-        stories: dict[str, int] = {}
+    def _by_address(self, url_keys: Sequence[str]) -> defaultdict[str, list[Article]]:
+        """The articles that have these addresses and a story, the oldest first."""
+        found: defaultdict[str, list[Article]] = defaultdict(list)
         for start in range(0, len(url_keys), KEYS_A_STATEMENT):
             some = url_keys[start : start + KEYS_A_STATEMENT]
-            known = sa.select(Article.url_key, Article.story_id).where(Article.url_key.in_(some)).order_by(Article.id)
-            for url_key, story_id in self._session.execute(known):
-                if url_key is not None and story_id is not None:
-                    stories.setdefault(url_key, story_id)
-        return stories
+            known = sa.select(Article).where(Article.url_key.in_(some), Article.story_id.is_not(None))
+            for article in self._session.scalars(known.order_by(Article.id)):
+                found[article.url_key or ""].append(article)
+        return found
+
+    def _is_changed(self, same: Sequence[Article], article: Article, entry: ReadEntry) -> bool:
+        """Whether its text is none that its feed had at this address before."""
+        ids = [other.id for other in same if other.feed_id == article.feed_id]
+        kept = self._session.scalars(sa.select(ArticleText).where(ArticleText.article_id.in_(ids))).all()
+        return bool(kept) and all(content_changed(one.text, entry.reading.text) for one in kept)
 
     def _alike(self, article: Article, entry: ReadEntry) -> int | None:
         keys = entry.fingerprint.keys
