@@ -1,4 +1,4 @@
-"""Kind `smtp`: conversations with our listener. Protocol cases, end-of-data smuggling, STARTTLS injection.
+"""Kind `smtp`: conversations with our listeners, our conversations with relays and mailboxes, and others' mails.
 
 The server is a whole intake on a fresh folder for each case, so that what was stored by a case can be counted.
 """
@@ -24,29 +24,20 @@ from rich.table import Table
 
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
+from tests.corpus.outcome import Outcome
+from tests.corpus.smtp_dialogues import run_dialogue
+from tests.corpus.smtp_imap import run_fetches, run_responses
+from tests.corpus.smtp_relay import run_client_tls, run_fault
+from tests.corpus.smtp_vectors import run_vector
 from tests.support.certificates import make_certificate
-from tests.support.intake import Intake, running_intake, until
+from tests.support.intake import Intake, running_intake, running_lmtp, until
 from tests.support.smtp_client import RawClient, connected
 
 HOST = "mx.books.example"
 IDLE_SECONDS = 1.0  # for the case that drips; all others are done in milliseconds
-NOT_OURS = {
-    "lmtp-helo": "of an LMTP port, where EHLO is unknown; this is SMTP",
-    "smtp-client-response-injection": "of our client to a relay",
-    "smtp-client-strip": "of our client to a relay",
-}
 END_OF_DATA = re.compile(rb"(?:^|\r\n)\.\r\n")
 
 Case = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`problem` is "" where the case went as its manifest wants; `skipped` says why it was not run."""
-
-    case: str
-    problem: str = ""
-    skipped: str = ""
 
 
 def cases(corpus: Path, *folders: str) -> list[Path]:
@@ -60,14 +51,14 @@ FOLDERS = ("smtp/protocol-cases", "security/smuggling", "security/starttls")
 def run_case(file: Path) -> Outcome:
     """Blocks; in an event loop of its own."""
     case: Case = json.loads(file.read_text("utf-8"))
-    if case["id"] in NOT_OURS:
-        return Outcome(case["id"], skipped=NOT_OURS[case["id"]])
+    if case["id"].startswith("smtp-client-"):
+        return run_client_tls(file)
     play = _SPECIAL.get(case["id"]) or _BY_FOLDER[file.parent.name]
     return Outcome(case["id"], problem=asyncio.run(_play(play, case)))
 
 
 async def _play(play: Play, case: Case) -> str:
-    async with _server() as server:
+    async with _lmtp_server() if case["id"].startswith("lmtp-") else _server() as server:
         return await play(case, server)
 
 
@@ -88,6 +79,13 @@ async def _server() -> AsyncIterator[Server]:
         settings = SmtpSettings(port=0, certificate_file=str(certificate), idle_timeout_seconds=IDLE_SECONDS)
         async with running_intake(place, settings=settings) as intake, connected(intake.port) as client:
             yield Server(intake, client, trust)
+
+
+@asynccontextmanager
+async def _lmtp_server() -> AsyncIterator[Server]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_lmtp(Path(folder)) as intake, connected(intake.port) as client:
+            yield Server(intake, client, ssl.create_default_context())
 
 
 async def _protocol(case: Case, server: Server) -> str:
@@ -193,22 +191,37 @@ _SPECIAL: dict[str, Play] = {
 }
 
 
+def _of_files(play: Callable[[Path], Outcome], pattern: str = "*") -> Callable[[Path], list[Outcome]]:
+    return lambda folder: [play(file) for file in sorted(folder.glob(pattern))]
+
+
+SETS: dict[str, Callable[[Path], list[Outcome]]] = {
+    **{name: _of_files(run_case, "*.json") for name in FOLDERS},
+    "smtp/exim-dialogues": _of_files(run_dialogue),
+    "smtp/postfix-vectors": _of_files(run_vector),
+    "smtp/haraka": _of_files(run_vector),
+    "smtp/smarthost-faults": _of_files(run_fault),
+    "smtp/imap-fetch": run_fetches,
+    "smtp/imap-responses": run_responses,
+}
+
+
 def run(folder: Path) -> bool:
-    """A table of all cases, a line each that did not go as it should, and one of totals. True where all did."""
-    set_up_logs(LogSettings(level="warning", style="console"), stream=sys.stderr)
-    table = Table("folder", "cases", "as wanted", "not", "skipped", box=None)
+    """A table of all sets, a line for each case that did not go as it should, and one of totals. True if all did."""
+    set_up_logs(LogSettings(level="error", style="console"), stream=sys.stderr)
+    table = Table("folder", "cases", *_RESULTS, box=None)
     totals: Counter[str] = Counter()
-    for name in FOLDERS:
-        outcomes = [run_case(file) for file in cases(folder.parent, name)]
-        found = Counter("not" if one.problem else "skipped" if one.skipped else "as wanted" for one in outcomes)
+    for name, play in SETS.items():
+        outcomes = play(folder.parent / name)
+        found = Counter(one.result for one in outcomes)
         table.add_row(name, *(str(number) for number in (len(outcomes), *(found[key] for key in _RESULTS))))
         totals += found
         for outcome in outcomes:
-            if outcome.problem or outcome.skipped:
-                print(f"{outcome.case}: {outcome.problem or 'skipped, ' + outcome.skipped}")
-    Console().print(table)
+            if outcome.words:
+                print(f"{name} {outcome.case}: {outcome.words}")
+    Console(width=120).print(table)
     print(f"{totals.total()} cases: " + ", ".join(f"{totals[key]} {key}" for key in _RESULTS))
     return totals.total() > 0 and not totals["not"]
 
 
-_RESULTS = ("as wanted", "not", "skipped")
+_RESULTS = ("as wanted", "differs", "not", "skipped")

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from tests.corpus.manifest import corpus_folder
-from tests.corpus.security import arc, authres, dkim, dmarc, espoofer, families, judge, spf
+from tests.corpus.security import arc, authres, dkim, dmarc, espoofer, families, injection, judge, loops, spf
 from tests.corpus.security._outcome import NEEDED_SHARE, Outcome, Result
 
 FOLDER = corpus_folder() / "security"
@@ -15,7 +15,9 @@ FOLDER = corpus_folder() / "security"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="there is no corpus: set INKPOST_CORPUS")
 
 
-@pytest.mark.parametrize("family", [arc, authres, dkim, dmarc, espoofer, spf], ids=lambda family: family.__name__)
+@pytest.mark.parametrize(
+    "family", [arc, authres, dkim, dmarc, espoofer, injection, loops, spf], ids=lambda family: family.__name__
+)
 def test_family_goes_as_its_sources_state(family: ModuleType) -> None:
     outcomes = [one for name in family.SETS for one in family.run_set(FOLDER / name)]
 
