@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import tempfile
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import trustme
 from pydantic import SecretStr
 
 from bot.transport.connections import RelaySettings, Security
@@ -18,7 +18,6 @@ from bot.transport.smtp import SmtpTransport
 from core.ports import Deferred, Delivered, Refused, SendResult
 from tests.corpus.outcome import Outcome
 from tests.support.bodies import text_body
-from tests.support.certificates import make_certificate
 from tests.support.smtp_sink import Phase, Say, SmtpSink
 
 Case = dict[str, Any]
@@ -132,6 +131,16 @@ async def _strip(plaintext: bytes) -> str:
 
 async def _injection(plaintext: bytes) -> str:
     """What somebody on the way wrote behind the 220 to STARTTLS is no answer to what is asked inside of TLS."""
+    usual, said = await _start_tls(b"220 go ahead\r\n")
+    if said[:1] != ["EHLO"]:
+        return f"the control went to no EHLO inside of TLS: {usual}, {said}"
+    result, said = await _start_tls(plaintext)
+    good = not isinstance(result, Delivered) and "AUTH" not in said and said[:1] in ([], ["EHLO"])
+    return "" if good else f"{result} after {said} inside of TLS"
+
+
+async def _start_tls(plaintext: bytes) -> tuple[SendResult, list[str]]:
+    """A mail to a relay that answers STARTTLS so, and the verbs that it hears inside of TLS. It never offers AUTH."""
     inside: list[str] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,15 +155,13 @@ async def _injection(plaintext: bytes) -> str:
             writer.write(b"250 relay\r\n")
         writer.close()
 
-    with tempfile.TemporaryDirectory() as folder:
-        file, _ = make_certificate(Path(folder), "127.0.0.1")
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(file)
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with authority.cert_pem.tempfile() as ca_file:
         server = await asyncio.start_server(_quietly(talk), "127.0.0.1", 0)
         async with server:
-            result = await _send_by_tls(server.sockets[0].getsockname()[1], ca_file=str(file))
-    good = not isinstance(result, Delivered) and "AUTH" not in inside and inside[:1] in ([], ["EHLO"])
-    return "" if good else f"{result} after {inside} inside of TLS"
+            return await _send_by_tls(server.sockets[0].getsockname()[1], ca_file=ca_file), inside
 
 
 def _quietly(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from pathlib import Path
 
 import pytest
+import trustme
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot.check import check_everything
 from bot.config import Config
 from bot.intake import imap_connection
 from bot.intake.imap import ImapSettings
-from bot.intake.imap_connection import ImapConnection, ImapDown
+from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown
+from bot.transport import Security
 from tests.corpus.manifest import corpus_folder
 from tests.corpus.smtp_imap import responses, visit
 from tests.support.hostile_imap import MAIL, hostile_imap, sane
@@ -146,6 +150,65 @@ async def test_mail_that_cannot_be_fetched_does_not_keep_the_others_back(tmp_pat
         async with fetching(tmp_path, server.account(), retry_seconds=0.001) as house:
             await until(house.mails)
     assert "imap_mail_passed_over" in {line["event"] for line in logs}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def offering_starttls(tag: str, command: str) -> bytes:
+    offer = b"* CAPABILITY IMAP4rev1 STARTTLS IDLE\r\n" if command == "CAPABILITY" else b""
+    return offer + (f"{tag} OK done\r\n".encode() if offer else sane(tag, command))
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+@pytest.mark.parametrize("is_ours", [True, False], ids=["known", "stranger"])
+def test_password_goes_to_the_server_that_we_know(authority: trustme.CA, security: Security, is_ours: bool) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    (authority if is_ours else trustme.CA()).issue_cert("127.0.0.1").configure_cert(context)
+    is_implicit = security is Security.TLS
+    with (
+        authority.cert_pem.tempfile() as ca_file,
+        hostile_imap(offering_starttls, tls=context, is_implicit=is_implicit) as server,
+    ):
+        connection = ImapConnection(server.account(security, ca_file=ca_file))
+        if is_ours:
+            with connection:
+                assert connection.select().uid_validity == 7
+        else:
+            with pytest.raises(ImapDown, match="certificate"):
+                connection.__enter__()
+        assert server.logins == is_ours
+
+
+def test_server_that_does_not_offer_tls_does_not_get_the_password() -> None:
+    with hostile_imap() as server:
+        with pytest.raises(ImapDown, match="STARTTLS"):
+            ImapConnection(server.account(Security.STARTTLS)).__enter__()
+        assert server.logins == 0
+
+
+def test_what_was_said_in_the_clear_is_not_heard_inside_of_tls(authority: trustme.CA) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def injecting(tag: str, command: str) -> bytes:
+        said = offering_starttls(tag, command)
+        return said + b"* PREAUTH\r\n* 99 EXISTS\r\nX1 OK in\r\n" if command == "STARTTLS" else said
+
+    with authority.cert_pem.tempfile() as ca_file, hostile_imap(injecting, tls=context) as server:
+        try:
+            with ImapConnection(server.account(Security.STARTTLS, ca_file=ca_file)) as connection:
+                assert connection.select().uid_validity == 7
+                assert server.logins == 1
+        except ImapDown:
+            assert server.logins == 0
+
+
+def test_login_in_the_clear_is_for_this_machine_only() -> None:
+    with pytest.raises(ValueError, match="security"):
+        ImapAccount("mail.example", "user", SecretStr("secret"), security=Security.PLAIN)
 
 
 async def test_service_stops_while_a_server_is_silent(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -43,37 +45,53 @@ class HostileImap:
     answer: Answer = field(default=sane)
     drip_seconds: float = 0
     """Pause before each octet of what is said of SEARCH."""
+    tls: ssl.SSLContext | None = None
+    is_implicit: bool = False
+    """TLS from the first octet on; else it begins with STARTTLS."""
 
-    def account(self) -> ImapAccount:
-        return ImapAccount("127.0.0.1", "user", SecretStr("secret"), port=self.port, security=Security.PLAIN)
+    def account(self, security: Security = Security.PLAIN, *, ca_file: str = "") -> ImapAccount:
+        secret = SecretStr("secret")
+        return ImapAccount("127.0.0.1", "user", secret, port=self.port, security=security, ca_file=ca_file)
 
     def serve(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as lines:
-            try:
-                client.sendall(b"* OK ready\r\n")
-                tag = ""
-                for line in lines:
-                    first, _, command = line.decode("utf-8", "replace").strip().partition(" ")
-                    tag = tag if first == "DONE" else first
-                    self.logins += command.upper().startswith("LOGIN")
-                    said = self.answer(tag, command if first != "DONE" else "DONE")
-                    if said is None:
-                        return
-                    if self.drip_seconds and "SEARCH" in command:
-                        for octet in said:
-                            time.sleep(self.drip_seconds)
-                            client.sendall(bytes([octet]))
-                    else:
-                        client.sendall(said)
-            except OSError:  # the client has gone, as it may
-                return
+        try:
+            if self.tls is not None and self.is_implicit:
+                client = self.tls.wrap_socket(client, server_side=True)
+            client.sendall(b"* OK ready\r\n")
+            if self._talk(client) and self.tls is not None:
+                self._talk(client := self.tls.wrap_socket(client, server_side=True))
+        except OSError:  # the client has gone, as it may, or does not believe our certificate
+            return
+        finally:
+            client.close()
+
+    def _talk(self, client: socket.socket) -> bool:
+        """Whether the client wants TLS."""
+        tag = ""
+        with client.makefile("rb") as lines:
+            for line in lines:
+                first, _, command = line.decode("utf-8", "replace").strip().partition(" ")
+                tag = tag if first == "DONE" else first
+                self.logins += command.upper().startswith("LOGIN")
+                said = self.answer(tag, command if first != "DONE" else "DONE")
+                if said is None:
+                    return False
+                if self.drip_seconds and "SEARCH" in command:
+                    for octet in said:
+                        time.sleep(self.drip_seconds)
+                        client.sendall(bytes([octet]))
+                else:
+                    client.sendall(said)
+                if command.upper() == "STARTTLS":
+                    return True
+        return False
 
 
 @contextmanager
-def hostile_imap(answer: Answer = sane, *, drip_seconds: float = 0) -> Iterator[HostileImap]:
+def hostile_imap(answer: Answer = sane, **ways: Any) -> Iterator[HostileImap]:
     """On a free port of the loopback, a thread for each client."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = HostileImap(listener.getsockname()[1], answer=answer, drip_seconds=drip_seconds)
+        server = HostileImap(listener.getsockname()[1], answer=answer, **ways)
 
         def listen() -> None:
             while True:
