@@ -212,7 +212,8 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             sign=make_sign(key) if key is not None else None,
             pacer=Pacer(config.pace, clock=time.monotonic),
             journal=journal,
-            resends_unknown=config.relay.resends_unknown,
+            # A file that stands twice in a Maildir does no harm; an answer that a crash kept out of it would be lost.
+            resends_unknown=config.relay.resends_unknown or not config.relay.host,
             observe=metrics.delivery_tried,
             prepare=Preparer(
                 database=engine,

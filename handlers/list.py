@@ -28,7 +28,8 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
-    page = request.books.list_page(request.user.id, page_of(request.command))
+    wanted = page_of(request.command)
+    page = request.books.list_page(request.user.id, wanted)
     if not page.rows:
         return Answer(
             "Your library is empty",
@@ -37,9 +38,11 @@ def handle(request: Request) -> Answer:
                 Steps((Step("What can I write?", "help"),)),
             ),
         )
+    only = "only one page" if page.pages == 1 else f"no page {wanted}: this is the last"
     return Answer(
         f"Your library: {page.total} book{'s' * (page.total != 1)}",
         (
+            *((Paragraph(f"There is {only}."),) if wanted > page.pages else ()),
             Items(
                 items=tuple(item(number, book) for number, book in enumerate(page.rows, start=page.first_number)),
                 kind=BOOKS,
