@@ -147,6 +147,15 @@ class NoRefusalSeen(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryMended(Event):
+    """A copy by a stronger recipe was not refused where gentler ones were."""
+
+    outbox_id: int
+    recipe: str
+    rung: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendingStopped(Event):
     scope: str
     reason: str

@@ -73,8 +73,3 @@ def send_story(article_id: int, *, user_id: int, cause: str, device: str = "") -
     """Make a book of a story for its reader's device; "" is the default one."""
     args: dict[str, int | str] = {"article_id": article_id, "user_id": user_id, "cause": cause, "device": device}
     return Job("send_story", args, queue="news", priority=2)
-
-
-def mend_delivery(outbox_id: int) -> Job:
-    """Make another form of a book that a gateway refused, and send that."""
-    return Job("mend_delivery", {"outbox_id": outbox_id}, lock=f"mend:{outbox_id}", queue="outbound")

@@ -1,11 +1,14 @@
-"""`inkpost outbox list|show|retry|drop|stops|resume`: the mails that go out."""
+"""`inkpost outbox list|show|retry|drop|stops|resume|cures`: the mails that go out."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import cyclopts
 
 from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
 from core.errors import NotFound
+from core.models import AuditEntry
 from core.models.outbox import OutboxState
 from core.services.outbox import Outbox, describe
 from core.services.stops import Stops
@@ -81,3 +84,11 @@ def resume(scope: str, *, config: ConfigPath = None) -> None:
             raise NotFound(f"Nothing is stopped under {scope}.", fix="inkpost outbox stops")
         released = Stops(work).lift(found)
     console.print(f"{released} mails go out now.")
+
+
+@outbox.command
+def cures(*, config: ConfigPath = None) -> None:
+    """Which form of a refused book was taken in the end, and how often."""
+    with engine_of(configuration(config)).work() as work:
+        counted = Counter(facts.get("recipe", "") for facts in AuditEntry.facts_of(work.session, "DeliveryMended"))
+    print_table(f"{counted.total()} cures", ("recipe", "times"), counted.most_common(), page=1, pages=1)

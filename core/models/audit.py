@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 
@@ -23,3 +24,8 @@ class AuditEntry(Base):
     """The event's class name."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"))
     facts: Mapped[dict[str, Any]]
+
+    @classmethod
+    def facts_of(cls, session: Session, name: str) -> Sequence[dict[str, Any]]:
+        """Of all events of this name, oldest first. Reads the whole trail: for operators."""
+        return session.scalars(sa.select(cls.facts).where(cls.name == name).order_by(cls.id)).all()

@@ -8,7 +8,6 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from core import jobs
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.authenticity import OurAddresses
@@ -20,11 +19,9 @@ from core.models import Book, Inbound, OutboxMail, User
 from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
+from core.services.healing import climb, note_cure
 from core.services.outbox import Outbox
-from core.values import BookFormat
 from core.work import Work
-
-MOST_MENDINGS = 0  # until there are recipes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +49,7 @@ class FailureNotices:
         """Mend it and say nothing, as long as there is something to try; else tell, once for all the tries."""
         kind = NoticeKind(event.reason)
         mail = work.session.get(OutboxMail, event.outbox_id)
-        if mail is not None and may_be_mended(mail, kind):
-            work.defer(jobs.mend_delivery(mail.id))
+        if mail is not None and climb(work, mail, kind=kind, identity=self.identity) is not None:
             return
         self._tell(work, event.outbox_id, cause="failed", tell=partial(_refused, kind=kind))
 
@@ -64,11 +60,8 @@ class FailureNotices:
         """The end of a delivery that was mended: the one mail about all of its tries."""
         mail = work.session.get(OutboxMail, event.outbox_id)
         if mail is not None and mail.rung:
+            note_cure(work, mail)
             self._tell(work, event.outbox_id, cause="mended", tell=_mended)
-
-    def tell_unmended(self, work: Work, mail: OutboxMail, *, kind: NoticeKind) -> None:
-        """No way was found to mend a refused book."""
-        self._tell(work, mail.id, cause="failed", tell=partial(_refused, kind=kind))
 
     def _tell(
         self,
@@ -110,12 +103,6 @@ class FailureNotices:
             reply_address=ours.reply_address(inbound.rcpt_tos if inbound else (), default=self.identity.address),
             original_message_id=work.session.scalars(mine).first() if inbound is not None else None,
         )
-
-
-def may_be_mended(mail: OutboxMail, kind: NoticeKind) -> bool:
-    """Whether another form of the same book could be taken. It is tried `MOST_MENDINGS` times at most."""
-    is_epub = (mail.attachment_type or "") == BookFormat.EPUB.media_type
-    return kind is NoticeKind.REJECTED and mail.book_id is not None and is_epub and mail.rung < MOST_MENDINGS
 
 
 def _title_of(mail: OutboxMail, book: Book | None) -> str:

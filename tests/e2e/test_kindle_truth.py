@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
 
 import aiosmtplib
 import pytest
+import sqlalchemy as sa
 
 from bot.authenticate import TrustSettings
 from bot.config import ServiceSettings
 from bot.mailbox import ReceivedMail
-from core.models import Inbound
+from core.models import AuditEntry, Inbound, OutboxMail
+from core.work import Work
 from tests.factories.books import make_epub
 from tests.support.amazon import BOUNCES, AmazonGateway
 from tests.support.service import BOT, DOMAIN, House, Person, open_house
@@ -176,3 +180,57 @@ async def test_each_reader_can_have_a_sender_of_their_own(tmp_path: Path) -> Non
         own = str((await house.world.wait_for(KINDLE)).message["From"])
         assert "books-1@inkpost.test" in own
         assert "books-1@inkpost.test" in told.text  # and the notice, which came back to that address, was read
+
+
+def with_package_line(epub: bytes, line: str) -> bytes:
+    """The book with one more line in the metadata of its package."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(epub)) as source, zipfile.ZipFile(out, "w") as target:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename.endswith(".opf"):
+                content = content.replace(b"</metadata>", line.encode() + b"</metadata>")
+            target.writestr(entry, content)
+    return out.getvalue()
+
+
+async def test_refused_book_is_mended_sent_again_and_told_of_once(street: Street) -> None:
+    street.gateway.dislikes = "Strange Maker"
+    strange = with_package_line(make_epub(title="Moby Dick"), '<meta name="generator" content="Strange Maker 1.0"/>')
+    ada = await street.house.person()
+    await ada.asks("", attach=[("moby.epub", strange)])
+    await ada.asks(f"kindle add {KINDLE}")
+    await ada.asks("send moby")
+    await street.house.world.wait_for(KINDLE, count=2)
+    await street.settle()
+    before = ada.answers
+    assert [mail.rcpt_to for mail in street.house.world.mails].count(ada.address) == before  # nothing was told yet
+
+    def let_time_pass(work: Work) -> None:
+        work.session.execute(sa.update(OutboxMail).values(settle_at=work.now))
+
+    await street.house.app.engine.in_work(let_time_pass)
+    await street.house.app.upkeep.round()
+
+    told = await ada.answer()
+    assert "Mended and sent again: Moby Dick" in told.text
+    assert "Amazon refused it once" in told.text
+    await street.settle()
+    assert [mail.rcpt_to for mail in street.house.world.mails].count(ada.address) == before + 1
+    assert len(street.gateway.kindles[KINDLE]) == 1
+    with street.house.app.engine.read() as session:
+        assert [facts["recipe"] for facts in AuditEntry.facts_of(session, "DeliveryMended")] == ["rebuilt"]
+
+
+async def test_book_that_nothing_mends_is_given_up_after_four_forms_and_told_once(street: Street) -> None:
+    street.gateway.dislikes = "package"
+    ada = await reader_with_a_book(street)
+    await ada.asks("send moby")
+    await street.house.world.wait_for(KINDLE, count=4)
+
+    told = await ada.answer()
+
+    assert "Amazon could not make a Kindle book of the file" in told.text
+    assert "It was mended and sent 4 times in all" in told.text
+    await street.settle()
+    assert [mail.rcpt_to for mail in street.house.world.mails].count(ada.address) == ada.answers

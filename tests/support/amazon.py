@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import make_msgid
 
 from bot.mailbox import ReceivedMail
 
@@ -35,6 +36,8 @@ class AmazonGateway:
     """Kindle address -> file names of what really got there."""
     asks_to_confirm: bool = False
     suspended: set[str] = field(default_factory=set)
+    dislikes: str = ""
+    """Something in a package that its converter stumbles over, as nobody outside knows."""
 
     def judge(self, mail: ReceivedMail) -> EmailMessage | None:
         """What comes of a mail: the notice that goes back, or None for silence."""
@@ -86,12 +89,12 @@ class AmazonGateway:
             return "E001 - Unsupported File Format"
         if size > MOST_BYTES or part.get_content_type() not in TAKEN or not name.isascii():
             return "E999 - Send to Kindle Internal Error"
-        if name.endswith(".epub") and not _is_sound(part.get_content()):
+        if name.endswith(".epub") and not _is_sound(part.get_content(), dislikes=self.dislikes):
             return "E999 - Send to Kindle Internal Error"
         return ""
 
 
-def _is_sound(epub: bytes) -> bool:
+def _is_sound(epub: bytes, *, dislikes: str) -> bool:
     """The causes of E999 that are told most often: no language, or one that is none; pictures without a source."""
     try:
         with zipfile.ZipFile(io.BytesIO(epub)) as book:
@@ -99,6 +102,8 @@ def _is_sound(epub: bytes) -> bool:
             package = next(book.read(name).decode() for name in names if name.endswith(".opf"))
             pages = b"".join(book.read(name) for name in names if name.endswith("html"))
     except (zipfile.BadZipFile, StopIteration, UnicodeDecodeError):
+        return False
+    if dislikes and dislikes in package:
         return False
     language = re.search(r"<dc:language[^>]*>\s*([A-Za-z]{2,3})(?:-[\w-]+)?\s*</dc:language>", package)
     has_sources = all(b"src=" in tag for tag in re.findall(rb"<img\b[^>]*>", pages))
@@ -112,6 +117,6 @@ def _refusal(to: str, text: str) -> EmailMessage:
 def _notice(to: str, subject: str, text: str) -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = f"Amazon Kindle Support <{SUPPORT}>", to, subject
-    message["Date"] = datetime.now(UTC)
+    message["Date"], message["Message-ID"] = datetime.now(UTC), make_msgid(domain="email.amazonses.com")
     message.set_content(text)
     return message
