@@ -28,8 +28,8 @@ def main() -> int:
     return 0 if run(kind_folder) else 1
 
 
-KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates", "security")
-FOLDERS = {"duplicates": "html"}
+KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates", "security", "notices")
+FOLDERS = {"duplicates": "html", "notices": "mime"}
 """Where a kind reads the files of another one."""
 
 if __name__ == "__main__":

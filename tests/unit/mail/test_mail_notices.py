@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.mail.notices import NoticeKind, read_words
+from tests.corpus import notices
+from tests.corpus.manifest import corpus_folder
 
 PROBLEM = "There was a problem with the document(s) you sent to Kindle"
 
@@ -102,3 +104,11 @@ def test_refusal_of_the_chinese_service_is_dated_by_its_clock() -> None:
     assert notice is not None
     assert notice.sent_at == datetime(2015, 9, 20, 14, 39, tzinfo=UTC)
     assert notice.files == ("Kindle RSS(06-38).mobi",)
+
+
+@pytest.mark.skipif(not corpus_folder().is_dir(), reason="there is no corpus: set INKPOST_CORPUS")
+def test_notices_of_the_corpus_are_read_as_stated_and_not_believed_of_a_stranger() -> None:
+    readings = list(notices.read_all(corpus_folder() / "mime"))
+
+    assert len(readings) >= 5
+    assert [f"{one.file}: {one.complaint}" for one in readings if one.complaint] == []
