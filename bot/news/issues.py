@@ -28,7 +28,8 @@ from core.news.schedule import Target
 from core.ports import BlobStore
 from core.references import new_reference
 from core.services.answers import Answers
-from core.services.digests import Contents, Digests, gather
+from core.services.digests import Digests
+from core.services.gathering import Contents, gather
 from core.services.outbox import Outbox
 from core.staging import BlobKind, blob_key, file_sha256
 from core.values import BookFormat

@@ -17,7 +17,7 @@ from bot.news.refresh import Database
 from core.mail.outgoing import Identity
 from core.models import Digest, DigestIssue, Feedback, Subscription, User
 from core.services.answers import Answers
-from core.services.digests import Chosen, gather
+from core.services.gathering import Chosen, gather
 from core.work import Work
 from handlers._digests import preview_answer
 

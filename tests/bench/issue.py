@@ -29,7 +29,8 @@ from core.events import EventBus
 from core.models import Article, ArticleText, Digest, User
 from core.news.issue import FittedPicture, Issue
 from core.news.sanitise import sanitise
-from core.services.digests import Digests, gather
+from core.services.digests import Digests
+from core.services.gathering import gather
 from core.services.news_aggregator import NewsAggregator
 from core.work import Work
 from tests.bench._issue_child import build
