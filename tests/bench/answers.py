@@ -81,7 +81,7 @@ class Outside:
 
     def memory_bytes(self) -> int:
         """Of the service and its children; shared pages count once."""
-        return sum(_pss_bytes(pid) for pid in _tree(self.pid))
+        return sum(pss_bytes(pid) for pid in process_tree(self.pid))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -229,7 +229,7 @@ def _listens(port: int) -> bool:
     return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
 
 
-def _tree(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """A process and all below it."""
     # A child belongs to the thread that started it, and the workers are started in a thread of their own.
     lists = Path(f"/proc/{pid}/task").glob("*/children")
@@ -237,10 +237,10 @@ def _tree(pid: int) -> list[int]:
         children = [child for path in lists for child in path.read_text("ascii").split()]
     except OSError:  # it ended while we looked
         return []
-    return [pid, *(below for child in children for below in _tree(int(child)))]
+    return [pid, *(below for child in children for below in process_tree(int(child)))]
 
 
-def _pss_bytes(pid: int) -> int:
+def pss_bytes(pid: int) -> int:
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
     except OSError:  # it ended while we looked

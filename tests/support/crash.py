@@ -153,21 +153,21 @@ class Run:
             if over.is_set():
                 return
             await asyncio.sleep(SENDERS / self.mails_per_second)
-            await _bring_until_taken(number, rcpt_to=rcpt_to, port=port)
-            self.accepted.add(_message_id(number))
+            await bring_until_taken(number, rcpt_to=rcpt_to, port=port)
+            self.accepted.add(message_id(number))
             self.tally.accepted += 1
             self.progress(self.tally)
 
 
-def _message_id(number: int) -> str:
+def message_id(number: int) -> str:
     return f"<crash-{number}@reader.test>"
 
 
-async def _bring_until_taken(number: int, *, rcpt_to: str, port: int) -> None:
+async def bring_until_taken(number: int, *, rcpt_to: str, port: int) -> None:
     """As a sending server does it: again, byte for byte, until there is a 250."""
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "ada@reader.test", rcpt_to, "list"
-    mail["Message-ID"], mail["Date"] = _message_id(number), "Mon, 23 Nov 2026 06:30:00 +0000"
+    mail["Message-ID"], mail["Date"] = message_id(number), "Mon, 23 Nov 2026 06:30:00 +0000"
     mail.set_content(f"mail number {number}")
     while True:
         try:
