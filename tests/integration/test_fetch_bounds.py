@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import brotli
 import pytest
 from aiohttp.web import BaseRequest, Response, StreamResponse
+from backports import zstd
 
 from bot.fetch import FetchSettings, HttpFetcher
 from core.news.values import Fetched, FetchFailed
@@ -70,11 +71,18 @@ def brotli_gigabyte() -> bytes:
     return b"".join([*(packer.process(bytes(MB)) for _ in range(1000)), packer.finish()])
 
 
+def zstd_gigabyte() -> bytes:
+    """Frames one behind the other (RFC 8878 3)."""
+    frame: bytes = zstd.compress(bytes(MB))  # type: ignore[no-untyped-call] # it annotates only what C does not do
+    return frame * 1000
+
+
 BOMBS = {
     "gzip": lambda: gzip.compress(b"")[:10] + deflated_gigabyte(),  # RFC 1952 2.3: ten bytes of header
     "gzip-members": lambda: gzip.compress(bytes(MB)) * 1000,  # RFC 1952 2.2: files one behind the other
     "deflate": lambda: zlib.compress(b"")[:2] + deflated_gigabyte(),  # RFC 1950 2.2: two bytes of header
     "br": brotli_gigabyte,
+    "zstd": zstd_gigabyte,
 }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import AddressFamily
@@ -13,6 +14,7 @@ import brotli
 import pytest
 from aiohttp.abc import ResolveResult
 from aiohttp.web import BaseRequest, Response
+from backports import zstd
 
 from bot.fetch import FetchSettings, HttpFetcher
 from core.news.values import Fetched, FetchFailed, NotModified, Validators
@@ -102,13 +104,14 @@ async def test_a_304_that_nobody_asked_for_is_an_error(fetcher: HttpFetcher, web
     assert (await failure(fetcher, url)).status == 304
 
 
-@pytest.mark.parametrize("coding", ["gzip", "br"])
-async def test_compressed_bodies_arrive_plain(coding: str, fetcher: HttpFetcher, web: WebServer) -> None:
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("br", brotli.compress), ("zstd", zstd.compress)]
+)
+async def test_compressed_bodies_arrive_plain(
+    coding: str, compress: Callable[[bytes], bytes], fetcher: HttpFetcher, web: WebServer
+) -> None:
     body = b"<rss>" + b"news " * 5000 + b"</rss>"
-    if coding == "gzip":
-        url = web.put_gzip("/feed.xml", body)
-    else:
-        url = web.put("/feed.xml", brotli.compress(body), headers={"Content-Encoding": "br"})
+    url = web.put("/feed.xml", compress(body), headers={"Content-Encoding": coding})
 
     assert (await fetched(fetcher, url)).body == body
     assert coding in web.requests()[0].headers["Accept-Encoding"]

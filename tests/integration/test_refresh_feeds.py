@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.news.refresh import FeedSettings
-from core.models import FeedHost, Subscription
+from core.models import Article, FeedHost, Subscription
 from core.models.feed import FeedState
 from core.services.news_aggregator import FAILING_AFTER, LEASE, NewsAggregator
 from tests.factories.feeds import Item, rss, story_text
@@ -282,3 +284,72 @@ async def test_unchanged_feed_keeps_its_pace(room: Newsroom, web: WebServer) -> 
     waits = (await room.feed(feed_id)).next_check_at - room.now
 
     assert timedelta(hours=2) <= waits <= timedelta(hours=2, minutes=13)  # a quarter of eight hours, and the jitter
+
+
+async def test_stalling_dripping_and_bombing_feeds_keep_no_other_waiting(room: Newsroom, web: WebServer) -> None:
+    ada = await room.reader("ada")
+    web.stall("/stall")
+    web.drip("/drip", rss([item(1)]).encode(), every_seconds=1.0)
+    web.put_gzip("/bomb", b"<rss>" + bytes(64 << 20))
+    web.put("/entities", _LAUGHS)
+    bad = [
+        await room.subscribed(ada, web.url(f"/{name}", host=f"{name}.test"), name=name)
+        for name in ("stall", "drip", "bomb", "entities")
+    ]
+    good = []
+    for number in range(6):
+        web.put(f"/{number}", rss([item(number)]))
+        good.append(await room.subscribed(ada, web.url(f"/{number}", host=f"good{number}.test"), name=f"Good {number}"))
+
+    started = time.monotonic()
+    refreshing = asyncio.create_task(room.refresher.drain())
+    while not all([(await room.feed(one)).last_success_at for one in good]):
+        assert time.monotonic() - started < 5
+        await asyncio.sleep(0.05)
+    await refreshing
+
+    stall, drip, bomb, entities = [(await room.feed(one)).last_error for one in bad]
+    assert "did not answer within" in stall
+    assert "did not answer within" in drip
+    assert "larger than" in bomb
+    assert len(await room.articles()) == 6
+    assert entities == "" or "feed" in entities  # read without its entities, or refused: and no memory went with it
+
+
+_LAUGHS = (
+    '<!DOCTYPE rss [<!ENTITY a "ha">'
+    + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    + ']><rss version="2.0"><channel><title>&i;</title></channel></rss>'
+)
+
+
+async def test_same_bytes_are_not_read_again(room: Newsroom, web: WebServer) -> None:
+    await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1)])))
+    await room.refresher.drain()
+    await room.do(lambda work: work.session.execute(sa.delete(Article)) and None)
+
+    await refresh(room)
+
+    assert len(web.requests("/feed")) == 2
+    assert await room.articles() == []  # who read them again would have the article back
+
+
+async def test_server_that_names_a_time_is_left_alone_until_then(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", "busy", status=503, headers={"Retry-After": "18000"})
+    feed_id = await room.subscribed(await room.reader("ada"), url)
+
+    await room.refresher.drain()
+
+    feed = await room.feed(feed_id)
+    assert feed.next_check_at >= room.now + timedelta(hours=5)
+    assert "asked us to come back later" in feed.last_error
+
+
+async def test_feed_that_names_its_ttl_is_not_asked_before(room: Newsroom, web: WebServer) -> None:
+    body = rss([item(1)]).replace("<language>", "<ttl>600</ttl><language>")
+    feed_id = await room.subscribed(await room.reader("ada"), web.put("/feed", body))
+
+    await room.refresher.drain()
+
+    waits = (await room.feed(feed_id)).next_check_at - room.now
+    assert timedelta(hours=10) <= waits <= timedelta(hours=24)
