@@ -25,6 +25,7 @@ from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 from bot.authenticate import TrustSettings
 from bot.cache import CacheSettings
 from bot.circuit import CircuitSettings
+from bot.config_ranges import range_mistakes
 from bot.dns import DnsSettings
 from bot.fetch import FetchSettings
 from bot.guards import EdgeSettings
@@ -146,6 +147,7 @@ def load_config(path: Path | None, *, environment: Mapping[str, str] | None = No
     _read_secret_files(Config, values, mistakes=mistakes)
     try:
         config = TypeAdapter(Config).validate_python(values)
+        mistakes += range_mistakes(config)
     except ValidationError as error:
         mistakes += dict.fromkeys(_sentence(dict(detail)) for detail in error.errors())
     if mistakes:

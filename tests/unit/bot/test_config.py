@@ -76,3 +76,27 @@ def test_an_unreadable_secret_file_is_a_mistake(tmp_path: Path) -> None:
 def test_a_password_is_not_shown() -> None:
     config = load_config(None, environment={"INKPOST_RELAY__PASSWORD": "hunter2"})
     assert "hunter2" not in repr(config)
+
+
+def test_numbers_that_cannot_be_meant_are_told_at_once() -> None:
+    environment = {
+        "INKPOST_SMTP__PORT": "99999",
+        "INKPOST_HEALTH__PORT": "-1",
+        "INKPOST_SMTP__IDLE_TIMEOUT_SECONDS": "0",
+        "INKPOST_JOBS__CONCURRENCY": "0",
+        "INKPOST_UPKEEP__KEEP_MAIL_DAYS": "-1",
+        "INKPOST_JOBS__STALLED_SECONDS": "nan",
+        "INKPOST_RELAY__MAX_MAIL_BYTES": "0",  # which means that the relay says it
+    }
+
+    with pytest.raises(ConfigMistakes) as caught:
+        load_config(None, environment=environment)
+
+    assert {mistake.partition(":")[0] for mistake in caught.value.mistakes} == {
+        "smtp.port",
+        "health.port",
+        "smtp.idle_timeout_seconds",
+        "jobs.concurrency",
+        "upkeep.keep_mail_days",
+        "jobs.stalled_seconds",
+    }
