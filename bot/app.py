@@ -290,6 +290,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 guard=guard,
                 verify=_verifier(engine),
                 security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
+                upstream_networks=config.trust.upstream_networks,
             ),
             lmtp=LmtpListener(
                 config.lmtp,

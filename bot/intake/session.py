@@ -57,6 +57,8 @@ class SmtpService:
     plaintext_login_networks: tuple[IPv4Network | IPv6Network, ...]
     security_contact: str = ""
     """Told to who asks for HELP."""
+    upstream_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Of servers in front of us, which write to the sender of what is refused at the end of data."""
 
 
 @dataclass(slots=True)
@@ -244,6 +246,8 @@ class SmtpConnection(LineConnection):
         return reply
 
     def _refuse_author(self, header: bytes, envelope: Envelope) -> Refusal | None:
+        if is_listed(self.ip, self._service.upstream_networks):
+            return None  # the sender may be forged, and met with silence later
         refusal = judge_author(header, envelope, self._peer(), ours=self._service.ours)
         if refusal is not None:
             log.info("author_refused", ip=self.ip, mail_from=envelope.mail_from, reply=refusal.reply)

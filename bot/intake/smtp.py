@@ -83,6 +83,7 @@ class SmtpListener(Listener):
         guard: EdgeGuard,
         verify: Verify | None = None,
         security_contact: str = "",
+        upstream_networks: tuple[IPv4Network | IPv6Network, ...] = (),
     ) -> None:
         """Reads the certificate, and raises OSError (`ssl.SSLError` is one) if it cannot. AUTH needs `verify`."""
         super().__init__(OpenConnections(settings.bounds), grace_seconds=settings.shutdown_grace_seconds)
@@ -100,6 +101,7 @@ class SmtpListener(Listener):
             max_recipients=settings.max_recipients,
             plaintext_login_networks=settings.plaintext_login_networks,
             security_contact=security_contact,
+            upstream_networks=upstream_networks,
         )
 
     async def start(self) -> None:

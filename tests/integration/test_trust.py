@@ -189,6 +189,11 @@ class TestUpstream:
         await ada.answer()
         assert await fate(house) == ("answered", "mx.inkpost.test says dmarc=pass for reader.test")
 
+    async def test_it_is_not_made_to_write_to_a_forged_sender(self, house: House, ada: Person) -> None:
+        await bring(house, b"From: eve@evil.test\r\n" + make_mail("list"))
+
+        assert await fate(house) == ("silent", "no author: several From fields")
+
     async def test_anything_else_is_not(self, house: House, ada: Person) -> None:
         name = b"Authentication-Results: "
         for number, fields in enumerate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dkim.canonicalization import CanonicalizationPolicy
@@ -105,6 +106,14 @@ def test_key_that_does_not_fit_verifies_nothing(tmp_path: Path, change: object, 
 
     assert callable(change)
     assert results(tmp_path, mail, change(KEY.record)) == [result]
+
+
+@pytest.mark.parametrize("how", [{"length": True}, {"signature_algorithm": b"rsa-sha1"}], ids=["l=", "SHA-1"])
+def test_weak_signature_is_not_even_looked_up(tmp_path: Path, how: dict[str, Any]) -> None:
+    mail = KEY.sign(MAIL, domain="example.org", include_headers=[b"from", b"subject"], **how)
+
+    assert results(tmp_path, mail) == ["policy"]
+    assert read_claims(tmp_path / "mail.eml").key_names == frozenset()
 
 
 def test_short_key_verifies_nothing(tmp_path: Path) -> None:
