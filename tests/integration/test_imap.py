@@ -39,7 +39,7 @@ class Door:
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Wait until a mailbox is as it should be; to look costs a login."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(50):
         while not await asyncio.to_thread(is_so):
             await asyncio.sleep(0.1)
 

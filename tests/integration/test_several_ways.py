@@ -56,7 +56,7 @@ async def bring(
         async with connected(port) as client:
             await client.say("EHLO a" if way == "smtp" else "LHLO a")
             assert (await client.bring(content, sender=sender, rcpt=rcpt)).startswith("250")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(50):
         while len(await ledger(house)) == before:
             await asyncio.sleep(0.02)
     await house.settle()
@@ -90,7 +90,7 @@ async def test_mail_in_two_mailboxes_has_one_answer(tmp_path: Path, mail_devel: 
         for box in boxes:
             await asyncio.to_thread(box.put, b"X-Original-To: %s\r\n" % box.user.encode() + letter(ada))
         await until(lambda: all(reader.problem is None for reader in house.app.imap.readers))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(50):
             while not house.world.mails or any(box.unread() for box in boxes):
                 await asyncio.sleep(0.05)
         await house.settle()
