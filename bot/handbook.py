@@ -15,17 +15,21 @@ from core.mail.manual import by_group, markdown_index, markdown_page
 from handlers._registry import build_grammar, load_handlers
 
 TITLE = "The Inkpost Handbook"
-EDITION = datetime(2026, 11, 23, tzinfo=UTC)  # of the text below; the same text is the same book, byte for byte
+EDITION = datetime(2026, 11, 28, tzinfo=UTC)  # of the text below; the same text is the same book, byte for byte
 
 _WELCOME = """
 # Welcome
 
-Inkpost is a library that you use by e-mail. There is nothing to install: the mail program that you have is enough.
+Inkpost is a library and a morning paper that you use by e-mail. There is nothing to
+install: the mail program that you have is enough.
 
 Mail a book as an attachment, and it is in your library. No command is needed.
 
 Everything else is a word or two in the subject of a mail: **list** shows your books, **find dune** looks for one,
 **send 2** sends the second one of your last list to your Kindle.
+
+A paper is made of sites that you like: **subscribe** and the address of one, then **digest weekdays 06:30**. It comes
+as a mail and, if you have a Kindle here, as a book on it.
 
 Each answer has links to tap. A tap writes the next mail; you only have to send it.
 

@@ -88,7 +88,7 @@ def _start_all(folder: Path, stack: contextlib.ExitStack) -> dict[str, int]:
 
 
 async def _until_up(port: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             with contextlib.suppress(OSError):
                 async with connected(port):
