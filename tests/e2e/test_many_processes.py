@@ -28,7 +28,7 @@ from tests.support.smtp_client import connected
 READERS = ("ada@reader.test", "bob@reader.test", "cleo@reader.test")
 MAILS_EACH = 6
 JOBS = {"jobs__heartbeat_seconds": 0.5, "jobs__stalled_seconds": 3, "jobs__poll_seconds": 0.2}
-AFTER_A_DEATH_SECONDS = 40.0
+AFTER_A_DEATH_SECONDS = 80.0
 
 
 async def test_a_worker_that_is_killed_costs_nobody_a_mail(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
