@@ -20,6 +20,8 @@ def main() -> int:
         print(f"usage: python -m tests.corpus {{{','.join(KINDS)}}} [folder]", file=sys.stderr)
         return 2
     folder = Path(sys.argv[2]) if len(sys.argv) == 3 else corpus_folder()
+    if sys.argv[1] == "kindle" and len(sys.argv) == 3:
+        return 0 if importlib.import_module("tests.corpus.kindle").run(folder) else 1  # any folder with books
     kind_folder = folder / FOLDERS.get(sys.argv[1], sys.argv[1])
     if not (kind_folder / "MANIFEST.jsonl").exists():
         print(f"There is no corpus at {folder}: set INKPOST_CORPUS to its folder.", file=sys.stderr)
@@ -28,8 +30,8 @@ def main() -> int:
     return 0 if run(kind_folder) else 1
 
 
-KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates", "security", "notices")
-FOLDERS = {"duplicates": "html", "notices": "mime"}
+KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates", "security", "notices", "kindle", "mutations")
+FOLDERS = {"duplicates": "html", "notices": "mime", "kindle": "epub", "mutations": "epub"}
 """Where a kind reads the files of another one."""
 
 if __name__ == "__main__":

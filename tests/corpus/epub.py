@@ -1,7 +1,8 @@
 """Kind `epub`: every file mailed to `add` over SMTP: one clear answer, nothing written outside, nobody called.
 
-Two passes over the same files. The first opens each in a process of its own that is watched: memory, time, writes,
+Three passes over the same files. The first opens each in a process of its own that is watched: memory, time, writes,
 connections (`tests.corpus.epub_files`). The second mails each to the running service and reads the answer.
+The third makes the copies for Kindles, with epubcheck before and after (`tests.corpus.kindle`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tests.corpus import kindle
 from tests.corpus.epub_files import Outcome, complaints, open_files, totals
 from tests.corpus.manifest import read_manifest
 from tests.support.service import Person, open_house
@@ -38,6 +40,7 @@ class Answered:
 
 def run(folder: Path, *, rows: Sequence[dict[str, Any]] | None = None) -> bool:
     """Print the table and the totals; True where every expectation is met."""
+    is_whole = rows is None
     rows = rows or read_manifest(folder)
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="inkpost-corpus-") as place:
@@ -51,7 +54,7 @@ def run(folder: Path, *, rows: Sequence[dict[str, Any]] | None = None) -> bool:
         *((one.file, f"answered after {one.seconds:.1f} s") for one in answers if one.seconds >= ANSWER_SECONDS),
     ]
     _report(outcomes, answers, wrong)
-    return not wrong
+    return (kindle.run(folder) if is_whole else True) and not wrong
 
 
 def _judge(outcome: Outcome, row: dict[str, Any]) -> list[str]:

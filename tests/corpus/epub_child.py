@@ -1,6 +1,7 @@
 """A process that opens book files for `tests.corpus.epub_files`, each in a fork of its own under hard limits.
 
-A line of JSON in, `{"path", "filename", "work_dir"}`; a line of JSON out, see `_open`.
+A line of JSON in, `{"path", "filename", "work_dir"}`; a line of JSON out, see `_open`. With `"copy"`, a path in
+`work_dir`, the copy for a Kindle is made instead: see `_compile`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from importlib import import_module
 from pathlib import Path
 
 from core.books.identify import identify
+from core.books.kindle.compiler import compile_book
 from core.books.open import READER_MODULES, open_book, unpack_archive
 from core.errors import DamagedFile, RefusedFile
 from core.values import OpenedBook
+from tests.corpus.measure import loss, measure
 
 MEMORY_BYTES = 512 * 1024 * 1024
 TIME_SECONDS = 10
@@ -57,7 +60,10 @@ def _answer(task: dict[str, str], writing: int) -> None:
     sys.addaudithook(lambda event, args: _watch(event, args, work_dir=work_dir, offences=offences))
     signal.alarm(TIME_SECONDS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    answer = _open(Path(task["path"]), filename=task["filename"], work_dir=work_dir)
+    if "copy" in task:
+        answer = _compile(Path(task["path"]), Path(task["copy"]), filename=task["filename"])
+    else:
+        answer = _open(Path(task["path"]), filename=task["filename"], work_dir=work_dir)
     os.write(writing, json.dumps(answer | {"offences": offences}).encode())
     os._exit(0)
 
@@ -83,6 +89,32 @@ def _open(path: Path, *, filename: str, work_dir: Path) -> dict[str, object]:
         return {"refused": True, "code": error.code, "text": error.text, "fix": error.fix}
     except Exception:  # noqa: BLE001  # whatever it is, it is a finding
         return {"raised": traceback.format_exc()}
+
+
+def _compile(path: Path, copy: Path, *, filename: str) -> dict[str, object]:
+    """`rules` used, `harmful` ones taken back, `left` that a second pass would still change; else as `_open`."""
+    try:
+        compiled = compile_book(path, copy, filename=filename)
+        again = compile_book(copy, copy.with_suffix(".again"), filename=filename) if compiled.is_written else compiled
+        return {
+            "rules": [fix.rule for fix in compiled.fixes],
+            "harmful": [list(one) for one in compiled.harmful],
+            "left": [fix.rule for fix in again.fixes] if compiled.is_written else [],
+            "harm": _harm(path, copy) if compiled.is_written else "",
+        }
+    except (DamagedFile, RefusedFile) as error:
+        return {"refused": True, "code": error.code, "text": error.text, "fix": error.fix}
+    except Exception:  # noqa: BLE001  # whatever it is, it is a finding
+        return {"raised": traceback.format_exc()}
+
+
+def _harm(path: Path, copy: Path) -> str:
+    """What the copy lost, measured here and not by the compiler: words and pictures of all chapters together.
+
+    Only of originals whose chapters are well-formed: of others nobody can say what they hold.
+    """
+    before, after = measure(path), measure(copy)
+    return "" if before is None or after is None else loss(before, after)
 
 
 def _describe(book: OpenedBook) -> str:

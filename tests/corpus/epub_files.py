@@ -83,13 +83,14 @@ def open_files(
                 "filename": Path(file).name,
                 "work_dir": str(place / "inner"),
             }
-            answer = _ask(child, task)
+            answer = ask(child, task)
             yield _outcome(file, answer, strays=_strays(place), connected=_connections(canaries))
         assert child.stdin is not None
         child.stdin.close()
 
 
-def _ask(child: subprocess.Popen[str], task: dict[str, str]) -> dict[str, object]:
+def ask(child: subprocess.Popen[str], task: dict[str, str]) -> dict[str, object]:
+    """The answer of `tests.corpus.epub_child` to a task. Raises `TimeoutError`."""
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(json.dumps(task) + "\n")
@@ -182,7 +183,7 @@ def complaints(outcome: Outcome, *, expected: str) -> list[str]:
         # The catch-all's: true of the file, perhaps, but of our making.
         found.append(f"a parser raised what nobody foresaw: {outcome.text}")
     if outcome.code:
-        found += [f"not one clear line: {line!r}" for line in (outcome.text, outcome.fix) if not _is_clear(line)]
+        found += [f"not one clear line: {line!r}" for line in (outcome.text, outcome.fix) if not is_clear(line)]
     code = next((code for start, code in _MUST_REFUSE.items() if expected.startswith(start)), "")
     if code and outcome.code != code:
         found.append(f"expected the refusal {code}, got {outcome.code or 'an opened book'}")
@@ -191,7 +192,8 @@ def complaints(outcome: Outcome, *, expected: str) -> list[str]:
     return found
 
 
-def _is_clear(line: str) -> bool:
+def is_clear(line: str) -> bool:
+    """One line that says something, and ends."""
     return line.isprintable() and line.endswith(".") and 10 < len(line) <= 250
 
 

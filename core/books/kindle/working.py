@@ -10,7 +10,7 @@ import copy
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +104,7 @@ class _Cache:
 
     read: dict[str, bytes] = field(default_factory=dict)
     parsed: dict[str | bytes, Tree | None] = field(default_factory=dict)
+    hrefs: dict[str | bytes, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
 
 class Copy:
@@ -164,6 +165,17 @@ class Copy:
             self._cache.parsed[content] = parse(self.read(name)) if self.size_of(name) <= PAGE_BYTES else None
         return self._cache.parsed[content]
 
+    def hrefs(self, name: str, find_all: Callable[[Tree], tuple[tuple[str, str], ...]]) -> tuple[tuple[str, str], ...]:
+        """What `find_all` finds in the document, asked once for as long as it does not change; () for no document."""
+        content, tree = self._contents[name], self.tree(name)
+        if tree is None:
+            return ()
+        if not isinstance(content, (str, bytes)):
+            return find_all(tree)
+        if content not in self._cache.hrefs:
+            self._cache.hrefs[content] = find_all(tree)
+        return self._cache.hrefs[content]
+
     @cached_property
     def _folded(self) -> dict[str, str]:
         return {_folded(name): name for name in self._contents}
@@ -173,7 +185,13 @@ class Copy:
         path = href.partition("#")[0].partition("?")[0]
         if not path:
             return base
-        name = posixpath.normpath(posixpath.join(posixpath.dirname(base), unquote(path)))
+        folder = base[: base.rfind("/") + 1]
+        if folder + path in self._contents:  # as nearly all are
+            return folder + path if "%" not in path else self._resolved(folder, path)
+        return self._resolved(folder, path)
+
+    def _resolved(self, folder: str, path: str) -> str | None:
+        name = posixpath.normpath(posixpath.join(folder, unquote(path)))
         return name if name in self._contents else None
 
     def guess(self, href: str, *, base: str) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 
 from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.rules import RULES
-from core.books.kindle.words import RULE_WORDS
+from core.books.kindle.words import RULE_WORDS, rules_page
 from core.errors import BotError
 from tests.factories.kindle_books import (
     CSS,
@@ -213,6 +213,12 @@ def test_every_rule_has_a_faulty_book() -> None:
 def test_rules_say_why_and_where_that_is_said() -> None:
     assert list(RULE_WORDS) == [rule.name for rule in RULES]
     assert all(all(words) for words in RULE_WORDS.values())
+
+
+def test_page_of_the_rules_is_made_of_them() -> None:
+    page = Path(__file__).parents[3] / "docs" / "kindle-rules.md"
+
+    assert page.read_text("utf-8") == rules_page(), "run: python -m core.books.kindle.words > docs/kindle-rules.md"
 
 
 # -- what the copies hold
