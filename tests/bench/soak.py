@@ -89,7 +89,10 @@ class Soaked:
     answered: int = 0
     told: Counter[str] = field(default_factory=Counter)
     """Mails whose answer did not arrive, and the ledger says so: failed (the relay's 550) or unknown."""
+    owed: int = 0
+    """Mails whose answer is still to be sent when the drain is over."""
     lost: list[str] = field(default_factory=list)
+    """Accepted mails of which neither the world nor the outbox has an answer."""
     doubled: int = 0
     drained_seconds: float | None = None
     growth: float = 0.0
@@ -108,8 +111,8 @@ class Soaked:
         )
         return (
             f"{self.seconds:.0f} s, {self.accepted} mails accepted ({self.accepted / self.seconds:.1f}/s): "
-            f"{self.answered} answered, told otherwise: {told}, {len(self.lost)} lost, {self.doubled} twice; "
-            f"{drained}; memory {self.memory_mb:.0f} MB, {self.growth:+.1%}; faults: {faults}"
+            f"{self.answered} answered, told otherwise: {told}, {self.owed} still owed, {len(self.lost)} lost, "
+            f"{self.doubled} twice; {drained}; memory {self.memory_mb:.0f} MB, {self.growth:+.1%}; faults: {faults}"
         )
 
 
@@ -224,13 +227,15 @@ class Soak:
         answered = {str(message["In-Reply-To"]) for message in messages}
         self.found.answered = len(answered)
         self.found.doubled = sum(count > 1 for count in Counter(str(one["Message-ID"]) for one in messages).values())
-        ended = (OutboxState.FAILED, OutboxState.UNKNOWN)
+        kept = (OutboxState.QUEUED, OutboxState.SENDING, OutboxState.FAILED, OutboxState.UNKNOWN)
         with Rows(database.execution_options(read_only=True)) as session:
-            mine = sa.select(OutboxMail).where(OutboxMail.state.in_(ended)).options(undefer(OutboxMail.head))
+            mine = sa.select(OutboxMail).where(OutboxMail.state.in_(kept)).options(undefer(OutboxMail.head))
             told = {
                 str(message_from_bytes(mail.head)["In-Reply-To"]): mail.state.value for mail in session.scalars(mine)
             }
-        self.found.told = Counter(state for cause, state in told.items() if cause in self.accepted - answered)
+        missing = Counter(state for cause, state in told.items() if cause in self.accepted - answered)
+        self.found.owed = missing.pop("queued", 0) + missing.pop("sending", 0)
+        self.found.told = missing
         self.found.lost = sorted(self.accepted - answered - set(told))
         fifth = max(1, len(self.memory) // 5)
         before, after = (
