@@ -165,6 +165,22 @@ def drop_remote(book: Copy, patch: Patch) -> None:
                 (remove if kind in ("img", "image", "link", "source", "track") else unwrap)(reference.element)
 
 
+def drop_lost_sheets(book: Copy, patch: Patch) -> None:
+    """Links in the head of a page to files that are not in the book."""
+    for name, _ in _trees(book, b"<link"):
+        if not any(kind == "link" and _is_lost(book, href, page=name) for kind, href in hrefs(book, name)):
+            continue
+        for element in list(elements(patch.edit(name), "link")):
+            href = element.get("href", "").strip()
+            if _is_lost(book, href, page=name):
+                remove(element)
+                patch.tell(name, f"the style sheet “{_short(href)}” is not in the book")
+
+
+def _is_lost(book: Copy, href: str, *, page: str) -> bool:
+    return not is_remote(href) and book.resolve(href, base=page) is None
+
+
 _KINDS: Final = {"img": "picture", "image": "picture", "link": "style sheet", "iframe": "frame"}
 _LOADERS: Final = frozenset({"img", "image", "iframe", "object", "embed", "link"})
 

@@ -51,6 +51,7 @@ RULES: Final = tuple(
         ("scripts", pages.drop_scripts),
         ("remote-files", pages.drop_remote),
         ("remote-entries", packaging.drop_remote_items),
+        ("page-styles", pages.drop_lost_sheets),
         ("pictures", pages.mend_pictures),
         ("picture-texts", pages.fill_alt),
         ("explorer-comments", wellformed.drop_conditional_comments),

@@ -67,7 +67,8 @@ def declare_encoding(book: Copy, patch: Patch) -> None:
 
 
 def _listed(book: Copy) -> Iterator[str]:
-    """The documents of the manifest, if it can be read already."""
+    """The documents of the manifest, if it can be read already, and those by their names: they may be listed later."""
+    yield from (name for name in book.names if name.lower().endswith((".xhtml", ".html", ".htm", ".ncx")))
     if book.tree(book.package_name) is not None:
         yield from documents(book)
 

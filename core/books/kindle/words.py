@@ -151,6 +151,11 @@ RULE_WORDS: Final = {
         reason="a book that lists them is refused",
         source=f"{_EPUB3}, 3.6; epubcheck RSC-006",
     ),
+    "page-styles": Words(
+        mends="pages name style sheets that are in the book",
+        reason="the converter stops at those that it does not find",
+        source="epubcheck RSC-007",
+    ),
     "pictures": Words(
         mends="pictures without an address, or of files that are not there, are taken out",
         reason="the converter stops at them",

@@ -158,6 +158,10 @@ FAULTS: dict[str, list[Fault]] = {
         put(ONE, "<h1", '<iframe src="https://example.com/">a film</iframe><h1'),
     ],
     "remote-entries": [put(OPF, "</manifest>", '<item id="far" href="https://example.com/x.jpg" media-type="image/jpeg"/></manifest>')],
+    "page-styles": [
+        put(ONE, "style.css", "gone.css"),
+        both(lack(CSS), put(OPF, '<item id="style" href="style.css" media-type="text/css"/>', "")),
+    ],
     "pictures": [put(ONE, "<h1", '<p>a<img alt="x"/>b</p><h1'), put(ONE, "<h1", '<img alt="x" src="nowhere.jpg"/><h1'), put(ONE, "<h1", '<img alt="x" src=""/><h1')],
     "picture-texts": [put(ONE, 'alt="A picture"', 'alt=""'), put(ONE, ' alt="A picture"', "")],
     "explorer-comments": [put(ONE, "<h1", "<!--[if lt IE 9]><p>old</p><![endif]--><h1")],
