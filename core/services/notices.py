@@ -185,6 +185,12 @@ def _mended(mail: OutboxMail, book: Book | None) -> Answer:
 
 def _told(failed: OutboxMail, book: Book | None, *, reason: str) -> Problem:
     again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
+    if failed.wants:  # it never left: no copy could be made of the book, and the words are ours
+        return Problem(
+            "delivery.not-made",
+            f"“{_title_of(failed, book)}” was not sent to {failed.rcpt_to}: {reason}",
+            blocks=(Facts((Fact("Reference", failed.reference),)), Steps(again)),
+        )
     return Problem(
         "delivery.failed",
         f"“{_title_of(failed, book)}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
