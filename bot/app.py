@@ -22,7 +22,7 @@ from bot.config import Config
 from bot.delivery import Deliverer
 from bot.dns import DnsResolver
 from bot.fetch import HttpFetcher
-from bot.guards import EdgeGuard
+from bot.guards import Counts, EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
 from bot.intake.imap import ImapFetcher, ImapHouse
@@ -47,6 +47,7 @@ from bot.pace import Pacer
 from bot.places import abandoned, own_folder
 from bot.preparing import Preparer
 from bot.process import MailProcessor
+from bot.quotas import UserQuotas
 from bot.roles import ALL_ROLES, Role, check_roles
 from bot.sandbox import Sandbox
 from bot.signing import make_sign, open_key
@@ -168,7 +169,14 @@ def open_jobs(
     clock: Clock = utc_now,
 ) -> JobEngine:
     """The job engine over a database: for a service, or for one verb of the command line."""
-    return JobEngine(database, clock=clock, bus=build_bus(identity_of(config)), settings=config.jobs, observe=observe)
+    return JobEngine(
+        database,
+        clock=clock,
+        bus=build_bus(identity_of(config)),
+        settings=config.jobs,
+        limits=config.limits,
+        observe=observe,
+    )
 
 
 @asynccontextmanager
@@ -233,8 +241,16 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
         dns = DnsResolver(config.dns)
         stack.push_async_callback(dns.close)
         origin = OriginCheck(dns, sandbox, frozenset(domain.lower() for domain in config.trust.arc_sealers))
+        counts = Counts(config.cache.url)
         processor = _processor(
-            config, engine=engine, blobs=blobs, sandbox=sandbox, origin=origin, metrics=metrics, work_root=work_root
+            config,
+            engine=engine,
+            blobs=blobs,
+            sandbox=sandbox,
+            origin=origin,
+            counts=counts,
+            metrics=metrics,
+            work_root=work_root,
         )
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
@@ -251,7 +267,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
         if Role.SCHEDULER in roles:  # the rows are everybody's: from all processes they would be counted many times
             metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
-        guard = EdgeGuard(config.edge, store_url=config.cache.url)
+        guard = EdgeGuard(config.edge, counts)
 
         async def accept(mail: ReceivedMail) -> Receipt:
             started = time.monotonic()
@@ -325,6 +341,7 @@ def _processor(
     blobs: BlobStore,
     sandbox: Sandbox,
     origin: OriginCheck,
+    counts: Counts,
     metrics: Metrics,
     work_root: Path,
 ) -> MailProcessor:
@@ -341,6 +358,7 @@ def _processor(
         signer=open_signer(config),
         handlers=handlers,
         grammar=build_grammar(handlers),
+        quotas=UserQuotas(config.limits, counts),
         metrics=metrics,
         work_root=work_root,
         patience=timedelta(hours=config.trust.patience_hours),

@@ -43,6 +43,7 @@ from bot.transport import RelaySettings
 from bot.upkeep import UpkeepSettings
 from core.books.limits import BookLimits
 from core.errors import InkpostError
+from core.limits import UserLimits
 from core.mail.authenticity import OurAddresses
 
 ENVIRONMENT_PREFIX = "INKPOST_"
@@ -124,6 +125,7 @@ class Config:
     dkim: DkimSettings = field(default_factory=DkimSettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)
+    limits: UserLimits = field(default_factory=UserLimits)
     books: BookLimits = field(default_factory=BookLimits)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)

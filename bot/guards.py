@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeVar
 
 import structlog
 from limits import RateLimitItem, parse_many
@@ -15,6 +16,8 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from core.mail.authenticity import is_listed
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -34,32 +37,54 @@ class EdgeSettings:
     """Recipients that one client address may name, whether they exist or not."""
     failed_logins: str = "10 per 10 minutes"
     """Wrong passwords from one client address; after them its logins wait, right or wrong."""
+    mails_of_domain: str = "6000 per minute; 60000 per hour"
+    """Mails from one domain in MAIL FROM, over all client addresses. Everybody can write a domain there: keep it far
+    above what one client address may, so that one or a few cannot have a large provider's mail put off."""
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     """Networks to which these rates do not apply: this machine, and the mail servers that hand mail on to us."""
 
     def __post_init__(self) -> None:
-        for rate in (self.connections, self.recipients, self.failed_logins):
+        for rate in (self.connections, self.recipients, self.failed_logins, self.mails_of_domain):
             _parse(rate)
 
 
+class Counts:
+    """Counts in memory, each process for itself, or in a Redis for all of them; while that is away, in memory again.
+    Safe from any thread."""
+
+    def __init__(self, store_url: str = "", *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`store_url` is a cache's, "" for memory. Connects to nothing."""
+        self._own = MemoryStorage()
+        self._shared = _shared_storage(store_url) if store_url else None
+        self._away_until = 0.0
+        self._monotonic = monotonic
+
+    def ask(self, question: Callable[[MemoryStorage | RedisStorage], T]) -> T:
+        if self._shared is not None and self._monotonic() >= self._away_until:
+            try:
+                return question(self._shared)
+            except StorageError as error:
+                self._away_until = self._monotonic() + AWAY_SECONDS
+                log.warning("shared limits are away", error=str(error), seconds=AWAY_SECONDS)
+        return question(self._own)
+
+    def add(self, key: str, amount: int, *, seconds: int) -> int:
+        """How much stands at `key` then; it is forgotten so many seconds after it was first added to. 0 only asks."""
+        return self.ask(lambda store: store.incr(key, seconds, amount) if amount else store.get(key))
+
+
 class EdgeGuard:
-    """Counts in memory, each process for itself, or in a Redis for all of them; while that is away, in memory again. A
-    window begins with a client's first hit. Safe from any thread.
+    """See `Counts`. A window begins with a client's first hit.
 
     An IPv6 client counts as its /64. A client without an address (a Unix socket) is never refused.
     """
 
-    def __init__(
-        self, settings: EdgeSettings, *, store_url: str = "", monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`store_url` is a cache's, "" for memory. Connects to nothing."""
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = FixedWindowRateLimiter(_shared_storage(store_url)) if store_url else None
-        self._away_until = 0.0
-        self._monotonic = monotonic
+    def __init__(self, settings: EdgeSettings, counts: Counts | None = None) -> None:
+        self._counts = counts or Counts()
         self._connections = _parse(settings.connections)
         self._recipients = _parse(settings.recipients)
         self._failed_logins = _parse(settings.failed_logins)
+        self._mails_of_domain = _parse(settings.mails_of_domain)
         self._key_of = functools.lru_cache(_KNOWN_CLIENTS)(
             functools.partial(_client_key, trusted=settings.trusted_networks)
         )
@@ -76,6 +101,13 @@ class EdgeGuard:
         """Count a recipient."""
         return self._hit(self._recipients, "rcpt", ip)
 
+    def may_mail_from(self, ip: str | None, address: str) -> bool:
+        """Count a mail of the domain of a reverse-path; the null one has none."""
+        domain = address.rpartition("@")[2].lower()
+        if not domain or self.is_trusted(ip):
+            return True
+        return self._ask(lambda limits: all(limits.hit(rate, "domain", domain) for rate in self._mails_of_domain))
+
     def may_log_in(self, ip: str | None) -> bool:
         """Whether a password from here is looked at; counts nothing."""
         key = self._key_of(ip)
@@ -91,13 +123,7 @@ class EdgeGuard:
         return key is None or self._ask(lambda limits: all(limits.hit(rate, what, key) for rate in rates))
 
     def _ask(self, question: Callable[[FixedWindowRateLimiter], bool]) -> bool:
-        if self._shared is not None and self._monotonic() >= self._away_until:
-            try:
-                return question(self._shared)
-            except StorageError as error:
-                self._away_until = self._monotonic() + AWAY_SECONDS
-                log.warning("shared limits are away", error=str(error), seconds=AWAY_SECONDS)
-        return question(self._limiter)
+        return self._counts.ask(lambda store: question(FixedWindowRateLimiter(store)))
 
 
 def _shared_storage(url: str) -> RedisStorage:

@@ -34,6 +34,7 @@ from bot.transactions import Transactions, outages
 from core.errors import Unavailable
 from core.events import EventBus
 from core.jobs import Job
+from core.limits import DEFAULT_LIMITS, UserLimits
 from core.work import Work
 
 __all__ = [
@@ -114,10 +115,11 @@ class JobEngine(Transactions):
         clock: Callable[[], datetime],
         bus: EventBus,
         settings: JobSettings,
+        limits: UserLimits = DEFAULT_LIMITS,
         random: Callable[[], float] = random.random,
         observe: Callable[[str, str, float], None] = lambda _task, _outcome, _seconds: None,
     ) -> None:
-        super().__init__(db, clock=clock, bus=bus)
+        super().__init__(db, clock=clock, bus=bus, limits=limits)
         self._settings = settings
         self._random = random
         self._observe = observe

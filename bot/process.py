@@ -17,12 +17,16 @@ from bot.authenticate import OriginUnknown
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
+from bot.quotas import UserQuotas
 from bot.reports import read_report, take_passed_on
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.errors import Unavailable
+from core.limits import Closed
+from core.mail.answer import Problem, Result
 from core.mail.authenticity import OurAddresses
 from core.mail.commands import read_commands
+from core.mail.compose import local_time
 from core.mail.grammar import Command, Grammar, NotUnderstood
 from core.mail.loops import DELIVERED_TO, silence_reason
 from core.mail.message import ParsedMessage
@@ -37,7 +41,7 @@ from core.services.answers import Answers
 from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.tokens import TokenSigner
-from core.values import Envelope, Peer, SenderVerdict, Staged
+from core.values import Envelope, Peer, SenderVerdict, Staged, StagedBook
 from core.work import Work
 from handlers._digests import stopped_by_click
 from handlers._dispatch import Mail, dispatch
@@ -81,6 +85,7 @@ class MailProcessor:
     signer: TokenSigner
     handlers: Mapping[str, Handler]
     grammar: Grammar
+    quotas: UserQuotas
     metrics: Metrics
     work_root: Path
     """Folder for what a mail is taken apart into; emptied at start."""
@@ -130,10 +135,19 @@ class MailProcessor:
             return await self._close(accepted, message, outcome="unbelieved", reason=verdict.why)
         commands = read_commands(message, self.grammar)
         wanted = any(isinstance(one, Command) and self.grammar.specs[one.name].takes_attachments for one in commands)
-        staged = await self.stager.stage(message.attachments, work_dir=work_dir) if wanted else ()
-        return await self.engine.in_work(
-            lambda work: self._answer(work, accepted, message, verdict=verdict, commands=commands, staged=staged)
-        )
+        uploads = sum(not one.is_inline for one in message.attachments) if wanted else 0
+        with self.quotas.counted(
+            verdict.user_id, trust=verdict.trust, at=accepted.received_at, commands=len(commands), uploads=uploads
+        ) as closed:
+            if closed is not None:
+                return await self._turn_away(accepted, message, verdict=verdict, commands=commands, closed=closed)
+            staged = await self.stager.stage(message.attachments, work_dir=work_dir) if wanted else ()
+            outcome = await self.engine.in_work(
+                lambda work: self._answer(work, accepted, message, verdict=verdict, commands=commands, staged=staged)
+            )
+        size_bytes = sum(one.size_bytes for one in staged if isinstance(one, StagedBook))
+        self.quotas.note_stored(verdict.user_id, trust=verdict.trust, at=accepted.received_at, size_bytes=size_bytes)
+        return outcome
 
     async def _read(self, accepted: _Accepted, *, work_dir: Path) -> ParsedMessage:
         path = work_dir / RAW
@@ -166,9 +180,7 @@ class MailProcessor:
         if row is None:  # the operator dropped it, or another worker that was taken for dead has done it
             return "overtaken"
         user = work.session.get_one(User, verdict.user_id)
-        if (first := inbox.first_copy(row, user_id=user.id)) is not None:
-            why = f"the same mail came by {first.intake} as {first.reference}"
-            inbox.close(row, outcome="duplicate", reason=why, message=message, user_id=user.id)
+        if _is_copy(inbox, row, message, user=user):
             return "duplicate"
         replied_to = (*message.in_reply_to, *reversed(message.references))
         mail = Mail(
@@ -198,6 +210,44 @@ class MailProcessor:
         )
         inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
         return "answered"
+
+    async def _turn_away(
+        self,
+        accepted: _Accepted,
+        message: ParsedMessage,
+        *,
+        verdict: SenderVerdict,
+        commands: Sequence[Command | NotUnderstood],
+        closed: Closed,
+    ) -> str:
+        """Do nothing of a mail that is too much. The first one that a window turns away is told when it opens again,
+        the others are met with silence: who writes so many is a machine, and would be answered as often."""
+
+        def turn_away(work: Work) -> str:
+            inbox = Inbox(work)
+            row = inbox.take(accepted.id)
+            if row is None:
+                return "overtaken"
+            user = work.session.get_one(User, verdict.user_id)
+            if _is_copy(inbox, row, message, user=user):
+                return "duplicate"
+            answer = Answers(work).enqueue(
+                (Result(commands[0].line if len(commands) == 1 else "", _too_much(closed, user.timezone)),),
+                user=user,
+                inbound=row,
+                message=message,
+                identity=self.identity,
+                reply_address=self._reply_address(work, accepted, user),
+                cause=closed.cause,
+            )
+            told = "" if answer.inbound_id == row.id else f"; {answer.reference} has said so"
+            reason = f"more than {closed.window.words}, until {closed.opens_at:%Y-%m-%d %H:%M} UTC{told}"
+            inbox.close(row, outcome="limited", reason=reason, message=message, user_id=user.id)
+            return "limited"
+
+        outcome = await self.engine.in_work(turn_away)
+        log.info("mail turned away", outcome=outcome, why=f"more than {closed.window.words}")
+        return outcome
 
     def _reply_address(self, work: Work, accepted: _Accepted, user: User) -> str:
         """Where what the answer offers to tap goes to: where the mail came to, unless that was to a secret which is
@@ -281,6 +331,25 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
         raw=row.raw,
         raw_key=row.raw_key,
         received_at=row.received_at,
+    )
+
+
+def _is_copy(inbox: Inbox, row: Inbound, message: ParsedMessage, *, user: User) -> bool:
+    """Whether the mail was answered before, having come by another way; then that is the end of this one."""
+    first = inbox.first_copy(row, user_id=user.id)
+    if first is None:
+        return False
+    why = f"the same mail came by {first.intake} as {first.reference}"
+    inbox.close(row, outcome="duplicate", reason=why, message=message, user_id=user.id)
+    return True
+
+
+def _too_much(closed: Closed, timezone: str) -> Problem:
+    return Problem(
+        code=f"limit.{closed.window.name}",
+        text=f"That is more than {closed.window.words}, so I did nothing of this mail.",
+        fix=f"It opens again at {local_time(closed.opens_at, timezone)}. Send it again then, and also what you write "
+        "until then: I will not answer that.",
     )
 
 

@@ -23,6 +23,7 @@ from bot.locks import WriterTurn
 from core.db import BUSY_TIMEOUT_MS
 from core.errors import Unavailable
 from core.events import EventBus
+from core.limits import DEFAULT_LIMITS, UserLimits
 from core.work import Work
 
 T = TypeVar("T")
@@ -106,11 +107,14 @@ class _Done:
 class Transactions(ABC):
     """Opens units of work on a database. A subclass says how the jobs of one join its transaction."""
 
-    def __init__(self, db: sa.Engine, *, clock: Callable[[], datetime], bus: EventBus) -> None:
+    def __init__(
+        self, db: sa.Engine, *, clock: Callable[[], datetime], bus: EventBus, limits: UserLimits = DEFAULT_LIMITS
+    ) -> None:
         self.db = db
         self.is_embedded = db.dialect.name == "sqlite"
         self._clock = clock
         self._bus = bus
+        self._user_limits = limits
         self._turn: AbstractContextManager[None] = (
             WriterTurn(BUSY_TIMEOUT_MS / 1000) if self.is_embedded else nullcontext()
         )
@@ -134,7 +138,7 @@ class Transactions(ABC):
         is too busy; then nothing was done.
         """
         with outages(), self._turn, Session(self.db, expire_on_commit=False) as session, session.begin():
-            work = Work(session, self._clock(), self._bus)
+            work = Work(session, self._clock(), self._bus, limits=self._user_limits)
             yield work
             if work.jobs:
                 self._join(work)
@@ -251,7 +255,7 @@ class Transactions(ABC):
                 Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
                 session.begin(),
             ):
-                work = Work(session, self._clock(), self._bus)
+                work = Work(session, self._clock(), self._bus, limits=self._user_limits)
                 result = waiting.context.run(waiting.act, work)
                 if work.jobs:
                     self._join(work)

@@ -198,6 +198,8 @@ class SmtpConnection(LineConnection):
         match judge_sender(arg, is_extended=self._is_extended, max_message_bytes=limit):
             case Refusal(reply):
                 await self.push(reply)
+            case ReversePath(address) if not self._service.guard.may_mail_from(self.ip, address):
+                await self.push("451 4.7.1 too much mail from your domain, try again later")
             case ReversePath() as sender:
                 self._transaction.sender = sender
                 await self.push("250 2.1.0 OK")

@@ -64,9 +64,9 @@ class Inbound(Base):
     state: Mapped[InboundState] = mapped_column(default=InboundState.ACCEPTED)
     attempts: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(sa.String(20), default="")
-    """`answered`, `silent`, `unbelieved`, `duplicate`, `one-click`; "" while not done."""
+    """`answered`, `silent`, `unbelieved`, `duplicate`, `limited`, `one-click`; "" while not done."""
     reason: Mapped[str] = mapped_column(sa.String(500), default="")
-    """Why it was met with silence, or what broke."""
+    """Why it was met with silence or turned away, or what broke."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"), index=True)
     author: Mapped[str] = mapped_column(sa.String(320), default="")
     subject: Mapped[str] = mapped_column(sa.String(500), default="")

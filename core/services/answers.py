@@ -28,8 +28,12 @@ class Answers:
         message: ParsedMessage,
         identity: Identity,
         reply_address: str,
+        cause: str = "",
     ) -> OutboxMail:
-        """Queue the answer to `inbound`. It goes to the user's registered address, whatever address they wrote from."""
+        """Queue the answer to `inbound`. It goes to the user's registered address, whatever address they wrote from.
+
+        `cause` is for an answer that several mails have in common: the first of them gets it, the others get none.
+        """
         mail = compose_answer(
             results,
             context=AnswerContext(
@@ -48,7 +52,7 @@ class Answers:
         user.wrote_to = reply_address[:320]
         self._keep_lists(results, user=user, message_id=mail.message_id)
         return Outbox(self._work).enqueue(
-            mail, cause=f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
+            mail, cause=cause or f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
         )
 
     def tell(self, outcome: Answer | Problem, *, user: User, identity: Identity, cause: str) -> OutboxMail:

@@ -12,7 +12,6 @@ from sqlalchemy import orm
 from core.books.works import work_key
 from core.errors import BadRequest, Conflict, NotFound, TooMuch, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
-from core.limits import LIBRARY_LIMITS, LibraryLimits
 from core.mail.answer import Item, Items, Step, Steps
 from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
@@ -66,10 +65,9 @@ class Stats:
 class BookManager:
     """Libraries in one transaction. Every question names its user; a book of somebody else is not found."""
 
-    def __init__(self, work: Work, *, limits: LibraryLimits = LIBRARY_LIMITS) -> None:
+    def __init__(self, work: Work) -> None:
         self._work = work
         self._session = work.session
-        self._limits = limits
 
     def add(self, user_id: int, staged: StagedBook, *, changes: Mapping[str, str] | None = None) -> Added:
         """Put a stored file into the user's library. Raises `BadRequest` for `changes` as `edit` does, and `TooMuch`.
@@ -227,13 +225,14 @@ class BookManager:
 
     def _check_room(self, user_id: int, size_bytes: int) -> None:
         books, used_bytes = Shelf.totals(self._session, user_id)
-        if books >= self._limits.books:
+        most_books, most_bytes = self._work.limits.library_books, self._work.limits.library_bytes
+        if 0 < most_books <= books:
             raise TooMuch(
                 f"Your library is full: {books} books.", fix="Make room with: remove <book>", code="library.full"
             )
-        if used_bytes + size_bytes > self._limits.size_bytes:
+        if 0 < most_bytes < used_bytes + size_bytes:
             raise TooMuch(
-                f"Your library is full: {size_in_words(used_bytes)} of {size_in_words(self._limits.size_bytes)}.",
+                f"Your library is full: {size_in_words(used_bytes)} of {size_in_words(most_bytes)}.",
                 fix="Make room with: remove <book>",
                 code="library.full",
             )

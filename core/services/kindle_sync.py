@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import enum
 import re
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import BookSent, DeviceAdded, DeviceRemoved
+from core.limits import DAY
 from core.mail.outgoing import AttachedFile, Identity, compose_delivery
 from core.models import Book, Device, OutboxMail
 from core.models.outbox import OutboxKind
@@ -130,7 +132,7 @@ class KindleSyncService:
             raise NotFound("There is no such book or device.")
         kind = DEVICE_KINDS[device.kind]
         recipe, sent_format = _recipe(book, kind, wish)
-        self._check_pace(user_id, device, kind)
+        self._check_day(user_id, kind)
         mail = compose_delivery(
             identity=identity.for_reader(user_id),
             rcpt_to=device.address,
@@ -166,19 +168,29 @@ class KindleSyncService:
         self._work.emit(BookSent(user_id=user_id, book_id=book.id, device_id=device.id, outbox_id=row.id))
         return row
 
-    def _check_pace(self, user_id: int, device: Device, kind: DeviceKind) -> None:
-        """Raises `TooMuch` for a reader who had as many deliveries to such devices as their provider bears."""
-        day_ago = self._work.now - timedelta(days=1)
-        mine = sa.select(OutboxMail.created_at, OutboxMail.rcpt_to).where(
+    def _check_day(self, user_id: int, kind: DeviceKind) -> None:
+        """Raises `TooMuch` for a reader who sent as many bytes in a day as one may, or as many books to such devices as
+        their provider bears."""
+        day_ago = self._work.now - DAY
+        mine = sa.select(OutboxMail.created_at, OutboxMail.rcpt_to, OutboxMail.size_bytes).where(
             OutboxMail.user_id == user_id, OutboxMail.created_at > day_ago, OutboxMail.kind == OutboxKind.DELIVERY
         )
-        of_kind = [row.created_at for row in self._session.execute(mine) if kind_of(row.rcpt_to) is kind]
+        sent = self._session.execute(mine.order_by(OutboxMail.created_at)).all()
+        of_kind = [row.created_at for row in sent if kind_of(row.rcpt_to) is kind]
         if len(of_kind) >= kind.a_day:
-            opens_at = min(of_kind) + timedelta(days=1)
             raise TooMuch(
                 f"You have sent {len(of_kind)} books to {kind.name} in a day, which is as many as it bears.",
-                fix=f"It opens again in {_in_words(opens_at - self._work.now)}.",
+                fix=f"It opens again in {_in_words(of_kind[0] + DAY - self._work.now)}.",
                 code="device.pace",
+            )
+        most_bytes = self._work.limits.sent_bytes_a_day
+        opens_at = _opens_at([(row.created_at, row.size_bytes) for row in sent], most_bytes=most_bytes)
+        if opens_at is not None:
+            raise TooMuch(
+                f"You have sent {size_in_words(sum(row.size_bytes for row in sent))} of books in a day, and "
+                f"{size_in_words(most_bytes)} is as much as I send for one reader.",
+                fix=f"It opens again in {_in_words(opens_at - self._work.now)}.",
+                code="limit.sent",
             )
 
     def deliveries(self, user_id: int, *, page: int = 1) -> Page[OutboxMail]:
@@ -213,6 +225,16 @@ def _recipe(book: Book, kind: DeviceKind, wish: Wish) -> tuple[str, BookFormat]:
             )
             raise BadRequest(f"{what}.", fix=kind.advice or "Mail me the book as EPUB.", code="device.format")
     return "", book.format
+
+
+def _opens_at(sent: Sequence[tuple[datetime, int]], *, most_bytes: int) -> datetime | None:
+    """When less than `most_bytes` will have been sent within a day, oldest first; None if that is now, or for 0."""
+    rest, opens_at = sum(size for _, size in sent), None
+    for sent_at, size in sent:
+        if not 0 < most_bytes <= rest:
+            break
+        rest, opens_at = rest - size, sent_at + DAY
+    return opens_at
 
 
 def _in_words(span: timedelta) -> str:

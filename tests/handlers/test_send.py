@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from core.limits import UserLimits
 from core.models import OutboxMail
 from core.values import BookFormat
 from tests.factories.rows import make_book, make_device
@@ -97,3 +98,26 @@ def test_book_too_big_for_the_device_is_said(ada: Reader) -> None:
     make_device(ada.session, ada.user, is_default=True)
 
     assert problem(ada.run("send dune")).code == "device.size"
+
+
+def test_bytes_of_a_day_are_limited_and_open_as_they_grow_old(ada: Reader) -> None:
+    ada.limits = UserLimits(sent_bytes_a_day=2_000_000)
+    make_book(ada.session, ada.user)
+    make_device(ada.session, ada.user, is_default=True)
+    facts(ada.run("send dune"))
+    ada.waits(hours=2)
+    facts(ada.run("send dune"))  # a book is 1.4 MB as a mail: the last one may go over
+
+    refused = problem(ada.run("send dune"))
+    assert (refused.code, refused.fix) == ("limit.sent", "It opens again in 22 hours.")
+    assert "2.7 MB" in refused.text
+    ada.waits(hours=22)
+    facts(ada.run("send dune"))
+
+
+def test_nought_bytes_of_a_day_are_no_limit(ada: Reader) -> None:
+    ada.limits = UserLimits(sent_bytes_a_day=0)
+    make_book(ada.session, ada.user)
+    make_device(ada.session, ada.user, is_default=True)
+
+    assert [facts(ada.run("send dune"))["To"].split()[0] for _ in range(3)] == ["kindle"] * 3

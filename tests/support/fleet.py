@@ -114,6 +114,8 @@ class Fleet:
             "relay__security": "plain",
             "pace__interval_seconds": {},
             "pace__per_minute": {},
+            "limits__commands_an_hour": 0,
+            "limits__uploads_a_minute": 0,
             "health__port": health_port,
             "log__level": "warning",
         } | self.settings

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from core.events import EventBus
+from core.limits import DEFAULT_LIMITS, UserLimits
 from core.mail.answer import Answer, Columns, Facts, Items, Problem, Result, Steps
 from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
@@ -37,6 +38,7 @@ class Reader:
     bus: EventBus
     now: datetime = NOW
     works: list[Work] = field(default_factory=list)
+    limits: UserLimits = DEFAULT_LIMITS
 
     def results(
         self,
@@ -49,7 +51,7 @@ class Reader:
         subject, *body = lines
         files = tuple(one.filename for one in attachments)
         found = read_commands(mail(subject, "\n".join(body), files=files, reply=bool(replied_to)), self.grammar)
-        self.works.append(Work(self.session, self.now, self.bus))
+        self.works.append(Work(self.session, self.now, self.bus, limits=self.limits))
         letter = Mail(
             user=self.user,
             trust=trust,

@@ -25,6 +25,7 @@ from bot.mailbox import LoopbackMailbox, ReceivedMail
 from bot.pace import PaceSettings
 from bot.serve import running
 from bot.transport import RelaySettings, Security
+from core.limits import UserLimits
 from core.services.accounts import Accounts
 from tests.support.fork_server import keep_fork_server
 from tests.support.names import Zone, name_server
@@ -43,6 +44,7 @@ def service_config(folder: Path, *, relay_port: int, **overrides: Any) -> Config
         smtp=SmtpSettings(port=0),
         relay=RelaySettings(host="127.0.0.1", port=relay_port, security=Security.PLAIN),
         pace=PaceSettings(interval_seconds={}, per_minute={}),
+        limits=UserLimits(commands_an_hour=0, uploads_a_minute=0),
         health=HealthSettings(port=0),
         log=LogSettings(level="warning"),
     )

@@ -57,6 +57,19 @@ def test_logins_wait_after_failures_only() -> None:
     assert not edge.may_log_in("192.0.2.1")
 
 
+def test_domain_is_counted_over_all_client_addresses() -> None:
+    edge = guard(mails_of_domain="2 per hour")
+    senders = ["a@flood.example", "b@FLOOD.example", "c@flood.example", "a@other.example"]
+    allowed = [edge.may_mail_from(f"192.0.2.{number}", sender) for number, sender in enumerate(senders)]
+    assert allowed == [True, True, False, True]
+
+
+@pytest.mark.parametrize(("ip", "sender"), [("127.0.0.1", "a@flood.example"), ("192.0.2.1", "")])
+def test_own_servers_and_the_null_reverse_path_have_no_domain(ip: str, sender: str) -> None:
+    edge = guard(mails_of_domain="1 per hour")
+    assert [edge.may_mail_from(ip, sender) for _ in range(3)] == [True, True, True]
+
+
 def test_empty_rate_is_no_limit() -> None:
     edge = guard(connections="")
     assert all(edge.may_connect("192.0.2.1") for _ in range(1000))
