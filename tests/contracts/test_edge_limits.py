@@ -61,9 +61,9 @@ def test_redis_that_is_away_costs_nobody_a_mail(monkeypatch: pytest.MonkeyPatch)
 def test_users_of_processes_that_share_a_redis_have_their_limits_once(redis_url: str) -> None:
     processes = [UserQuotas(UserLimits(commands_an_hour=2, stored_bytes_a_day=9), Counts(redis_url)) for _ in range(2)]
 
-    def closed(process: UserQuotas, *, uploads: int = 0) -> str | None:
-        with process.counted(7, trust=Trust.CHANGE, at=NOW, commands=1, uploads=uploads) as one:
-            return one and one.cause
+    def cause(process: UserQuotas) -> str | None:
+        with process.counted(7, trust=Trust.CHANGE, at=NOW, commands=1, uploads=0) as closed:
+            return closed.cause if closed is not None else None
 
     def fail(process: UserQuotas) -> None:
         with process.counted(7, trust=Trust.CHANGE, at=NOW, commands=1, uploads=0):
@@ -73,7 +73,7 @@ def test_users_of_processes_that_share_a_redis_have_their_limits_once(redis_url:
     with pytest.raises(ConnectionError):
         fail(one)
     told = "limit:7:commands:20261123T0600"
-    assert [closed(process) for process in (one, other, one, other)] == [None, None, told, told]
+    assert [cause(process) for process in (one, other, one, other)] == [None, None, told, told]
 
     one.note_stored(8, trust=Trust.CHANGE, at=NOW, size_bytes=9)
     with other.counted(8, trust=Trust.CHANGE, at=NOW, commands=1, uploads=1) as full:

@@ -33,9 +33,9 @@ class Door:
         with self.quotas.counted(user_id, trust=trust, at=at, commands=commands, uploads=uploads) as closed:
             return closed
 
-    def closed_until(self, **mail: int) -> datetime | None:
-        closed = self.write(**mail)
-        return closed and closed.opens_at
+    def closed_until(self, *, uploads: int = 0) -> datetime | None:
+        closed = self.write(uploads=uploads)
+        return closed.opens_at if closed is not None else None
 
 
 def test_an_hour_has_so_many_commands_and_opens_at_the_next_one() -> None:
