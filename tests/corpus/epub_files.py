@@ -5,24 +5,19 @@ The corpus is a folder with a MANIFEST.jsonl of rows with `file` and `expected` 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import selectors
-import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.corpus.canaries import CANARY_PORTS, connections, listening
 from tests.corpus.epub_child import TIME_SECONDS
-
-CANARY_PORTS = (24991, 24992, 24993)
-"""On loopback, in the hostile files: whoever resolves their entities or links connects there."""
 
 _PATIENCE_SECONDS = TIME_SECONDS + 20
 
@@ -64,7 +59,7 @@ def open_files(
     """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with ExitStack() as stack:
-        canaries = stack.enter_context(_listening(canary_ports))
+        canaries = stack.enter_context(listening(canary_ports))
         child = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "-W", "error", "-m", "tests.corpus.epub_child"],
@@ -84,7 +79,7 @@ def open_files(
                 "work_dir": str(place / "inner"),
             }
             answer = ask(child, task)
-            yield _outcome(file, answer, strays=_strays(place), connected=_connections(canaries))
+            yield _outcome(file, answer, strays=_strays(place), connected=connections(canaries))
         assert child.stdin is not None
         child.stdin.close()
 
@@ -126,41 +121,6 @@ def _outcome(file: str, answer: dict[str, object], *, strays: list[str], connect
 def _strays(place: Path) -> list[str]:
     """What lies in the file's folder beside the one that was its own to write in."""
     return [f"wrote {path.name}" for path in place.iterdir() if path.name != "inner"]
-
-
-@contextmanager
-def _listening(ports: Iterable[int]) -> Iterator[list[socket.socket]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(_listen(port)) for port in ports]
-
-
-def _listen(port: int) -> socket.socket:
-    """Waits while another run of this program listens there."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            listener = socket.create_server(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            listener.setblocking(False)
-            return listener
-
-
-def _connections(canaries: list[socket.socket]) -> list[str]:
-    """Who connected since the last call."""
-    return [f"connected to {canary.getsockname()[1]}" for canary in canaries if _was_called(canary)]
-
-
-def _was_called(listener: socket.socket) -> bool:
-    try:
-        connection, _ = listener.accept()
-    except BlockingIOError:
-        return False
-    connection.close()
-    return True
 
 
 # -- judging

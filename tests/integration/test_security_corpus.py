@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from tests.corpus.manifest import corpus_folder
-from tests.corpus.security import arc, authres, dkim, dmarc, espoofer, families, injection, judge, loops, spf
+from tests.corpus.security import arc, authres, dkim, dmarc, espoofer, families, injection, judge, loops, spf, ssrf
 from tests.corpus.security._outcome import NEEDED_SHARE, Outcome, Result
 
 FOLDER = corpus_folder() / "security"
@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="there is no corpus:
 
 
 @pytest.mark.parametrize(
-    "family", [arc, authres, dkim, dmarc, espoofer, injection, loops, spf], ids=lambda family: family.__name__
+    "family",
+    [arc, authres, dkim, dmarc, espoofer, injection, loops, spf, ssrf],
+    ids=lambda family: family.__name__,
 )
 def test_family_goes_as_its_sources_state(family: ModuleType) -> None:
     outcomes = [one for name in family.SETS for one in family.run_set(FOLDER / name)]

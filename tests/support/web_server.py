@@ -42,14 +42,15 @@ class Page:
 
 
 class WebServer:
-    """Real HTTP on 127.0.0.1. Pages may be changed while it runs; a path that has none is a 404.
+    """Real HTTP on a loopback address. Pages may be changed while it runs; a path that has none is a 404.
 
     A page with an `ETag` or a `Last-Modified` answers 304 to who has it already. A page is found by its path with
     the query, else by the path alone.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> None:
         self.port = 0
+        self._address = address
         self.busiest = 0
         """The most requests that were ever being answered at one time."""
         self._tls = tls
@@ -62,7 +63,7 @@ class WebServer:
 
     async def __aenter__(self) -> WebServer:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        await web.TCPSite(self._runner, self._address, 0, ssl_context=self._tls).start()
         self.port = self._runner.addresses[0][1]
         return self
 
@@ -70,9 +71,9 @@ class WebServer:
         self._closed.set()
         await self._runner.cleanup()
 
-    def url(self, path: str = "/", *, host: str = "127.0.0.1") -> str:
+    def url(self, path: str = "/", *, host: str = "") -> str:
         """A host other than the address itself needs a resolver such as `Loopback`."""
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
+        return f"{'https' if self._tls else 'http'}://{host or self._address}:{self.port}{path}"
 
     def put(
         self,
