@@ -242,7 +242,7 @@ class MailProcessor:
             )
             told = "" if answer.inbound_id == row.id else f"; {answer.reference} has said so"
             reason = f"more than {closed.window.words}, until {closed.opens_at:%Y-%m-%d %H:%M} UTC{told}"
-            inbox.close(row, outcome="limited", reason=reason, message=message, user_id=user.id)
+            inbox.turn_away(row, reason=reason, message=message, user_id=user.id)
             return "limited"
 
         outcome = await self.engine.in_work(turn_away)

@@ -68,7 +68,7 @@ def show(reference: str, *, config: ConfigPath = None) -> None:
 
 @inbox.command
 def retry(reference: str, *, config: ConfigPath = None) -> None:
-    """Process a mail again that was set aside or dropped."""
+    """Process a mail again that was set aside, dropped, or turned away by a limit."""
     with engine_of(configuration(config)).work() as work:
         mail = Inbox(work).retry(reference)
     console.print(f"{mail.reference} is processed again.")

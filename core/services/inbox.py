@@ -55,6 +55,11 @@ class Inbox:
         mail.subject = message.subject[:500]
         mail.processed_at = self._work.now
 
+    def turn_away(self, mail: Inbound, *, reason: str, message: ParsedMessage, user_id: int) -> None:
+        """Close a mail of which nothing was done because it was too much; the very same one may come again."""
+        self.close(mail, outcome="limited", reason=reason, message=message, user_id=user_id)
+        mail.dedupe_key = f"limited:{mail.reference}"
+
     def count_failure(self, inbound_id: int, *, reason: str, limit: int) -> int:
         """How often processing has failed with this time, 1-based; at `limit` the mail is set aside for the operator.
 
@@ -83,9 +88,12 @@ class Inbox:
         return fetch_page(self._session, query if state is None else query.where(Inbound.state == state), page=page)
 
     def retry(self, reference: str) -> Inbound:
-        """Have a mail that was set aside or dropped processed again. Raises `NotFound`, `Conflict`."""
+        """Have a mail that was set aside, dropped or turned away processed again. Raises `NotFound`, `Conflict`.
+
+        One that was turned away counts in the window in which it was received: until that opens, it is again.
+        """
         mail = self.find(reference)
-        if mail.state is InboundState.DONE:
+        if mail.state is InboundState.DONE and mail.outcome != "limited":
             raise Conflict(f"{mail.reference} is done ({mail.outcome}): its commands would run twice.")
         if mail.state is InboundState.ACCEPTED:
             raise Conflict(
@@ -95,6 +103,7 @@ class Inbox:
         if mail.raw_key is None and not self._has_raw(mail.id):
             raise Conflict(f"{mail.reference} is too old: its text was not kept.")
         mail.state = InboundState.ACCEPTED
+        mail.outcome = ""
         mail.attempts = 0
         self._work.defer(process_mail(mail.id, order_key=mail.mail_from.lower() or mail.mail_key))
         return mail

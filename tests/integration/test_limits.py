@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
+from bot.cli.inbox import show
 from core.limits import UserLimits
 from core.models import Inbound
 from core.models.inbound import InboundState
@@ -54,6 +57,43 @@ async def test_mails_over_an_hours_commands_have_one_answer_that_says_when_it_op
         assert "Your library is empty" in (await bob.asks("list")).text
         clock.now += timedelta(minutes=40)
         assert "no device" in (await ada.asks("kindle list")).text.lower(), "nothing was done of what was refused"
+
+
+async def test_mail_that_was_turned_away_may_come_again_as_it_was(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, clock=clock, limits=UserLimits(commands_an_hour=1)) as house:
+        ada = await house.person("ada@reader.test")
+        await ada.asks("list")
+        stats = EmailMessage()
+        stats["From"], stats["To"], stats["Subject"] = ada.address, ada.bot_address, "stats"
+        stats["Date"], stats["Message-ID"] = clock.now, "<stats@reader.test>"
+        for count in (2, 2, 3):
+            await house.send(stats, mail_from=ada.address, rcpt_to=ada.bot_address)
+            await house.settle()
+            assert len(house.world.mails) == count
+            clock.now += timedelta(minutes=20)
+
+        assert [outcome for outcome, _ in await ledger(house)] == ["answered", "limited", "limited", "answered"]
+
+
+async def test_operator_sees_why_there_was_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with open_house(tmp_path, clock=Clock(), limits=UserLimits(commands_an_hour=1)) as house:
+        ada = await house.person("ada@reader.test")
+        for _ in range(3):
+            await ada.writes("list")
+        await house.settle()
+        mails = sa.select(Inbound.reference).order_by(Inbound.id.desc())
+        last = await house.app.engine.in_read(lambda session: session.scalars(mails).first())
+    assert last is not None
+    monkeypatch.setenv("INKPOST_DATA_DIR", str(tmp_path / "data"))
+
+    show(last)
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert "outcome limited why more than 1 command an hour, until 2026-11-23 07:00 UTC; " in told
+    assert "has said so" in told
 
 
 async def test_books_over_a_minutes_uploads_are_not_taken_in(tmp_path: Path) -> None:

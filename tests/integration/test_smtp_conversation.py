@@ -253,6 +253,18 @@ async def test_recipients_over_the_rate_wait(tmp_path: Path) -> None:
     assert [reply[:9] for reply in replies] == ["250 2.1.5", "250 2.1.5", "451 4.7.1"]
 
 
+async def test_domain_over_its_rate_is_told_to_come_later(tmp_path: Path) -> None:
+    edge = EdgeSettings(mails_of_domain="1 per hour", trusted_networks=())
+    async with running_intake(tmp_path, edge=edge) as intake, connected(intake.port) as client:
+        await client.greet()
+        replies = []
+        for sender in ("a@flood.example", "b@flood.example", "a@other.example"):
+            replies.append(await client.say(f"MAIL FROM:<{sender}>"))
+            await client.say("RSET")
+
+    assert [reply[:9] for reply in replies] == ["250 2.1.0", "451 4.7.1", "250 2.1.0"]
+
+
 async def test_connections_over_the_rate_are_told_to_come_later(tmp_path: Path) -> None:
     edge = EdgeSettings(connections="1 per hour", trusted_networks=())
     async with running_intake(tmp_path, edge=edge) as intake, connected(intake.port), connected(intake.port) as second:

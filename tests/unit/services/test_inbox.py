@@ -55,6 +55,14 @@ def test_retried_mail_is_processed_from_its_first_attempt(session: Session, stat
     assert [(job.task, job.args) for job in work.jobs] == [("process_mail", {"inbound_id": mail.id})]
 
 
+def test_mail_that_was_turned_away_is_retried(session: Session) -> None:
+    mail, work = make_inbound(session, state=InboundState.DONE, outcome="limited"), make_work(session)
+
+    Inbox(work).retry(mail.reference)
+
+    assert (mail.state, mail.outcome, len(work.jobs)) == (InboundState.ACCEPTED, "", 1)
+
+
 @pytest.mark.parametrize(
     "columns", [DONE, {"state": InboundState.ACCEPTED}, {"state": InboundState.SET_ASIDE, "raw": None}]
 )
