@@ -14,6 +14,10 @@ class RetrySchedule:
 
     first_seconds: float = 60.0  # greylisting opens after one to five minutes
     factor: float = 2.0
+    patient_seconds: float = 240.0
+    share_of_age: float = 0.25
+    """Longer than `patient_seconds` only as this share of the time since the first try: what was away for twenty minutes
+    is caught up with five minutes after it is back, since a mail that waits holds back all others to its recipient."""
     longest_seconds: float = 4 * HOUR
     give_up_after_seconds: float = 4.5 * DAY
     jitter_share: float = 0.2  # mails that were deferred together come back over a fifth of their delay
@@ -32,5 +36,6 @@ def retry_delay_seconds(
     if age_seconds >= schedule.give_up_after_seconds:
         return None
     doublings = min(attempt - 1, 64)  # every cap is met by then, and floats overflow at 1024
-    delay = min(schedule.first_seconds * schedule.factor**doublings, schedule.longest_seconds)
+    by_age = max(schedule.patient_seconds, schedule.share_of_age * age_seconds)
+    delay = min(schedule.first_seconds * schedule.factor**doublings, by_age, schedule.longest_seconds)
     return delay * (1 + schedule.jitter_share * (jitter - 0.5))
