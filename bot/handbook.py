@@ -80,5 +80,5 @@ def write_manual(folder: Path) -> None:
 
 def _html(markdown: str) -> str:
     """XHTML of a page; links to other pages of the manual go to its chapters."""
-    html = MarkdownIt("commonmark", {"xhtmlOut": True}).enable("table").render(markdown)
+    html = MarkdownIt("commonmark", {"xhtmlOut": True, "html": False}).enable("table").render(markdown)
     return re.sub(r'href="([a-z]+)\.md"', r'href="command-\1.xhtml"', html)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 MAX_SIZE = (600, 800)
 MAX_PIXELS = 80_000_000
@@ -20,6 +20,7 @@ _DRAFT_SIZE = (450, 675)
 def make_cover(picture: bytes) -> bytes | None:
     """`picture` as an RGB JPEG within 600x800, or None if it cannot be read: a book without a cover is still a book."""
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # the process's, and others who read pictures in it want halves too
     with warnings.catch_warnings():
         # What is merely odd in a picture (its EXIF, a palette with transparency) is none of our business, but beyond
         # its limit Pillow only warns, until twice the limit.

@@ -73,7 +73,7 @@ def _page_lines(spec: CommandSpec) -> Iterator[str]:
     yield ""
     yield from ("```", *spec.usage, "```", "")
     for text in _paragraphs(spec):
-        yield from (text, "")
+        yield from (text.replace("<", "\\<"), "")  # “why <book>” is no tag
     if spec.examples:
         yield from ("| you write | what it does |", "|---|---|")
         yield from (f"| `{_cell(each.line)}` | {_cell(each.meaning)} |" for each in spec.examples)

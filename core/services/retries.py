@@ -16,8 +16,8 @@ class RetrySchedule:
     factor: float = 2.0
     patient_seconds: float = 240.0
     share_of_age: float = 0.25
-    """Longer than `patient_seconds` only as this share of the time since the first try: what was away for twenty minutes
-    is caught up with five minutes after it is back, since a mail that waits holds back all others to its recipient."""
+    """Longer than `patient_seconds` only as this share of the time since the first try: what was away for twenty
+    minutes is caught up with in five, since a mail that waits holds back all others to its recipient."""
     longest_seconds: float = 4 * HOUR
     give_up_after_seconds: float = 4.5 * DAY
     jitter_share: float = 0.2  # mails that were deferred together come back over a fifth of their delay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.factories.books import Fault, make_epub, make_pdf, make_zip
+from tests.factories.books import Fault, make_epub, make_mobi, make_pdf, make_zip
 from tests.support.service import House, Person
 
 KINDLE = "ada_1815@kindle.com"
@@ -129,10 +129,9 @@ async def test_several_commands_in_one_mail_run_in_order_and_have_one_answer(hou
 
 
 async def test_what_my_kindle_does_not_take_is_said_before_it_is_sent(ada: Person) -> None:
-    comic = make_zip({"1.jpg": b"\xff\xd8\xff" + bytes(100), "2.jpg": b"\xff\xd8\xff" + bytes(100)})
-    await ada.asks("add title=My Comic", attach=[("comic.cbz", comic)])
+    await ada.asks("add title=My Novel", attach=[("novel.mobi", make_mobi())])
     await ada.asks(f"kindle add {KINDLE}")
-    assert "does not take CBZ" in (await ada.asks("send my comic")).text
+    assert "does not take MOBI" in (await ada.asks("send my novel")).text
 
 
 async def test_autosend_sends_new_books_by_themselves(house: House, ada: Person) -> None:

@@ -82,9 +82,13 @@ def test_story_that_is_not_there_is_told(ada: Reader, written: str) -> None:
     assert ada.jobs == []
 
 
-@pytest.mark.parametrize("written", ["more 4", "less 7", "save 2", "why 3"])
+@pytest.mark.parametrize("written", ["more 4", "less 7", "save 2"])
 def test_who_has_had_no_issue_is_told(ada: Reader, written: str) -> None:
     assert problem(ada.run(written)).code == "issue.not-found"
+
+
+def test_why_of_who_has_had_no_issue_means_a_book(ada: Reader) -> None:
+    assert problem(ada.run("why 3")).code == "book.not-found"
 
 
 def test_stories_of_others_are_not_found(ada: Reader) -> None:

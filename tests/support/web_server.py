@@ -103,8 +103,8 @@ class WebServer:
             response = web.StreamResponse(headers={"Content-Length": str(len(body))})
             await response.prepare(request)
             for byte in body:
+                await asyncio.sleep(every_seconds)  # before it: whoever has the last one is no longer being answered
                 await response.write(bytes([byte]))
-                await asyncio.sleep(every_seconds)
             return response
 
         return self.put(path, answer)
