@@ -19,6 +19,7 @@ from bot.authenticate import DomainProver, ProofAuthenticator
 from bot.cache import Cache
 from bot.circuit import RelayCircuit
 from bot.config import Config
+from bot.counting import LibraryCounter
 from bot.delivery import Deliverer
 from bot.dns import DnsResolver
 from bot.fetch import HttpFetcher
@@ -249,6 +250,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             sandbox=sandbox,
             origin=origin,
             counts=counts,
+            counter=LibraryCounter(database=engine, cache=cache, clock=clock),
             metrics=metrics,
             work_root=work_root,
         )
@@ -342,6 +344,7 @@ def _processor(
     sandbox: Sandbox,
     origin: OriginCheck,
     counts: Counts,
+    counter: LibraryCounter,
     metrics: Metrics,
     work_root: Path,
 ) -> MailProcessor:
@@ -359,6 +362,7 @@ def _processor(
         handlers=handlers,
         grammar=build_grammar(handlers),
         quotas=UserQuotas(config.limits, counts),
+        counter=counter,
         metrics=metrics,
         work_root=work_root,
         patience=timedelta(hours=config.trust.patience_hours),

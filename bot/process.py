@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from bot.authenticate import OriginUnknown
+from bot.counting import LibraryCounter
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
@@ -38,6 +39,7 @@ from core.models.user import UserState
 from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore, Prover
 from core.services.answers import Answers
+from core.services.counted import Counted
 from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.tokens import TokenSigner
@@ -86,6 +88,7 @@ class MailProcessor:
     handlers: Mapping[str, Handler]
     grammar: Grammar
     quotas: UserQuotas
+    counter: LibraryCounter
     metrics: Metrics
     work_root: Path
     """Folder for what a mail is taken apart into; emptied at start."""
@@ -142,8 +145,11 @@ class MailProcessor:
             if closed is not None:
                 return await self._turn_away(accepted, message, verdict=verdict, commands=commands, closed=closed)
             staged = await self.stager.stage(message.attachments, work_dir=work_dir) if wanted else ()
+            counted = await self.counter.count(verdict.user_id, commands)
             outcome = await self.engine.in_work(
-                lambda work: self._answer(work, accepted, message, verdict=verdict, commands=commands, staged=staged)
+                lambda work: self._answer(
+                    work, accepted, message, verdict=verdict, commands=commands, staged=staged, counted=counted
+                )
             )
         size_bytes = sum(one.size_bytes for one in staged if isinstance(one, StagedBook))
         self.quotas.note_stored(verdict.user_id, trust=verdict.trust, at=accepted.received_at, size_bytes=size_bytes)
@@ -173,6 +179,7 @@ class MailProcessor:
         verdict: SenderVerdict,
         commands: Sequence[Command | NotUnderstood],
         staged: tuple[Staged, ...],
+        counted: Counted,
     ) -> str:
         """Transaction T1: everything that the mail does, its one answer, and the end of it in the ledger."""
         inbox = Inbox(work)
@@ -191,6 +198,7 @@ class MailProcessor:
             reference=accepted.reference,
             identity=self.identity,
             signer=self.signer,
+            counted=counted,
         )
         passed_on = None
         if not any(isinstance(one, Command) for one in commands):  # explicit commands always win

@@ -11,6 +11,7 @@ from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnde
 from core.mail.outgoing import Identity
 from core.models import User
 from core.services.confirmations import VALID_HOURS, Confirmations
+from core.services.counted import NOTHING_COUNTED, Counted
 from core.tokens import TokenSigner
 from core.values import Staged, Trust
 from core.work import Work
@@ -29,6 +30,7 @@ class Mail:
     reference: str
     identity: Identity
     signer: TokenSigner
+    counted: Counted = NOTHING_COUNTED
 
 
 def dispatch(
@@ -87,6 +89,7 @@ class _Desk:
             cause=self.cause,
             identity=self.mail.identity,
             signer=self.mail.signer,
+            counted=self.mail.counted,
             run_as_sure=self._handle,
         )
         return self.handlers[command.name].handle(request)

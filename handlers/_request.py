@@ -15,6 +15,7 @@ from core.models import User
 from core.services.accounts import Accounts
 from core.services.book_manager import BookManager
 from core.services.confirmations import Confirmations
+from core.services.counted import Counted
 from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.services.kindle_sync import KindleSyncService
@@ -45,6 +46,8 @@ class Request:
     identity: Identity
     """Whom deliveries are from: exactly this address is what a user approves at Amazon."""
     signer: TokenSigner
+    counted: Counted
+    """What was counted of the user's library before the transaction."""
     run_as_sure: Callable[[Command, tuple[str, ...]], Answer]
     """Does another command of the same user, who has confirmed it, with the Message-IDs that its mail answered."""
 
@@ -58,7 +61,7 @@ class Request:
 
     @cached_property
     def books(self) -> BookManager:
-        return BookManager(self.work)
+        return BookManager(self.work, counted=self.counted)
 
     @cached_property
     def kindle(self) -> KindleSyncService:

@@ -87,13 +87,13 @@ class Book(Base):
     @classmethod
     def search(cls, session: Session, query: str, *, user_id: int, limit: int) -> Sequence[Book]:
         """Books of a user that hold all the words of `query`, best first. In names, the last may be a beginning."""
-        return cls._in_order(session, book_search.search(session, query, user_id=user_id, limit=limit), user_id=user_id)
+        return cls.in_order(session, book_search.search(session, query, user_id=user_id, limit=limit), user_id=user_id)
 
     @classmethod
     def called(cls, session: Session, query: str, *, user_id: int, limit: int) -> Sequence[Book]:
         """As `search`, without descriptions: books that somebody may mean by `query`."""
         ids = book_search.search_names(session, query, user_id=user_id, limit=limit)
-        return cls._in_order(session, ids, user_id=user_id)
+        return cls.in_order(session, ids, user_id=user_id)
 
     @classmethod
     def respell(cls, session: Session, query: str, *, user_id: int) -> str | None:
@@ -113,7 +113,8 @@ class Book(Base):
         return session.scalars(sent.order_by(cls.download_count.desc(), cls.id.desc()).limit(limit)).all()
 
     @classmethod
-    def _in_order(cls, session: Session, ids: Sequence[int], *, user_id: int) -> Sequence[Book]:
+    def in_order(cls, session: Session, ids: Sequence[int], *, user_id: int) -> Sequence[Book]:
+        """Books of a user by their ids, in that order; ids of no book of theirs are left out."""
         by_id = {book.id: book for book in session.scalars(cls.of_user(user_id).where(cls.id.in_(ids)))}
         return [by_id[book_id] for book_id in ids if book_id in by_id]
 

