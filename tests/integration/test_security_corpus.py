@@ -6,8 +6,24 @@ from types import ModuleType
 
 import pytest
 
-from tests.corpus.manifest import corpus_folder
-from tests.corpus.security import arc, authres, dkim, dmarc, espoofer, families, injection, judge, loops, spf, ssrf, xss
+from tests.corpus.manifest import corpus_folder, read_manifest
+from tests.corpus.security import (
+    arc,
+    authres,
+    crlf,
+    dkim,
+    dmarc,
+    espoofer,
+    families,
+    feeds,
+    injection,
+    judge,
+    loops,
+    spf,
+    ssrf,
+    svg,
+    xss,
+)
 from tests.corpus.security._outcome import NEEDED_SHARE, Outcome, Result
 
 FOLDER = corpus_folder() / "security"
@@ -20,7 +36,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="there is no corpus:
 
 @pytest.mark.parametrize(
     "family",
-    [arc, authres, dkim, dmarc, espoofer, injection, loops, spf, ssrf, xss],
+    [arc, authres, crlf, dkim, dmarc, espoofer, injection, loops, spf, ssrf, svg, xss],
     ids=lambda family: family.__name__,
 )
 def test_family_goes_as_its_sources_state(family: ModuleType) -> None:
@@ -29,6 +45,21 @@ def test_family_goes_as_its_sources_state(family: ModuleType) -> None:
     failed = [one for one in outcomes if one.result is Result.FAILED]
     assert (failed, judge(outcomes)) == ([], "ok")
     assert len(outcomes) > 3
+
+
+def test_hostile_feeds_come_to_what_their_manifest_says() -> None:
+    rows = [row for row in read_manifest(FOLDER) if row["file"].partition("/")[0] in feeds.SETS]
+
+    wrong = [
+        row["file"]
+        for row in rows
+        if not feeds.is_as(
+            row["expected"], feeds.read_as_any((FOLDER / row["file"]).read_bytes()), FOLDER / row["file"]
+        )
+    ]
+
+    assert rows
+    assert wrong == []
 
 
 def test_every_family_is_found_by_scanning() -> None:

@@ -101,7 +101,7 @@ async def _control() -> Outcome:
     async with WebServer(address=OUTSIDE) as server:
         server.put("/", "public")
         with watched_connections() as seen:
-            found = await _fetch(server.url("/", host="public.test"), server, {"public.test": [[OUTSIDE]]}, 1)
+            found = await fetch(server.url("/", host="public.test"), server, {"public.test": [[OUTSIDE]]}, 1)
     return compare("control", wanted=[("", [(OUTSIDE, server.port)])], got=(found, seen))
 
 
@@ -115,7 +115,7 @@ async def _judge(play: Play, *, may_be_bounded: bool) -> str:
             known[host] = _addresses(play.note)
         started = time.monotonic()
         with watched_connections() as seen:
-            code = await _fetch(url, server, known, times=max(1, len(known.get("", [])), *map(len, known.values())))
+            code = await fetch(url, server, known, times=max(1, len(known.get("", [])), *map(len, known.values())))
         seconds = time.monotonic() - started
     if astray := [place for place in seen if place != (OUTSIDE, server.port)]:
         return f"connected to {astray}"
@@ -125,7 +125,7 @@ async def _judge(play: Play, *, may_be_bounded: bool) -> str:
     return f"took {seconds:.1f} s" if seconds > limit else ""
 
 
-async def _fetch(url: str, server: WebServer, known: dict[str, list[list[str]]], times: int) -> str:
+async def fetch(url: str, server: WebServer, known: dict[str, list[list[str]]], times: int = 1) -> str:
     """The code of the last of so many fetches, "" for a page within the limits."""
     settings = FetchSettings(
         allowed_networks=(ip_network(f"{OUTSIDE}/32"),), other_ports=(server.port, *CANARY_PORTS), connect_seconds=1.0
