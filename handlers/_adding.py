@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import BadRequest, BotError, RefusedFile
+from core.errors import BadRequest, BotError, RefusedFile, TooMuch
 from core.mail.answer import Answer, Block, Paragraph, Step, Steps
 from core.services.book_manager import Added
 from core.values import RefusedAttachment, StagedBook
@@ -14,7 +14,8 @@ ADD_KEYS = ("title", "author", "genre", "tags", "series")
 
 
 def add_attached(request: Request) -> Answer:
-    """Raises `BadRequest`, `RefusedFile`, and what `BookManager.add` raises."""
+    """Raises `BadRequest`, `RefusedFile`, and what `BookManager.add` raises, but for a library that is full: then what
+    finds room is added, and the rest is named."""
     refuse_unknown_options(request.command, ADD_KEYS)
     books = [one for one in request.attachments if isinstance(one, StagedBook)]
     refused = [one for one in request.attachments if isinstance(one, RefusedAttachment)]
@@ -25,7 +26,14 @@ def add_attached(request: Request) -> Answer:
             f"You gave one title for {len(books)} books.",
             fix="Send the books without it, and correct each with: edit <book> title=…",
         )
-    added = [request.books.add(request.user.id, book, changes=request.command.options) for book in books]
+    added = []
+    for book in books:
+        try:
+            added.append(request.books.add(request.user.id, book, changes=request.command.options))
+        except TooMuch as error:  # raised before anything is written; a smaller one may still find room
+            refused.append(RefusedAttachment(book.filename, error.code, error.text, error.fix))
+    if not added:
+        raise _nothing_to_add(refused)
     return Answer(
         _title(added, refused),
         (

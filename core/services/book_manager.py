@@ -215,7 +215,8 @@ class BookManager:
             )
         if 0 < most_bytes < used_bytes + size_bytes:
             raise TooMuch(
-                f"Your library is full: {size_in_words(used_bytes)} of {size_in_words(most_bytes)}.",
+                f"Your library has no room for {size_in_words(size_bytes)}: it holds {size_in_words(used_bytes)} of "
+                f"{size_in_words(most_bytes)}.",
                 fix="Make room with: remove <book>",
                 code="library.full",
             )

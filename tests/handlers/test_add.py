@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.limits import UserLimits
 from core.values import RefusedAttachment
 from tests.factories.rows import make_staged_book
 from tests.support.reader import Reader, problem, title, titles
@@ -26,6 +27,35 @@ def test_what_is_written_wins_over_what_the_file_says(ada: Reader) -> None:
     answer = ada.run("add title=Emma author=Jane Austen", [make_staged_book(title="scan0001")])
 
     assert titles(answer) == ["Emma"]
+
+
+def test_full_library_takes_what_finds_room_and_names_the_rest(ada: Reader) -> None:
+    ada.limits = UserLimits(library_bytes=1_500_000)
+    large, small = (make_staged_book(title=name, size_bytes=size) for name, size in (("A", 1_400_000), ("B", 90_000)))
+    ada.run("add", [large])
+
+    answer = ada.run("add", [make_staged_book(title="C", size_bytes=1_400_000), small])
+
+    assert title(answer) == "1 book added, 1 not taken"
+    assert titles(answer) == ["B"]
+    assert "C.epub: Your library has no room for 1.4 MB: it holds 1.4 MB of 1.5 MB. Make room" in str(answer)
+
+
+def test_full_library_says_how_to_make_room(ada: Reader) -> None:
+    ada.limits = UserLimits(library_books=1)
+    ada.run("add", [make_staged_book(title="A")])
+
+    refused = problem(ada.run("add", [make_staged_book(title="B")]))
+    assert (refused.code, refused.fix) == ("library.full", "Make room with: remove <book>")
+    ada.run("remove A")
+    assert titles(ada.run("add", [make_staged_book(title="B")])) == ["B"]
+    assert problem(ada.run("undo")).code == "library.full"
+
+
+def test_nought_is_no_limit_of_a_library(ada: Reader) -> None:
+    ada.limits = UserLimits(library_books=0, library_bytes=0)
+
+    assert len(titles(ada.run("add", [make_staged_book(title=name) for name in "ABC"]))) == 3
 
 
 def test_one_title_for_two_books_is_refused(ada: Reader) -> None:
