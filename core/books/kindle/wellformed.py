@@ -260,11 +260,16 @@ def _make_xml(element: etree._Element) -> None:
     """Names that XML does not know, or knows only with a namespace that is not there."""
     if not _PLAIN_NAME.fullmatch(str(element.tag)):
         element.tag = "span"
-    for name in map(str, list(element.attrib)):
-        if name in ("xml:lang", "epub:type"):
-            continue
-        if name.startswith("xmlns") or not _PLAIN_NAME.fullmatch(name):
-            del element.attrib[name]
+    kept = {str(name): str(value) for name, value in element.attrib.items() if _is_known(str(name))}
+    if len(kept) < len(element.attrib):
+        element.attrib.clear()  # one by one they cannot be taken out: lxml reads a name such as `{x` as a namespace's
+        element.attrib.update(list(kept.items()))
+
+
+def _is_known(name: str) -> bool:
+    return name in ("xml:lang", "epub:type") or (
+        not name.startswith("xmlns") and _PLAIN_NAME.fullmatch(name) is not None
+    )
 
 
 def rebuild_package(book: Copy, patch: Patch) -> None:

@@ -300,6 +300,12 @@ def test_same_book_gives_the_same_copy(tmp_path: Path) -> None:
     assert first == second
 
 
+def test_attributes_that_are_no_names_go_and_the_others_stay(tmp_path: Path) -> None:
+    page = b'<html><head><title>x</title></head><body><p {x="1" {}y="2" }="3" class="a" xml:lang="de">Text<br></body></html>'
+
+    assert '<p class="a" xml:lang="de">Text<br/></p>' in copied(tmp_path, hold(ONE, page))[ONE]
+
+
 # -- zero harm
 
 
