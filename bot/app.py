@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot.authenticate import DomainProver, ProofAuthenticator
 from bot.cache import Cache
+from bot.calibre import Calibre
 from bot.circuit import RelayCircuit
 from bot.config import Config
 from bot.counting import LibraryCounter
@@ -213,6 +214,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
 
         circuit = RelayCircuit(config.circuit, on_change=partial(metrics.circuit_changed, "relay"))
         key = open_key(config.dkim, service_domain=config.service.domain)
+        calibre = Calibre(config.calibre, config.books)
         deliverer = Deliverer(
             database=engine,
             open_blob=blobs.open,
@@ -228,6 +230,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 database=engine,
                 blobs=blobs,
                 sandbox=sandbox,
+                calibre=calibre,
                 identity=identity_of(config),
                 limits=config.books,
                 work_root=work_root,
@@ -250,6 +253,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             sandbox=sandbox,
             origin=origin,
             counts=counts,
+            calibre=calibre,
             counter=LibraryCounter(database=engine, cache=cache, clock=clock),
             metrics=metrics,
             work_root=work_root,
@@ -345,6 +349,7 @@ def _processor(
     origin: OriginCheck,
     counts: Counts,
     counter: LibraryCounter,
+    calibre: Calibre,
     metrics: Metrics,
     work_root: Path,
 ) -> MailProcessor:
@@ -363,6 +368,7 @@ def _processor(
         grammar=build_grammar(handlers),
         quotas=UserQuotas(config.limits, counts),
         counter=counter,
+        converted=calibre.formats,
         metrics=metrics,
         work_root=work_root,
         patience=timedelta(hours=config.trust.patience_hours),

@@ -24,6 +24,7 @@ from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from bot.authenticate import TrustSettings
 from bot.cache import CacheSettings
+from bot.calibre import CalibreSettings
 from bot.circuit import CircuitSettings
 from bot.config_ranges import range_mistakes
 from bot.dns import DnsSettings
@@ -128,6 +129,7 @@ class Config:
     limits: UserLimits = field(default_factory=UserLimits)
     books: BookLimits = field(default_factory=BookLimits)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    calibre: CalibreSettings = field(default_factory=CalibreSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
     feeds: FeedSettings = field(default_factory=FeedSettings)
     jobs: JobSettings = field(default_factory=JobSettings)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from bot.calibre import Calibre
 from bot.sandbox import Sandbox, SandboxError
 from core.books.kindle.order import RECIPES, Dish, Order, cook
 from core.books.limits import BookLimits
@@ -48,6 +49,7 @@ class Preparer:
     database: Database
     blobs: BlobStore
     sandbox: Sandbox
+    calibre: Calibre
     identity: Identity
     limits: BookLimits
     work_root: Path
@@ -95,6 +97,8 @@ class Preparer:
         source, made = folder / "original", folder / "made"
         await asyncio.to_thread(self.blobs.get_file, wanted.storage_key, source)
         made.mkdir()
+        if wanted.recipe == "calibre":
+            source = await self.calibre.convert(source, book_format=wanted.format, folder=folder / "calibre")
         order = Order(
             title=wanted.title,
             authors=wanted.authors,

@@ -43,7 +43,7 @@ from core.services.counted import Counted
 from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.tokens import TokenSigner
-from core.values import Envelope, Peer, SenderVerdict, Staged, StagedBook
+from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook
 from core.work import Work
 from handlers._digests import stopped_by_click
 from handlers._dispatch import Mail, dispatch
@@ -89,6 +89,8 @@ class MailProcessor:
     grammar: Grammar
     quotas: UserQuotas
     counter: LibraryCounter
+    converted: frozenset[BookFormat]
+    """Formats of which calibre makes EPUBs here."""
     metrics: Metrics
     work_root: Path
     """Folder for what a mail is taken apart into; emptied at start."""
@@ -199,6 +201,7 @@ class MailProcessor:
             identity=self.identity,
             signer=self.signer,
             counted=counted,
+            converted=self.converted,
         )
         passed_on = None
         if not any(isinstance(one, Command) for one in commands):  # explicit commands always win

@@ -16,6 +16,7 @@ import pickle
 import platform
 import resource
 import signal
+import socket
 import struct
 import sys
 import time
@@ -111,7 +112,7 @@ def _address_space_bytes() -> int:
 # seccomp(2): numbers of <linux/audit.h>, <linux/seccomp.h>, <linux/filter.h> and, for each machine, <asm/unistd.h>.
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_OFFSET_OF_NUMBER, _OFFSET_OF_MACHINE = 0, 4
+_OFFSET_OF_NUMBER, _OFFSET_OF_MACHINE, _OFFSET_OF_FAMILY = 0, 4, 16  # the last one is the first argument
 _ALLOW, _FAIL = 0x7FFF0000, 0x00050000 | errno.EACCES
 _X32 = 0x40000000  # a second set of numbers on x86_64; no number of aarch64 is as large
 _DENIED: dict[str, tuple[int, dict[str, int]]] = {
@@ -126,15 +127,38 @@ def _deny_system_calls() -> None:
     A name space without a network would need privileges that containers withhold, and an audit hook sees Python only.
     On another machine, or a kernel without seccomp, the worker goes without.
     """
-    if platform.machine() not in _DENIED:
-        return
-    machine, denied = _DENIED[platform.machine()]
-    tests = [(_IF_AT_LEAST, _X32), *((_IF_EQUAL, number) for number in denied.values())]
+    if platform.machine() in _DENIED:
+        machine, denied = _DENIED[platform.machine()]
+        _filter_system_calls(machine, list(denied.values()))
+
+
+def deny_network() -> None:
+    """The same for a program that may start others, and talk to them: of sockets only those within the machine."""
+    if platform.machine() in _DENIED:
+        machine, denied = _DENIED[platform.machine()]
+        _filter_system_calls(machine, [denied["ptrace"], denied["io_uring_setup"]], local_only=denied["socket"])
+
+
+def _filter_system_calls(machine: int, denied: list[int], *, local_only: int | None = None) -> None:
+    """Have the kernel refuse these, and of the call `local_only` all families but AF_UNIX; for good, and to children.
+
+    A jump is told by how many lines it leaps over. The last two lines are the two answers.
+    """
+    tests = [(_IF_AT_LEAST, _X32), *((_IF_EQUAL, number) for number in denied)]
+    family = []
+    if local_only is not None:
+        family = [
+            (_IF_EQUAL, 0, 2, local_only),  # another call: allowed
+            (_LOAD, 0, 0, _OFFSET_OF_FAMILY),
+            (_IF_EQUAL, 0, 1, socket.AF_UNIX),  # another family: refused
+        ]
+    rest = len(tests) + len(family)
     program = [
         (_LOAD, 0, 0, _OFFSET_OF_MACHINE),
-        (_IF_EQUAL, 0, len(tests) + 2, machine),  # else to the last line
+        (_IF_EQUAL, 0, rest + 2, machine),  # else refused
         (_LOAD, 0, 0, _OFFSET_OF_NUMBER),
-        *((code, len(tests) - place, 0, operand) for place, (code, operand) in enumerate(tests)),
+        *((code, rest - place, 0, operand) for place, (code, operand) in enumerate(tests)),
+        *family,
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _FAIL),
     ]

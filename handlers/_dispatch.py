@@ -13,7 +13,7 @@ from core.models import User
 from core.services.confirmations import VALID_HOURS, Confirmations
 from core.services.counted import NOTHING_COUNTED, Counted
 from core.tokens import TokenSigner
-from core.values import Staged, Trust
+from core.values import BookFormat, Staged, Trust
 from core.work import Work
 from handlers._registry import Handler
 from handlers._request import Request
@@ -31,6 +31,7 @@ class Mail:
     identity: Identity
     signer: TokenSigner
     counted: Counted = NOTHING_COUNTED
+    converted: frozenset[BookFormat] = frozenset()
 
 
 def dispatch(
@@ -90,6 +91,7 @@ class _Desk:
             identity=self.mail.identity,
             signer=self.mail.signer,
             counted=self.mail.counted,
+            converted=self.mail.converted,
             run_as_sure=self._handle,
         )
         return self.handlers[command.name].handle(request)

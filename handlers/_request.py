@@ -24,7 +24,7 @@ from core.services.outbox import Outbox
 from core.services.reading_list import ReadingList
 from core.services.stops import Stops
 from core.tokens import TokenSigner
-from core.values import Staged
+from core.values import BookFormat, Staged
 from core.work import Work
 
 
@@ -48,6 +48,8 @@ class Request:
     signer: TokenSigner
     counted: Counted
     """What was counted of the user's library before the transaction."""
+    converted: frozenset[BookFormat]
+    """Formats of which calibre makes EPUBs here."""
     run_as_sure: Callable[[Command, tuple[str, ...]], Answer]
     """Does another command of the same user, who has confirmed it, with the Message-IDs that its mail answered."""
 
@@ -65,7 +67,7 @@ class Request:
 
     @cached_property
     def kindle(self) -> KindleSyncService:
-        return KindleSyncService(self.work)
+        return KindleSyncService(self.work, converted=self.converted)
 
     @cached_property
     def confirmations(self) -> Confirmations:

@@ -45,8 +45,10 @@ _NAME = re.compile(r"[\w][\w-]{0,49}")
 class KindleSyncService:
     """A user's devices and deliveries in one transaction. A device or mail of somebody else is not found."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, converted: frozenset[BookFormat] = frozenset()) -> None:
+        """`converted` are formats of which calibre makes EPUBs here."""
         self._work = work
+        self._converted = converted
         self._session = work.session
 
     def add_device(self, user_id: int, address: str, *, name: str | None = None, kind: str | None = None) -> Device:
@@ -131,7 +133,7 @@ class KindleSyncService:
         if book.user_id != user_id or device.user_id != user_id:
             raise NotFound("There is no such book or device.")
         kind = DEVICE_KINDS[device.kind]
-        recipe, sent_format = _recipe(book, kind, wish)
+        recipe, sent_format = _recipe(book, kind, wish, converted=self._converted)
         self._check_day(user_id, kind)
         mail = compose_delivery(
             identity=identity.for_reader(user_id),
@@ -204,7 +206,7 @@ class KindleSyncService:
         return self._session.scalars(mine.where(OutboxMail.reference == parse_reference(reference))).one_or_none()
 
 
-def _recipe(book: Book, kind: DeviceKind, wish: Wish) -> tuple[str, BookFormat]:
+def _recipe(book: Book, kind: DeviceKind, wish: Wish, *, converted: frozenset[BookFormat]) -> tuple[str, BookFormat]:
     """What is to be made of a book for a device, "" for nothing, and the format that it is then. `BadRequest`."""
     name = book.format.value.upper()
     if wish is Wish.CONVERT and not (book.format is BookFormat.PDF and kind.knows_convert):
@@ -219,6 +221,8 @@ def _recipe(book: Book, kind: DeviceKind, wish: Wish) -> tuple[str, BookFormat]:
     if wish is Wish.AS_EPUB or book.format not in kind.formats:
         if book.format in CONVERTED:
             return "epub", BookFormat.EPUB
+        if book.format in converted:
+            return "calibre", BookFormat.EPUB
         if book.format not in kind.formats or wish is Wish.AS_EPUB:
             what = (
                 f"{kind.name} does not take {name} by mail" if wish is not Wish.AS_EPUB else f"{name} is not made EPUB"

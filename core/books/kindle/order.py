@@ -77,6 +77,7 @@ class Recipe(NamedTuple):
 RECIPES: Final = {
     "fit": Recipe(1, BookFormat.EPUB),
     "epub": Recipe(1, BookFormat.EPUB),
+    "calibre": Recipe(1, BookFormat.EPUB),
     "minimal": Recipe(1, BookFormat.EPUB),
     "rebuilt": Recipe(1, BookFormat.EPUB),
     "retypeset": Recipe(1, BookFormat.EPUB),

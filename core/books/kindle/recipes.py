@@ -166,13 +166,23 @@ def _mend_part(path: Path, *, limits: BookLimits) -> None:
 
 
 def _epub(source: Path, folder: Path, order: Order) -> Dish:
-    target, copy = folder / "converted.epub", folder / "copy.epub"
+    target = folder / "converted.epub"
     facts = Facts(title=order.title, authors=order.authors)
     convert_to_epub(source, target, book_format=order.format, facts=facts, limits=order.limits)
-    compiled = compile_book(target, copy, filename=order.filename, limits=order.limits)
-    path = copy if compiled.is_written else target
-    fix = _fix("epub", f"the book was {order.format.value.upper()} and became an EPUB")
-    return fitted("epub", source, (Made(path, BookFormat.EPUB, order.title),), (fix,), folder, order)
+    return _became_epub("epub", target, folder, order)
+
+
+def _calibre(source: Path, folder: Path, order: Order) -> Dish:
+    """`source` is what calibre, a program of its own, has made of the original before; see `bot.calibre`."""
+    return _became_epub("calibre", source, folder, order)
+
+
+def _became_epub(recipe: str, made: Path, folder: Path, order: Order) -> Dish:
+    copy = folder / "copy.epub"
+    compiled = compile_book(made, copy, filename=order.filename, limits=order.limits)
+    path = copy if compiled.is_written else made
+    fix = _fix(recipe, f"the book was {order.format.value.upper()} and became an EPUB")
+    return fitted(recipe, made, (Made(path, BookFormat.EPUB, order.title),), (fix,), folder, order)
 
 
 def _fix(rule: str, what: str) -> Fix:
@@ -182,6 +192,7 @@ def _fix(rule: str, what: str) -> Fix:
 COOKS: Final[dict[str, Callable[[Path, Path, Order], Dish]]] = {
     "fit": _fit,
     "epub": _epub,
+    "calibre": _calibre,
     "minimal": _minimal,
     "rebuilt": _rebuilt,
     "retypeset": _retypeset,

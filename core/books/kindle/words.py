@@ -262,6 +262,7 @@ RULE_WORDS: Final = {
 RECIPE_WORDS: Final = {
     "fit": "made small enough for a mail",
     "epub": "made an EPUB of another format",
+    "calibre": "made an EPUB of another format, by calibre",
     "minimal": "what Amazon is known to refuse was mended, and nothing else",
     "rebuilt": "the package and the table of contents were made anew; the pages stayed",
     "retypeset": "every page was set anew: words, pictures and links, in our own style",
