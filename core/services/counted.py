@@ -39,10 +39,10 @@ class Stats:
         lately = sa.select(sa.func.count()).where(mine.c.added_at > now - LATELY)
         return cls(
             books=sum(count for _, count, _, _ in rows),
-            size_bytes=sum(size for _, _, size, _ in rows),
+            size_bytes=sum(int(size) for _, _, size, _ in rows),  # PostgreSQL sums to a Decimal
             by_format=sorted(((kind.value, count) for kind, count, _, _ in rows), key=lambda pair: -pair[1]),
             added_lately=session.scalar(lately) or 0,
-            sent=sum(sent for _, _, _, sent in rows),
+            sent=sum(int(sent) for _, _, _, sent in rows),
         )
 
 

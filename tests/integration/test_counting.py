@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -162,10 +163,15 @@ async def add_unseen(house: House, address: str) -> None:
     await house.app.engine.in_work(add)
 
 
+@pytest.mark.parametrize("kept_in", ["memory", "redis and postgres"])
 async def test_mails_get_what_is_kept_until_their_own_commands_change_it(
-    tmp_path: Path, cache_settings: CacheSettings
+    tmp_path: Path, kept_in: str, request: pytest.FixtureRequest
 ) -> None:
-    async with open_house(tmp_path, cache=cache_settings) as house:
+    servers: dict[str, Any] = {}
+    if kept_in != "memory":
+        servers["cache"] = CacheSettings(url=request.getfixturevalue("redis_url"))
+        servers["database_url"] = request.getfixturevalue("postgres_url")
+    async with open_house(tmp_path, **servers) as house:
         ada = await house.person("ada@reader.test")
         await ada.asks("", attach=[("one.epub", make_epub(title="One"))])
         assert "1 book in" in (await ada.asks("stats")).text
