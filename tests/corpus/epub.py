@@ -2,7 +2,8 @@
 
 Three passes over the same files. The first opens each in a process of its own that is watched: memory, time, writes,
 connections (`tests.corpus.epub_files`). The second mails each to the running service and reads the answer.
-The third makes the copies for Kindles, with epubcheck before and after (`tests.corpus.kindle`).
+The third makes the copies for Kindles, with epubcheck before and after (`tests.corpus.kindle`). In the end the notices
+that Amazon sends of books are read (`tests.corpus.notices`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.corpus import kindle
+from tests.corpus import kindle, notices
 from tests.corpus.epub_files import Outcome, complaints, open_files, totals
 from tests.corpus.manifest import read_manifest
 from tests.support.service import Person, open_house
@@ -54,7 +55,11 @@ def run(folder: Path, *, rows: Sequence[dict[str, Any]] | None = None) -> bool:
         *((one.file, f"answered after {one.seconds:.1f} s") for one in answers if one.seconds >= ANSWER_SECONDS),
     ]
     _report(outcomes, answers, wrong)
-    return (kindle.run(folder) if is_whole else True) and not wrong
+    if not is_whole:
+        return not wrong
+    mails = folder.parent / "mime"
+    are_notices_read = notices.run(mails) if (mails / notices.SET).is_dir() else True
+    return all((kindle.run(folder), are_notices_read, not wrong))
 
 
 def _judge(outcome: Outcome, row: dict[str, Any]) -> list[str]:
