@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 CANARY_PORTS = (24991, 24992, 24993)
 """On loopback."""
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @contextmanager

@@ -51,7 +51,15 @@ def is_alive(pid: int) -> bool:
 def has_fork_server() -> bool:
     """Whether this process has one as its child, whichever of its threads started it."""
     children = [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
-    return any("forkserver" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
+    return any("forkserver" in command_line(pid) for pid in children)
+
+
+def command_line(pid: str) -> str:
+    """ "" of a process that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 async def test_function_runs_in_another_process(sandbox: Sandbox) -> None:
