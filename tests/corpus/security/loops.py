@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from bot.authenticate import TrustSettings
 from bot.config import ServiceSettings
 from bot.mailbox import ReceivedMail
+from core.limits import UserLimits
 from core.models import Inbound
-from tests.corpus.security._outcome import Outcome, Result, compare, skipped
+from tests.corpus.security._outcome import Outcome, Result, compare
 from tests.support.service import House, open_house
 from tests.support.smtp_client import connected
 
@@ -24,6 +25,7 @@ SETS = ("mail-loops",)
 USER = "alice@example.org"
 TRUST = TrustSettings(networks=(ip_network("127.0.0.0/8"),), check_origin=False)
 SERVICE = ServiceSettings(domain="books.example", mailbox="bot")
+COMMANDS = 3  # an hour, against the peer that hides what it is
 ROUNDS = 4  # so often a mail may go to and fro
 ONE_ANSWER = frozenset({"duplicate-message-id", "no-message-id", "received-60-hops"})
 TWICE = frozenset({"duplicate-message-id", "no-message-id"})
@@ -42,7 +44,7 @@ def run_set(folder: Path) -> Iterator[Outcome]:
     yield asyncio.run(_two_bots("scenario-two-bots", b""))
     yield asyncio.run(_two_bots("scenario-two-bots, automatic", b"Auto-Submitted: auto-generated\r\n"))
     yield from asyncio.run(_bounces())
-    yield skipped("scenario-strip-headers", "against a peer that hides what it is only a limit helps")
+    yield asyncio.run(_stripped())
 
 
 async def _play(mails: dict[str, bytes]) -> list[Outcome]:
@@ -103,6 +105,23 @@ async def _two_bots(name: str, extra: bytes) -> Outcome:
             )
             answers = len(first.world.mails), len(second.world.mails)
     return compare(name, wanted=[(0, 0, 0) if extra else (1, 0, 1)], got=(*answers, arrived))
+
+
+async def _stripped() -> Outcome:
+    """A believed peer that returns each answer as a new mail, without a sign that it is one: the limit of commands ends
+    it, with one word that it is reached."""
+    limits = UserLimits(commands_an_hour=COMMANDS, uploads_a_minute=0)
+    with tempfile.TemporaryDirectory() as place:
+        async with open_house(Path(place), trust=TRUST, service=SERVICE, limits=limits) as house:
+            await house.person(USER)
+            subject = "help"
+            for number in range(2 * COMMANDS + ROUNDS):
+                subject = f"Re: {subject}"
+                head = f"From: {USER}\r\nTo: bot@books.example\r\nSubject: {subject}\r\nMessage-ID: <{number}@x>\r\n"
+                await _bring(house, f"{head}\r\nhelp\r\n".encode())
+                await house.settle()
+            answers = len(house.world.mails)
+    return compare("scenario-strip-headers", wanted=COMMANDS + 1, got=answers)
 
 
 async def _bounces() -> list[Outcome]:
