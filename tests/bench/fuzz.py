@@ -1,7 +1,7 @@
 """Hostile bytes by chance: `python -m tests.bench fuzz [--examples 10000] [--seed N] [--short]`; exit 1 on a finding.
 
 Files of the corpus, and some that are made, are cut, doubled, crossed and overwritten, and read: mails by the parser,
-their text and generated lines by the command reader with the real grammar, EPUBs by `open_book` and by the compiler of
+generated lines by the command reader with the real grammar, EPUBs by `open_book` and by the compiler of
 copies for Kindles. Nothing may be raised but a refusal that is told to its sender, and nothing may take long. An
 example is told by its seed and number: `--seed S --only N` runs it alone. The last line has the totals.
 """
