@@ -113,16 +113,7 @@ class ProofAuthenticator:
             return _by_upstream(message, self.settings.upstream_authserv_id, domain)
         if not self.settings.check_origin:
             return None, "neither logged in, nor from a listed network, nor to a secret subaddress"
-        found = await self.origin.check(
-            raw,
-            author_domain=domain,
-            envelope=envelope,
-            peer=peer,
-            is_addressed_to_us=_is_addressed(message, self.ours),
-        )
-        if found.result == "temperror":
-            raise OriginUnknown(found.why)
-        return _by_origin(found)
+        return _by_origin(await _check_origin(self.origin, self.ours, message, envelope, peer, raw=raw, domain=domain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +134,31 @@ class DomainProver:
             return _by_upstream(message, self.settings.upstream_authserv_id, domain)[0] is not None
         if not self.settings.check_origin:
             return False
-        found = await self.origin.check(
-            path,
-            author_domain=domain,
-            envelope=envelope,
-            peer=peer,
-            is_addressed_to_us=_is_addressed(message, self.ours),
-        )
-        if found.result == "temperror":
-            raise OriginUnknown(found.why)
+        found = await _check_origin(self.origin, self.ours, message, envelope, peer, raw=path, domain=domain)
         return found.is_authentic
+
+
+async def _check_origin(
+    origin: OriginCheck,
+    ours: OurAddresses,
+    message: ParsedMessage,
+    envelope: Envelope,
+    peer: Peer,
+    *,
+    raw: Path,
+    domain: str,
+) -> Authenticity:
+    """Raises `OriginUnknown`."""
+    found = await origin.check(
+        raw,
+        author_domain=domain,
+        envelope=envelope,
+        peer=peer,
+        is_addressed_to_us=_is_addressed(message, ours),
+    )
+    if found.result == "temperror":
+        raise OriginUnknown(found.why)
+    return found
 
 
 def _by_upstream(message: ParsedMessage, authserv_id: str, domain: str) -> tuple[Proof | None, str]:
