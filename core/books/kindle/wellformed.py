@@ -30,7 +30,7 @@ from core.books.xml import MAX_MARKUP
 _DECLARED: Final = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']utf-8[\"'][^>]*\?>", re.IGNORECASE)
 _DECLARATIONS: Final = re.compile(r"(?:\s*<\?xml\s[^>]*\?>)+\s*")
 _META_CHARSET: Final = re.compile(
-    r"(<meta\b[^<>]*?\bcharset\s*=\s*[\"']?\s*)(?!utf-?8\b)[A-Za-z0-9_.:-]+", re.IGNORECASE
+    r"(<meta\b[^<>]*?\bcharset\s*=\s*[\"']?\s*)(?!utf-?8(?:[\s\"'<>/;]|$))[^\s\"'<>/;]+", re.IGNORECASE
 )
 _DECLARATION: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

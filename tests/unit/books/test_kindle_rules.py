@@ -87,6 +87,7 @@ FAULTS: dict[str, list[Fault]] = {
         lambda members: members.update({ONE: members[ONE].decode().replace("utf-8", "utf-16").encode("utf-16")}),
         lambda members: members.update({ONE: members[ONE].decode().replace("–", "-").encode("latin-1")}),
         put(ONE, "<title>", '<meta charset="iso-8859-1"/><title>'),
+        put(ONE, "<title>", '<meta charset="utf-ä"/><title>'),
     ],
     "controls": [put(ONE, "Café", "Caf\x0bé"), put(ONE, "Café", "Café&#2;")],
     "comment-hyphens": [put(ONE, "<h1", "<!-- a -- b --><h1")],
