@@ -159,7 +159,6 @@ _SITES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (r"bsky\.app", r"/profile/([\w.:-]+)", ("https://bsky.app/profile/{1}/rss",)),
     (r"medium\.com", r"/(@?[\w.-]+)", ("https://medium.com/feed/{1}",)),
     (r"dev\.to", r"/(\w+)", ("https://dev.to/feed/{1}",)),
-    (r"pypi\.org", r"/project/([\w.-]+)", ("https://pypi.org/rss/project/{1}/releases.xml",)),
     (r"arxiv\.org", r"/list/([\w.-]+)", ("https://rss.arxiv.org/rss/{1}",)),
     (r"stackoverflow\.com", r"/questions/tagged/([\w.+-]+)", ("https://stackoverflow.com/feeds/tag/{1}",)),
     (r"vimeo\.com", r"/(\w+)", ("https://vimeo.com/{1}/videos/rss",)),

@@ -118,7 +118,6 @@ def test_no_page_raises(page: bytes, content_type: str) -> None:
         ("https://medium.com/@ann/story-1", "https://medium.com/feed/@ann"),
         ("https://x.blogspot.co.uk/2026/", "https://x.blogspot.co.uk/feeds/posts/default"),
         ("https://arxiv.org/list/cs.AI/recent", "https://rss.arxiv.org/rss/cs.AI"),
-        ("https://pypi.org/project/inkpost/", "https://pypi.org/rss/project/inkpost/releases.xml"),
         ("http://example.org:8080/blog", "http://example.org:8080/blog/feed"),
         ("https://user:pass@example.org", "https://example.org/feed"),
     ],
