@@ -38,7 +38,8 @@ def make_zip(members: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in members.items():
             # OCF 3.3, 4.3: the file that says what it is stands first, and is stored.
-            archive.writestr(name, body, zipfile.ZIP_STORED if name == "mimetype" else None)
+            entry = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))  # the same bytes, whatever the clock says
+            archive.writestr(entry, body, zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED)
         for info in archive.infolist():
             # Said only, in the directory: real ones would cost seconds to make.
             if info.filename.endswith("bomb.xhtml"):
