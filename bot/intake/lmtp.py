@@ -63,20 +63,20 @@ class LmtpConnection(SmtpConnection):
         self._forwarded: dict[str, str] = {}
         super().__init__(service, loop=loop)
 
-    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
+    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
         await super().smtp_EHLO(hostname)
 
-    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
         await self.push("500 5.5.1 this is LMTP, which begins with LHLO")  # RFC 2033 4.1: never a positive reply
 
-    smtp_HELO = smtp_EHLO  # noqa: N815
+    smtp_HELO = smtp_EHLO  # noqa: N815 - aiosmtpd's name
 
     def _offers(self) -> Iterator[str]:
         yield from super()._offers()
         if self._service.guard.is_trusted(self.ip):
             yield f"XFORWARD {' '.join(FORWARDED)}"
 
-    async def smtp_XFORWARD(self, arg: str) -> None:  # noqa: N802
+    async def smtp_XFORWARD(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         """Who brought the mail to the server in front of us; for one mail, as in Postfix."""
         if not self._service.guard.is_trusted(self.ip):
             await self.push("550 5.7.0 not from here")

@@ -58,6 +58,7 @@ def mend_styles(book: Copy, patch: Patch) -> None:
 
 
 def _inner_styles(root: object) -> Iterator[str]:
+    # It is an element of lxml; `object` is all that its caller can say of it.
     for element in root.iter(f"{{{XHTML}}}*"):  # type: ignore[attr-defined]
         if element.tag == f"{{{XHTML}}}style" and element.text:
             yield element.text

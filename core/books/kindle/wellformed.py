@@ -177,6 +177,7 @@ def drop_entities(book: Copy, patch: Patch) -> None:
 def _with_entities(data: bytes) -> Tree | None:
     if parse(data) is None:  # refuses a bomb
         return None
+    # lxml 6 takes “internal” here; lxml-stubs have only the booleans of older ones.
     parser = etree.XMLParser(resolve_entities="internal", no_network=True, load_dtd=False)  # type: ignore[arg-type]
     try:
         return etree.fromstring(data, parser).getroottree()
