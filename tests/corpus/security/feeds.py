@@ -159,18 +159,24 @@ def header_defect(titles: Sequence[str]) -> str:
 async def _judge_list(opml: Opml, file: Path, wanted: str) -> str:
     """What of a list is inside is not fetched; a long one is answered once, and nobody is asked for all of it."""
     fetcher = HttpFetcher(FetchSettings(), resolver=Loopback())
-    with watched_connections() as seen:
-        try:
-            for feed in opml.feeds[:20]:
-                await fetcher.fetch(feed.url, limits=FetchLimits(body_bytes=1000, seconds=1.0))
-                return f"fetched {feed.url}"
-        except FetchFailed:
-            pass
-        finally:
-            await fetcher.close()
+    try:
+        with watched_connections() as seen:
+            fetched = [feed.url for feed in opml.feeds[:20] if await _is_fetched(fetcher, feed.url)]
+    finally:
+        await fetcher.close()
+    if fetched:
+        return f"fetched {', '.join(fetched)}"
     if seen:
         return f"connected to {seen}"
     return await _mail(file) if "quota" in wanted else ""
+
+
+async def _is_fetched(fetcher: HttpFetcher, url: str) -> bool:
+    try:
+        await fetcher.fetch(url, limits=FetchLimits(body_bytes=1000, seconds=1.0))
+    except FetchFailed:
+        return False
+    return True
 
 
 async def _mail(file: Path) -> str:
