@@ -13,18 +13,15 @@ from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.errors import BotError
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
-from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
+from core.mail.outgoing import AttachedFile, Identity, attachment_name
 from core.models import Article, ArticleText, Device, ReadLater, User
-from core.models.outbox import OutboxKind
 from core.news.issue import Story
 from core.news.paper import make_story_book
 from core.news.values import Reading
 from core.ports import BlobStore
-from core.references import new_reference
 from core.services.answers import Answers
 from core.services.book_manager import BookManager
 from core.services.kindle_sync import KindleSyncService
-from core.services.outbox import Outbox
 from core.staging import BlobKind, blob_key, file_sha256
 from core.values import BookFormat, BookMetadata, StagedBook
 from core.work import Work
@@ -79,7 +76,7 @@ class StoryBooks:
                 chosen = KindleSyncService(work).device(user_id, device or None)
             except BotError:
                 return False
-            self._enqueue(work, book, chosen, cause=f"story:{cause}")
+            self._hand_in(work, book, chosen, cause=cause)
             return True
 
         if not await self.database.in_work(send):
@@ -90,22 +87,28 @@ class StoryBooks:
         wish = await self.database.in_read(lambda session: session.get_one(ReadLater, read_later_id))
         await self.send_story(article_id=article_id, user_id=wish.user_id, cause=f"read:{wish.id}")
 
-    def _enqueue(self, work: Work, book: StagedBook, device: Device, *, cause: str) -> None:
-        mail = compose_delivery(
-            identity=self.identity.for_reader(device.user_id),
-            rcpt_to=device.address,
-            reference=new_reference(),
-            date=work.now,
-            title=book.metadata.title,
-            authors=book.metadata.authors,
-            file=AttachedFile(
-                key=book.storage_key,
-                size_bytes=book.size_bytes,
-                filename=book.filename,
-                media_type=BookFormat.EPUB.media_type,
-            ),
-        )
-        Outbox(work).enqueue(mail, cause=cause, kind=OutboxKind.DELIVERY, user_id=device.user_id, device_id=device.id)
+    def _hand_in(self, work: Work, book: StagedBook, device: Device, *, cause: str) -> None:
+        """Queue it for the device, or tell its reader why not."""
+        try:
+            KindleSyncService(work).hand_in(
+                device,
+                title=book.metadata.title,
+                authors=book.metadata.authors,
+                file=AttachedFile(
+                    key=book.storage_key,
+                    size_bytes=book.size_bytes,
+                    filename=book.filename,
+                    media_type=BookFormat.EPUB.media_type,
+                ),
+                cause=f"story:{cause}",
+                identity=self.identity,
+            )
+        except BotError as error:
+            outcome = Problem(
+                error.code, f"“{book.metadata.title}” was not sent to {device.name}. {error.text}", fix=error.fix
+            )
+            user = work.session.get_one(User, device.user_id)
+            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"story-refused:{cause}")
 
     async def _make(self, article_id: int, *, user_id: int) -> StagedBook:
         """The article's book, in the store."""

@@ -15,7 +15,8 @@ from bot.news.pictures import PictureFetcher
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.devices import DEVICE_KINDS
-from core.mail.answer import Answer, Paragraph, Step, Steps
+from core.errors import TooMuch
+from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
 from core.models import Device, Digest, DigestIssue, User
 from core.models.issue import IssueState
@@ -30,6 +31,7 @@ from core.references import new_reference
 from core.services.answers import Answers
 from core.services.digests import Digests
 from core.services.gathering import Contents, gather
+from core.services.kindle_sync import KindleSyncService
 from core.services.outbox import Outbox
 from core.staging import BlobKind, blob_key, file_sha256
 from core.values import BookFormat
@@ -138,7 +140,9 @@ class IssueBuilder:
             return None
         user, outbox = work.session.get_one(User, row.user_id), Outbox(work)
         reference = new_reference()
-        has_letter = contents.target is not Target.KINDLE or plan.device is None
+        if plan.device is not None and stored and not self._may_go(work, row, plan.device):
+            stored = ()
+        has_letter = contents.target is not Target.KINDLE or not stored
         if has_letter:
             letter = compose_letter(
                 contents.issue,
@@ -172,6 +176,18 @@ class IssueBuilder:
             )  # fmt: skip
         Digests(work).finish(issue_id, contents, reference=reference, message_id=self.identity.message_id(reference))
         return len(contents.chosen)
+
+    def _may_go(self, work: Work, row: DigestIssue, device: Device) -> bool:
+        """Whether the device gets one more parcel today; if not, its reader is told, and has the paper as a letter."""
+        try:
+            KindleSyncService(work).check_day(device)
+        except TooMuch as error:
+            said = f"{row.title} came by mail and not to {device.name}. {error.text}"
+            user = work.session.get_one(User, row.user_id)
+            outcome = Problem(error.code, said, fix=error.fix)
+            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"{_cause(row)}:closed")
+            return False
+        return True
 
 
 def _without_pictures(issue: Issue) -> Issue:

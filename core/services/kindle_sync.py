@@ -134,12 +134,8 @@ class KindleSyncService:
             raise NotFound("There is no such book or device.")
         kind = DEVICE_KINDS[device.kind]
         recipe, sent_format = _recipe(book, kind, wish, converted=self._converted)
-        self._check_day(user_id, kind)
-        mail = compose_delivery(
-            identity=identity.for_reader(user_id),
-            rcpt_to=device.address,
-            reference=new_reference(),
-            date=self._work.now,
+        row = self.hand_in(
+            device,
             title=book.title,
             authors=book.authors,
             file=AttachedFile(
@@ -148,37 +144,76 @@ class KindleSyncService:
                 filename=file_name(book, kind=kind, key=book.storage_key, book_format=sent_format),
                 media_type=sent_format.media_type,
             ),
-            to_be_converted=wish is Wish.CONVERT,
-        )
-        is_made_to_fit = sent_format is BookFormat.EPUB
-        if mail.size_bytes > kind.max_mail_bytes and not is_made_to_fit:
-            raise TooMuch(
-                f"“{book.title}” is {size_in_words(mail.size_bytes)} as a mail, and {kind.name} takes at most "
-                f"{size_in_words(kind.max_mail_bytes)}.",
-                fix="Mail me a smaller edition, such as one without pictures, or as EPUB: that I can make fit.",
-                code="device.size",
-            )
-        row = Outbox(self._work).enqueue(
-            mail,
             cause=cause,
-            kind=OutboxKind.DELIVERY,
-            user_id=user_id,
+            identity=identity,
             book_id=book.id,
-            device_id=device.id,
             wants=recipe,
+            to_be_converted=wish is Wish.CONVERT,
+            is_made_to_fit=sent_format is BookFormat.EPUB,
         )
         self._work.emit(BookSent(user_id=user_id, book_id=book.id, device_id=device.id, outbox_id=row.id))
         return row
 
-    def _check_day(self, user_id: int, kind: DeviceKind) -> None:
+    def hand_in(
+        self,
+        device: Device,
+        *,
+        title: str,
+        authors: Sequence[str],
+        file: AttachedFile,
+        cause: str,
+        identity: Identity,
+        book_id: int | None = None,
+        wants: str = "",
+        to_be_converted: bool = False,
+        is_made_to_fit: bool = False,
+    ) -> OutboxMail:
+        """Queue a file for a device, once for each `cause`: the door that all books and stories go through.
+
+        `is_made_to_fit` where its copy is made smaller than what the device takes before it goes. Raises `TooMuch`.
+        """
+        outbox, kind = Outbox(self._work), DEVICE_KINDS[device.kind]
+        if (known := outbox.of_cause(cause)) is not None:
+            return known  # what was let in is not turned away by itself when the job runs again
+        self.check_day(device)
+        mail = compose_delivery(
+            identity=identity.for_reader(device.user_id),
+            rcpt_to=device.address,
+            reference=new_reference(),
+            date=self._work.now,
+            title=title,
+            authors=authors,
+            file=file,
+            to_be_converted=to_be_converted,
+        )
+        if mail.size_bytes > kind.max_mail_bytes and not is_made_to_fit:
+            raise TooMuch(
+                f"“{title}” is {size_in_words(mail.size_bytes)} as a mail, and {kind.name} takes at most "
+                f"{size_in_words(kind.max_mail_bytes)}.",
+                fix="Mail me a smaller edition, such as one without pictures, or as EPUB: that I can make fit.",
+                code="device.size",
+            )
+        return outbox.enqueue(
+            mail,
+            cause=cause,
+            kind=OutboxKind.DELIVERY,
+            user_id=device.user_id,
+            book_id=book_id,
+            device_id=device.id,
+            wants=wants,
+        )
+
+    def check_day(self, device: Device) -> None:
         """Raises `TooMuch` for a reader who sent as many bytes in a day as one may, or as many books to such devices as
         their provider bears."""
+        user_id, kind = device.user_id, DEVICE_KINDS[device.kind]
         day_ago = self._work.now - DAY
         mine = sa.select(OutboxMail.created_at, OutboxMail.rcpt_to, OutboxMail.size_bytes).where(
             OutboxMail.user_id == user_id, OutboxMail.created_at > day_ago, OutboxMail.kind == OutboxKind.DELIVERY
         )
         sent = self._session.execute(mine.order_by(OutboxMail.created_at)).all()
-        of_kind = [row.created_at for row in sent if kind_of(row.rcpt_to) is kind]
+        alike = kind_of(device.address)  # a mailbox that is said to be a KOReader's counts with all mailboxes
+        of_kind = [row.created_at for row in sent if kind_of(row.rcpt_to) is alike]
         if len(of_kind) >= kind.a_day:
             raise TooMuch(
                 f"You have sent {len(of_kind)} books to {kind.name} in a day, which is as many as it bears.",

@@ -225,6 +225,10 @@ class Outbox:
             raise NotFound(f"No mail has the reference {reference}.", code="mail.not-found")
         return mail
 
+    def of_cause(self, cause: str) -> OutboxMail | None:
+        """The mail that was enqueued for this cause."""
+        return self._session.scalars(sa.select(OutboxMail).where(OutboxMail.cause == cause)).one_or_none()
+
     def of_inbound(self, inbound_id: int) -> Sequence[OutboxMail]:
         """The mails that one incoming mail caused, in order."""
         mine = sa.select(OutboxMail).where(OutboxMail.inbound_id == inbound_id).order_by(OutboxMail.id)

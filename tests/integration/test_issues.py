@@ -18,18 +18,20 @@ from bot.fetch import FetchSettings, HttpFetcher
 from bot.news.issues import IssueBuilder
 from bot.news.pictures import PictureFetcher
 from bot.storage.local import LocalStore
+from core.devices import DEVICE_KINDS
 from core.events import DeliveryFailed
-from core.models import DeliveredStory, Digest, DigestIssue, IssueStory, OutboxMail
+from core.models import DeliveredStory, Digest, DigestIssue, IssueStory, OutboxMail, User
 from core.models.issue import IssueState
 from core.models.outbox import OutboxKind
 from core.news.check_paper import check_paper
 from core.news.one_click import stopped_letter
-from core.news.schedule import Schedule
+from core.news.schedule import Schedule, Target
 from core.services.digests import Digests
 from core.services.kindle_sync import KindleSyncService
 from core.work import Work
 from tests.factories.feeds import Item, rss, story_text
 from tests.factories.issues import make_picture
+from tests.factories.rows import make_outbox_mail
 from tests.support.newsroom import IDENTITY, Newsroom, open_newsroom
 from tests.support.web_server import Loopback, WebServer
 
@@ -129,6 +131,25 @@ async def test_issue_comes_as_letter_and_book_with_all_that_is_new(press: Press,
     assert book.attachment_key is not None
     with press.store.open(book.attachment_key) as file:
         assert check_paper(Path(file.name)) == []
+
+
+async def test_paper_is_a_letter_when_the_kindle_gets_no_more_in_a_day(press: Press, web: WebServer) -> None:
+    ada = await reader(press, web.put("/feed", rss([item(1, press.now)])), kindle=True)
+    press.clock[0] = MORNING
+
+    def fill(work: Work) -> None:
+        work.session.scalars(sa.select(Digest)).one().target = Target.KINDLE
+        for _ in range(DEVICE_KINDS["kindle"].a_day):
+            make_outbox_mail(work.session, user=work.session.get_one(User, ada), created_at=work.now)
+
+    await press.do(fill)
+
+    await press.tick()
+
+    assert not [mail for mail in await press.mails(OutboxKind.DELIVERY) if mail.cause.startswith("digest")]
+    assert len(await press.letters()) == 1
+    (notice,) = await press.notices()
+    assert "came by mail and not to kindle" in notice.head.decode().replace("=\r\n", "")
 
 
 async def test_letter_says_how_a_click_ends_it(press: Press, web: WebServer) -> None:

@@ -12,7 +12,8 @@ from bot.news.books import StoryBooks
 from bot.news.pages import LIMITS, PageReader
 from bot.news.pictures import PictureFetcher
 from bot.storage.local import LocalStore
-from core.models import Article, Book, OutboxMail, ReadLater
+from core.devices import DEVICE_KINDS
+from core.models import Article, Book, OutboxMail, ReadLater, User
 from core.models.outbox import OutboxKind
 from core.models.read_later import ReadState
 from core.news.check_paper import check_paper
@@ -21,6 +22,7 @@ from core.services.reading_list import ReadingList
 from core.work import Work
 from tests.factories.feeds import Item, rss, story_text
 from tests.factories.issues import make_picture
+from tests.factories.rows import make_outbox_mail
 from tests.support.newsroom import IDENTITY, Newsroom, open_newsroom
 from tests.support.web_server import Loopback, WebServer
 
@@ -45,6 +47,16 @@ class Desk(Newsroom):
 
     async def told(self) -> list[str]:
         return [mail.subject for mail in await self.notices()]
+
+    async def had(self, user_id: int, *, count: int = 1, size_bytes: int = 1000) -> None:
+        """So many books went to a reader's device just now."""
+
+        def add(work: Work) -> None:
+            user = work.session.get_one(User, user_id)
+            for _ in range(count):
+                make_outbox_mail(work.session, user=user, created_at=work.now, size_bytes=size_bytes)
+
+        await self.do(add)
 
     def path(self, mail: OutboxMail) -> Path:
         assert mail.attachment_key is not None
@@ -234,3 +246,33 @@ async def test_story_whose_device_is_gone_is_kept_in_the_library(desk: Desk, web
 
     assert [book.title for book in await desk.all(Book)] == ["The harbour"]
     assert await desk.told() == ["Saved: The harbour"]
+
+
+async def test_stories_are_bounded_as_books_are_and_their_reader_is_told_once(desk: Desk, web: WebServer) -> None:
+    ada, article_id = await a_story(desk, web)
+    await desk.add_device(ada, "ada@kindle.com")
+    cap = DEVICE_KINDS["kindle"].a_day
+    await desk.had(ada, count=cap - 1)
+    await desk.books.send_story(article_id=article_id, user_id=ada, cause="K7:1:5")  # the last one that is let in
+
+    for cause in ("K7:1:5", "K7:1:6", "K7:1:6"):
+        await desk.books.send_story(article_id=article_id, user_id=ada, cause=cause)
+
+    assert [mail.cause for mail in await desk.mails(OutboxKind.DELIVERY) if mail.cause.startswith("story")] == [
+        "story:K7:1:5"
+    ]
+    (notice,) = await desk.notices()
+    text = notice.head.decode().replace("=\r\n", "")
+    assert "was not sent to kindle" in text
+    assert f"{cap} books to Kindle" in text
+
+
+async def test_page_larger_than_a_days_bytes_is_told_of(desk: Desk, web: WebServer) -> None:
+    ada, article_id = await a_story(desk, web)
+    await desk.add_device(ada, "ada@pbsync.com")
+    await desk.had(ada, size_bytes=2_000_000_000)
+
+    await desk.books.send_story(article_id=article_id, user_id=ada, cause="K7:1:5")
+
+    assert len(await desk.mails(OutboxKind.DELIVERY)) == 1
+    assert len(await desk.told()) == 1
