@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Errors, and no warnings: a machine's pip configuration may have one for every package.
 PIP    := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types format docs corpus bench-short lock clean
+.PHONY: demo test check lint types format docs catalogues corpus bench-short lock clean
 
 demo: $(STAMP)
 	$(BIN)/inkpost demo $(ARGS)
@@ -30,6 +30,10 @@ bench-short: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/inkpost example > config.example.toml
 	$(BIN)/inkpost manual docs/commands
+
+# The texts of the code into core/locale/*.po; says what is not translated yet.
+catalogues: $(STAMP)
+	$(BIN)/python -m tests.catalogues
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

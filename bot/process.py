@@ -23,12 +23,14 @@ from bot.reports import read_report, take_passed_on
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.errors import Unavailable
+from core.i18n import speaking
 from core.limits import Closed
 from core.mail.answer import Problem, Result
 from core.mail.authenticity import OurAddresses
 from core.mail.commands import read_commands
 from core.mail.compose import local_time
 from core.mail.grammar import Command, Grammar, NotUnderstood
+from core.mail.language import language_of
 from core.mail.loops import DELIVERED_TO, silence_reason
 from core.mail.message import ParsedMessage
 from core.mail.outgoing import Identity
@@ -203,22 +205,25 @@ class MailProcessor:
             counted=counted,
             converted=self.converted,
         )
-        passed_on = None
-        if not any(isinstance(one, Command) for one in commands):  # explicit commands always win
-            passed_on = take_passed_on(work, message, user_id=user.id)
-        results = (
-            dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=self.grammar)
-            if passed_on is None
-            else (passed_on,)
-        )
-        Answers(work).enqueue(
-            results,
-            user=user,
-            inbound=row,
-            message=message,
-            identity=self.identity,
-            reply_address=self._reply_address(work, accepted, user),
-        )
+        user.language = user.language or language_of(message) or ""
+        with speaking(user.language):
+            passed_on = None
+            if not any(isinstance(one, Command) for one in commands):  # explicit commands always win
+                passed_on = take_passed_on(work, message, user_id=user.id)
+            results = (
+                dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=self.grammar)
+                if passed_on is None
+                else (passed_on,)
+            )
+        with speaking(user.language):  # a command may have changed it
+            Answers(work).enqueue(
+                results,
+                user=user,
+                inbound=row,
+                message=message,
+                identity=self.identity,
+                reply_address=self._reply_address(work, accepted, user),
+            )
         inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
         return "answered"
 
@@ -242,15 +247,16 @@ class MailProcessor:
             user = work.session.get_one(User, verdict.user_id)
             if _is_copy(inbox, row, message, user=user):
                 return "duplicate"
-            answer = Answers(work).enqueue(
-                (Result(commands[0].line if len(commands) == 1 else "", _too_much(closed, user.timezone)),),
-                user=user,
-                inbound=row,
-                message=message,
-                identity=self.identity,
-                reply_address=self._reply_address(work, accepted, user),
-                cause=closed.cause,
-            )
+            with speaking(user.language):
+                answer = Answers(work).enqueue(
+                    (Result(commands[0].line if len(commands) == 1 else "", _too_much(closed, user.timezone)),),
+                    user=user,
+                    inbound=row,
+                    message=message,
+                    identity=self.identity,
+                    reply_address=self._reply_address(work, accepted, user),
+                    cause=closed.cause,
+                )
             told = "" if answer.inbound_id == row.id else f"; {answer.reference} has said so"
             reason = f"more than {closed.window.words}, until {closed.opens_at:%Y-%m-%d %H:%M} UTC{told}"
             inbox.turn_away(row, reason=reason, message=message, user_id=user.id)
@@ -307,7 +313,8 @@ class MailProcessor:
         Digests(work).turn_off(digest)
         user = work.session.get_one(User, digest.user_id)
         if user.state is UserState.ACTIVE:
-            Answers(work).tell(stopped_by_click(digest), user=user, identity=self.identity, cause=cause)
+            with speaking(user.language):
+                Answers(work).tell(stopped_by_click(digest), user=user, identity=self.identity, cause=cause)
         return user.id
 
     async def _wait_for_names(self, accepted: _Accepted, message: ParsedMessage, error: OriginUnknown) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import BotError
+from core.i18n import N_, _
 from core.mail.answer import Answer, Problem, Result, Step, Steps
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
@@ -102,16 +103,22 @@ class _Desk:
         if self.mail.trust is Trust.NONE or needs_file:
             return Problem(
                 code="forbidden.trust",
-                text=f"“{spec.name}” needs a mail that is surely yours, and this one could be somebody else's.",
-                fix="Write to your secret address, the one with a + in it.",
+                text=_("“{command}” needs a mail that is surely yours, and this one could be somebody else's.").format(
+                    command=spec.name
+                ),
+                fix=_("Write to your secret address, the one with a + in it."),
             )
         confirmations = Confirmations(self.work, self.mail.signer)
         token = confirmations.ask(self.mail.user.id, command, replied_to=self.mail.replied_to)
         return Problem(
             code="confirm.needed",
-            text=f"“{command.line or spec.name}” waits for your word: this mail could have been somebody else's.",
-            fix=f"If it is yours, confirm it within {VALID_HOURS:.0f} hours. If not, do nothing.",
-            blocks=(Steps((Step("Yes, do it", f"confirm {token}"),)),),
+            text=_("“{line}” waits for your word: this mail could have been somebody else's.").format(
+                line=command.line or spec.name
+            ),
+            fix=_("If it is yours, confirm it within {hours} hours. If not, do nothing.").format(
+                hours=f"{VALID_HOURS:.0f}"
+            ),
+            blocks=(Steps((Step(_("Yes, do it"), f"confirm {token}"),)),),
         )
 
 
@@ -128,32 +135,36 @@ def _problem(error: BotError, spec: CommandSpec) -> Problem:
 
 def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:
     text, fix = _WORDS[line.reason]
-    steps = tuple(Step(suggestion, suggestion) for suggestion in line.suggestions) or _FIRST_STEPS
+    steps = tuple(Step(suggestion, suggestion) for suggestion in line.suggestions)
+    steps = steps or tuple(Step(_(step.label), step.command) for step in _FIRST_STEPS)
     return Problem(
         code=f"request.{line.reason.value}",
-        text=text.format(line=line.line),
-        fix=fix,
+        text=_(text).format(line=line.line),
+        fix=_(fix),
         usage=grammar.specs[line.command].usage if line.command is not None else (),
         blocks=(Steps(steps),),
     )
 
 
-_FIRST_STEPS = (Step("What can I write?", "help"), Step("My books", "list"))
+_FIRST_STEPS = (Step(N_("What can I write?"), "help"), Step(N_("My books"), "list"))
 _WORDS = {
     Misreading.EMPTY: (
-        "Your mail holds neither a command nor a book.",
-        "Write a command as the subject, or attach a book.",
+        N_("Your mail holds neither a command nor a book."),
+        N_("Write a command as the subject, or attach a book."),
     ),
-    Misreading.UNKNOWN: ("I do not know what “{line}” means.", "Did you mean one of these?"),
-    Misreading.UNSURE: ("I am not sure what “{line}” means, so I did nothing.", "Did you mean one of these?"),
-    Misreading.WRONG_SHAPE: ("I could not make sense of all of “{line}”.", "This is how the command is written."),
+    Misreading.UNKNOWN: (N_("I do not know what “{line}” means."), N_("Did you mean one of these?")),
+    Misreading.UNSURE: (N_("I am not sure what “{line}” means, so I did nothing."), N_("Did you mean one of these?")),
+    Misreading.WRONG_SHAPE: (
+        N_("I could not make sense of all of “{line}”."),
+        N_("This is how the command is written."),
+    ),
     Misreading.ASKED_BEFORE: (
-        "“{line}” is the subject of an earlier mail, so I did not do it a second time.",
-        "If you want it again, write it as a new mail.",
+        N_("“{line}” is the subject of an earlier mail, so I did not do it a second time."),
+        N_("If you want it again, write it as a new mail."),
     ),
     Misreading.TOO_MANY: (
-        "“{line}” was one command more than one mail may hold, so I did not do it.",
-        "Send it again in a mail of its own.",
+        N_("“{line}” was one command more than one mail may hold, so I did not do it."),
+        N_("Send it again in a mail of its own."),
     ),
 }
 """What is wrong, and how to mend it, for each way in which a line is not a command."""

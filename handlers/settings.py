@@ -1,8 +1,9 @@
-"""`settings`: time zone, name, and whether books are sent by themselves."""
+"""`settings`: language, time zone, name, and whether books are sent by themselves."""
 
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import LANGUAGES, _, speaking, spoken
 from core.mail.answer import Answer, Fact, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import Trust
@@ -12,14 +13,20 @@ from handlers._request import Request
 SPEC = CommandSpec(
     name="settings",
     summary="Show or change your settings",
-    usage=("settings", "settings timezone=<zone>", "settings name=…", "settings autosend=on|off"),
+    usage=(
+        "settings",
+        "settings language=<language>",
+        "settings timezone=<zone>",
+        "settings name=…",
+        "settings autosend=on|off",
+    ),
     details=(
-        "timezone is a name such as Europe/Berlin; times in answers are told in it. With autosend=on each book that "
-        "you add goes to your default device at once."
+        "language is English, Deutsch or Español. timezone is a name such as Europe/Berlin; times in answers are told "
+        "in it. With autosend=on each book that you add goes to your default device at once."
     ),
     aliases=("set", "setting", "preferences", "config", "einstellungen", "ajustes", "configuración"),
     prepositions=("to",),
-    keys=("timezone", "name", "autosend"),
+    keys=("timezone", "language", "name", "autosend"),
     max_words=3,
     reading_words=("",),
     trust=Trust.CHANGE,
@@ -27,6 +34,7 @@ SPEC = CommandSpec(
     examples=(
         Example("settings", "shows them"),
         Example("settings timezone=Europe/Berlin", "sets your time zone"),
+        Example("settings language=de", "answers come in German"),
         Example("settings autosend=on", "sends every new book to your default device"),
     ),
 )
@@ -38,21 +46,32 @@ def handle(request: Request) -> Answer:
         match key:
             case "timezone":
                 request.accounts.set_timezone(request.user.id, text)
+            case "language":
+                request.accounts.set_language(request.user.id, text)
             case "name":
                 request.accounts.set_name(request.user.id, text)
             case _:
                 request.accounts.set_autosend(request.user.id, enabled=yes_or_no(key, text))
+    with speaking(request.user.language):  # the answer is in the language that was asked for
+        return _shown(request, changed=tuple(wanted))
+
+
+def _shown(request: Request, *, changed: tuple[str, ...]) -> Answer:
     user = request.user
+    zone = _("{zone}, where it is {time}").format(
+        zone=user.timezone, time=f"{request.now.astimezone(request.zone):%H:%M}"
+    )
     shown = Facts(
         (
-            Fact("Name", user.name or "(none)"),
-            Fact("Address", user.address),
-            Fact("Time zone", f"{user.timezone}, where it is {request.now.astimezone(request.zone):%H:%M}"),
-            Fact("Autosend", "on" if user.autosend else "off"),
+            Fact(_("Name"), user.name or _("(none)")),
+            Fact(_("Address"), user.address),
+            Fact(_("Language"), LANGUAGES[spoken()]),
+            Fact(_("Time zone"), zone),
+            Fact(_("Autosend"), _("on") if user.autosend else _("off")),
         )
     )
-    title = f"Changed: {', '.join(wanted)}" if wanted else "Your settings"
-    return Answer(title, (shown, Steps((Step("My devices", "kindle list"),))))
+    title = _("Changed: {what}").format(what=", ".join(changed)) if changed else _("Your settings")
+    return Answer(title, (shown, Steps((Step(_("My devices"), "kindle list"),))))
 
 
 def _wanted(request: Request) -> dict[str, str]:
@@ -65,6 +84,7 @@ def _wanted(request: Request) -> dict[str, str]:
     value = phrase(command, "to") or " ".join(rest)
     if key.lower() not in SPEC.keys or not value:
         raise BadRequest(
-            f"There is no setting “{' '.join(command.words)}”.", fix="There are timezone, name and autosend."
+            _("There is no setting “{name}”.").format(name=" ".join(command.words)),
+            fix=_("There are language, timezone, name and autosend."),
         )
     return {**command.options, key.lower(): value}

@@ -12,6 +12,7 @@ from bot.news.pictures import PictureFetcher
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.errors import BotError
+from core.i18n import SOURCE
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import AttachedFile, Identity, attachment_name
 from core.models import Article, ArticleText, Device, ReadLater, User
@@ -162,4 +163,4 @@ def _load(work: Work, article_id: int, *, user_id: int) -> _Loaded:
             language=article.language,
         ),
     )
-    return _Loaded(story, user.timezone, user.language)
+    return _Loaded(story, user.timezone, user.language or SOURCE)

@@ -20,6 +20,7 @@ import css_inline
 import jinja2
 from markupsafe import Markup
 
+from core.i18n import _, dated, ngettext, pgettext, spoken
 from core.mail.answer import Answer, AnswerFile, Problem, Result
 from core.mail.loops import LOOP_FIELD
 from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
@@ -49,7 +50,6 @@ class AnswerContext:
     """The address that the user wrote to, with their secret subaddress: taps go there."""
     timezone: str = "UTC"
     """IANA name."""
-    language: str = "en"
     original_subject: str = ""
     original_message_id: str | None = None
     original_references: tuple[str, ...] = ()
@@ -83,13 +83,14 @@ def local_time(moment: datetime, timezone: str) -> str:
     except (ZoneInfoNotFoundError, ValueError):
         zone = ZoneInfo("UTC")
     local = moment.astimezone(zone)
-    return f"{local.day} {local:%b %Y, %H:%M} ({zone.key})"
+    at = dated(local, _("d MMM yyyy, HH:mm"))
+    return f"{at} ({zone.key})"
 
 
 def _title(results: Sequence[Result]) -> str:
     outcome = results[0].outcome
     first = outcome.title if isinstance(outcome, Answer) else outcome.text
-    return first if len(results) == 1 else f"{first} (and {len(results) - 1} more)"
+    return first if len(results) == 1 else _("{first} (and {count} more)").format(first=first, count=len(results) - 1)
 
 
 def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str, submitted: str) -> OutgoingMail:
@@ -100,7 +101,7 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         "marker": REPLY_MARKER,
         "reference": context.reference,
         "now": context.now,
-        "language": context.language,
+        "language": spoken(),
         "mailto": functools.partial(mailto, context.reply_address),
         "local": functools.partial(_local, timezone=context.timezone),
     }
@@ -236,6 +237,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["kind"] = _kind
+    environment.globals.update(_=_, ngettext=ngettext, pgettext=pgettext, dated=dated)
     return environment
 
 

@@ -39,7 +39,8 @@ class User(Base):
     state: Mapped[UserState] = mapped_column(default=UserState.ACTIVE)
     timezone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
     """IANA name."""
-    language: Mapped[str] = mapped_column(sa.String(16), default="en")
+    language: Mapped[str] = mapped_column(sa.String(16), default="")
+    """A key of `core.i18n.LANGUAGES`; "" until a mail or a setting says it, which is told in English."""
     secret_hash: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
     """`hash_secret` of the secret subaddress, which is also the SMTP AUTH password; None: revoked."""
     wrote_to: Mapped[str] = mapped_column(sa.String(320), default="")

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from core.errors import BadRequest, Conflict, NotFound
 from core.events import SecretChanged, SettingChanged, UserAdded, UserSuspended
+from core.i18n import LANGUAGES, _, preferred
 from core.mail.author import NoAuthor, clean_address
+from core.mail.words import fold
 from core.models import User
 from core.models.user import UserState, hash_secret
 from core.pages import Page, fetch_page
@@ -42,7 +44,7 @@ class Accounts:
 
     def rotate_secret(self, user_id: int) -> str:
         """A new secret; the old one is worth nothing from the commit on."""
-        secret = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
+        secret = "".join(secrets.choice(SECRET_ALPHABET) for _place in range(SECRET_LENGTH))
         user = self._get(user_id)
         user.secret_hash, user.wrote_to = hash_secret(secret), ""
         self._work.emit(SecretChanged(user_id=user_id))
@@ -87,6 +89,10 @@ class Accounts:
         """Raises `BadRequest` for a name that is too long."""
         self._set(user_id, "name", _checked_name(name))
 
+    def set_language(self, user_id: int, name: str) -> None:
+        """By its code or by what it is called. Raises `BadRequest` for a language that we have no texts in."""
+        self._set(user_id, "language", _checked_language(name))
+
     def set_autosend(self, user_id: int, *, enabled: bool) -> None:
         self._set(user_id, "autosend", enabled)
 
@@ -103,14 +109,38 @@ def checked_address(text: str) -> str:
     try:
         return clean_address(text.strip().strip("<>")).lower()
     except NoAuthor as error:
-        raise BadRequest(f"“{text}” is not a mail address.", fix="Write it as name@domain.") from error
+        raise BadRequest(
+            _("“{text}” is not a mail address.").format(text=text), fix=_("Write it as name@domain.")
+        ) from error
 
 
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
     if len(name) > NAME_LENGTH:
-        raise BadRequest(f"The name is too long: {len(name)} characters.", fix=f"At most {NAME_LENGTH}.")
+        raise BadRequest(
+            _("The name is too long: {length} characters.").format(length=len(name)),
+            fix=_("At most {most}.").format(most=NAME_LENGTH),
+        )
     return name
+
+
+def _checked_language(name: str) -> str:
+    wanted = fold(name.strip())
+    names = {fold(own): code for code, own in LANGUAGES.items()} | _OTHER_NAMES
+    language = preferred([wanted]) or names.get(wanted)
+    if language is None:
+        known = ", ".join(f"{code} ({own})" for code, own in LANGUAGES.items())
+        raise BadRequest(
+            _("I do not speak “{name}” yet.").format(name=name), fix=_("I speak {known}.").format(known=known)
+        )
+    return language
+
+
+_OTHER_NAMES = {
+    "german": "de", "aleman": "de", "englisch": "en", "ingles": "en", "spanish": "es", "spanisch": "es",
+    "castellano": "es",
+}  # fmt: skip
+"""What others call our languages, folded."""
 
 
 def _checked_zone(name: str) -> str:
@@ -120,6 +150,10 @@ def _checked_zone(name: str) -> str:
     zone = known.get(wanted.lower())
     if zone is None:
         cities = [zone for zone in sorted(known.values()) if zone.lower().rpartition("/")[2] == wanted.lower()]
-        hint = f"Did you mean {cities[0]}?" if cities else "Write it as Europe/Berlin or America/New_York."
-        raise BadRequest(f"“{name}” is not a time zone.", fix=hint)
+        hint = (
+            _("Did you mean {zone}?").format(zone=cities[0])
+            if cities
+            else _("Write it as Europe/Berlin or America/New_York.")
+        )
+        raise BadRequest(_("“{name}” is not a time zone.").format(name=name), fix=hint)
     return zone

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from core.i18n import SOURCE
 from core.models import (
     Article,
     ArticleText,
@@ -105,7 +106,7 @@ def gather(session: Session, digest: Digest, *, local_date: date, now: datetime,
         local_date=local_date,
         made_at=now,
         timezone=user.timezone,
-        language=user.language,
+        language=user.language or SOURCE,
         stories=tuple(one.story for one in numbered),
         troubles=_troubles(subscriptions.values()),
         left_out=len(choice.left_out),

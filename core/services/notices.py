@@ -9,6 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
+from core.i18n import speaking
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.authenticity import OurAddresses
 from core.mail.compose import AnswerContext, compose_notice
@@ -79,7 +80,8 @@ class FailureNotices:
         if user.address == mail.rcpt_to.lower() or user.state is not UserState.ACTIVE:
             return
         book = work.session.get(Book, mail.book_id) if mail.book_id is not None else None
-        notice = compose_notice(tell(mail, book), context=self._context(work, user, inbound_id=mail.inbound_id))
+        with speaking(user.language):
+            notice = compose_notice(tell(mail, book), context=self._context(work, user, inbound_id=mail.inbound_id))
         Outbox(work).enqueue(
             notice, cause=f"{cause}:{mail.id}", kind=OutboxKind.NOTICE, user_id=user.id, inbound_id=mail.inbound_id
         )

@@ -20,3 +20,14 @@ def test_unknown_zone_is_refused_with_a_hint(ada: Reader) -> None:
 def test_one_bad_setting_undoes_the_others(ada: Reader) -> None:
     assert problem(ada.run("settings name=Countess autosend=maybe")).code == "request.bad"
     assert facts(ada.run("settings"))["Name"] == "Ada"
+
+
+def test_the_answer_is_in_the_language_that_was_asked_for(ada: Reader) -> None:
+    assert facts(ada.run("settings language=de"))["Zeitzone"] == "UTC, dort ist es 06:00"
+    assert facts(ada.run("settings language Español"))["Idioma"] == "Español"
+    assert ada.user.language == "es"
+
+
+def test_a_language_without_texts_is_refused(ada: Reader) -> None:
+    assert problem(ada.run("settings language=Klingon")).fix == "I speak en (English), de (Deutsch), es (Español)."
+    assert ada.user.language == ""

@@ -228,3 +228,12 @@ async def test_nothing_of_a_mail_is_left_in_the_work_folder(house: House, ada: P
     await house.settle()
 
     assert list((tmp_path / "data" / "work").iterdir()) == []
+
+
+async def test_language_of_the_first_mail_that_shows_one_is_kept(house: House) -> None:
+    eva = await house.person("eva@reader.test", name="Eva")
+    first = await eva.asks("settings", headers={"Accept-Language": "de-DE, en-US"})
+    second = await eva.asks("settings", headers={"Accept-Language": "es"})
+    assert "Sprache: Deutsch" in first.text
+    assert "Sprache: Deutsch" in second.text
+    assert "Idioma: Español" in (await eva.asks("settings language=es")).text

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from core.events import EventBus
+from core.i18n import speaking
 from core.limits import DEFAULT_LIMITS, UserLimits
 from core.mail.answer import Answer, Columns, Facts, Items, Problem, Result, Steps
 from core.mail.commands import read_commands
@@ -61,7 +62,8 @@ class Reader:
             identity=IDENTITY,
             signer=SIGNER,
         )
-        return dispatch(self.works[-1], letter, commands=found, handlers=self.handlers, grammar=self.grammar)
+        with speaking(self.user.language):
+            return dispatch(self.works[-1], letter, commands=found, handlers=self.handlers, grammar=self.grammar)
 
     def run(self, line: str, attachments: Sequence[Staged] = ()) -> Answer | Problem:
         """What comes of the one command of a mail; a list that it shows is kept, as the answer's mail would do."""
