@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from bot.mailbox import LoopbackMailbox
 from tests.support.redis_server import free_port
 from tests.support.service import DOMAIN
+from tests.support.warm_start import Forked, WarmStart
 
 UP_SECONDS = 120.0  # five interpreters that start at once on two cores
 DOWN_SECONDS = 30.0
@@ -47,7 +48,7 @@ class Ship:
     """One process of the fleet."""
 
     roles: str
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     health_port: int
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -90,18 +91,23 @@ class Fleet:
     relay_port: int
     settings: dict[str, Any] = field(default_factory=dict)
     smtp_port: int = field(default_factory=free_port)
+    warm: WarmStart | None = None
+    """Where given, it is asked for the processes: with nothing left to import."""
     ships: list[Ship] = field(default_factory=list)
 
     async def start(self, roles: str) -> Ship:
         """A process with these roles, on its way up."""
         health_port = free_port()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "serve", "--roles", roles,
-            env=self._environment(health_port), cwd=Path(__file__).parents[2],
-        )  # fmt: skip
-        ship = Ship(roles, process, health_port)
+        ship = Ship(roles, await self._start(["serve", "--roles", roles], self._environment(health_port)), health_port)
         self.ships.append(ship)
         return ship
+
+    async def _start(self, arguments: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process | Forked:
+        if self.warm is not None:
+            return await self.warm(arguments, environment)
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", *arguments, env=environment, cwd=Path(__file__).parents[2]
+        )
 
     def _environment(self, health_port: int) -> dict[str, str]:
         settings: dict[str, Any] = {
