@@ -15,6 +15,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -71,7 +72,7 @@ class Rounds:
         under_way: dict[int, Tally] = {}
 
         def show(number: int, tally: Tally) -> None:
-            under_way[number] = tally
+            under_way[number] = tally  # the latest of each round
             kills = sum(one.kills.total() for one in under_way.values())
             mails = sum(one.accepted for one in under_way.values())
             self.bar.update(task, completed=kills, description=f"kills, {mails} mails")
@@ -89,13 +90,13 @@ class Rounds:
                         mails_per_second=self.options.rate,
                         resends_unknown=self.options.resend_unknown,
                         warm=warm,
-                        progress=lambda tally: show(number, tally),
+                        progress=partial(show, number),
                         is_enough=lambda: self._is_over,
                     )()
                 self.total += tally
                 self.judged += 1
-                if not tally.is_good:
-                    self.bar.console.print(f"round {number}: {tally}; {tally.lost} {tally.doubled}", markup=False)
+                which = [*tally.lost, *tally.doubled, *tally.answered_twice, *tally.damaged]
+                self.bar.console.print(f"round {number}: {tally} {which or ''}", markup=False)
 
         async with warm_start() as warm:
             results = await asyncio.gather(*(some(warm) for _ in range(side_by_side)), return_exceptions=True)

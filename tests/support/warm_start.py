@@ -1,7 +1,7 @@
 """The service forked from a process that has imported it and served once: all of that takes longer than its start.
 
-What is forked opens its files, its database and its ports itself, as `python -m bot` does. The asking side is `WarmStart`;
-`python -m tests.support.warm_start` is the other.
+What is forked opens its files, its database and its ports itself, as `python -m bot` does. The asking side is
+`WarmStart`; `python -m tests.support.warm_start` is the other.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ ENDED = 0
 
 @dataclass(eq=False)
 class Forked:
-    """A running service, as `asyncio.subprocess.Process` has it, by a descriptor that no other process will ever have."""
+    """A running service, by a descriptor that no other process will ever have, as `asyncio.subprocess.Process` is."""
 
+    pid: int
     pidfd: int
 
     @property
@@ -67,7 +68,8 @@ class WarmStart:
         assert self.process.stdout is not None
         async with self._turn:
             self.process.stdin.write(json.dumps([list(arguments), dict(environment)]).encode() + b"\n")
-            return Forked(os.pidfd_open(int(await self.process.stdout.readline())))
+            pid = int(await self.process.stdout.readline())
+            return Forked(pid, os.pidfd_open(pid))
 
 
 @asynccontextmanager
