@@ -40,6 +40,7 @@ from bot.news.books import StoryBooks
 from bot.news.clock import DigestClock
 from bot.news.discover import FeedFinder
 from bot.news.issues import IssueBuilder
+from bot.news.notes import DeviceNotes
 from bot.news.pages import PageReader
 from bot.news.pictures import PictureFetcher
 from bot.news.previews import Previewer
@@ -397,6 +398,7 @@ def _register_news(
     issues = IssueBuilder(
         database=engine, blobs=blobs, sandbox=sandbox, pictures=pictures, identity=identity, work_root=work_root
     )
+    notes = DeviceNotes(database=engine, books=books, identity=identity)
     previews = Previewer(database=engine, cache=cache, identity=identity)
     for name, task in (
         ("discover_feed", finder.discover),
@@ -404,6 +406,7 @@ def _register_news(
         ("read_page", pages.read_page),
         ("save_story", books.save_story),
         ("send_story", books.send_story),
+        ("tell_on_device", notes.tell),
         ("build_issue", issues.build),
         ("preview_issue", previews.preview),
     ):

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from bot.app import MAILDIR, TOKEN_KEY, check_schema, open_blobs, open_database
 from bot.config import Config
@@ -19,6 +20,7 @@ from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown, Im
 from bot.signing import open_key, record_problem
 from bot.transport import open_transport
 from core.errors import InkpostError
+from core.models import SendingStop
 
 CHECK_SECONDS = 20.0
 
@@ -29,6 +31,8 @@ class Finding:
 
     name: str
     problem: str | None
+    is_mistake: bool = True
+    """Of the configuration; what is not is only told."""
 
 
 async def check_everything(config: Config) -> list[Finding]:
@@ -46,7 +50,8 @@ async def check_everything(config: Config) -> list[Finding]:
     }
     for account in config.imap.accounts:
         checks[f"mailbox {account.name}"] = partial(_mailbox, account)
-    return [Finding(name, await _problem(check, config)) for name, check in checks.items()]
+    findings = [Finding(name, await _problem(check, config)) for name, check in checks.items()]
+    return [*findings, Finding("readers' addresses", await _problem(_readers, config), is_mistake=False)]
 
 
 async def _problem(check: Callable[[Config], Awaitable[str | None]], config: Config) -> str | None:
@@ -74,6 +79,23 @@ async def _database(config: Config) -> str | None:
     finally:
         database.dispose()
     return None
+
+
+async def _readers(config: Config) -> str | None:
+    """Who is not reached, for they cannot be told so by mail."""
+
+    def look() -> list[str]:
+        database = open_database(config)
+        try:
+            check_schema(database)
+            with Session(database) as session:
+                return SendingStop.unreached(session)
+        finally:
+            database.dispose()
+
+    if not (found := await asyncio.to_thread(look)):
+        return None
+    return f"mail comes back from {', '.join(found[:10])}{' …' if len(found) > 10 else ''}: inkpost outbox stops"
 
 
 async def _storage(config: Config) -> str | None:

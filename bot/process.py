@@ -44,6 +44,7 @@ from core.services.answers import Answers
 from core.services.counted import Counted
 from core.services.digests import Digests
 from core.services.inbox import Inbox
+from core.services.unreachable import welcome_back
 from core.tokens import TokenSigner
 from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook
 from core.work import Work
@@ -216,6 +217,8 @@ class MailProcessor:
                 else (passed_on,)
             )
         with speaking(user.language):  # a command may have changed it
+            if message.author is not None and message.author.address.lower() == user.address:
+                results = (*results, *filter(None, (welcome_back(work, user),)))
             Answers(work).enqueue(
                 results,
                 user=user,

@@ -73,3 +73,8 @@ def send_story(article_id: int, *, user_id: int, cause: str, device: str = "") -
     """Make a book of a story for its reader's device; "" is the default one."""
     args: dict[str, int | str] = {"article_id": article_id, "user_id": user_id, "cause": cause, "device": device}
     return Job("send_story", args, queue="news", priority=2)
+
+
+def tell_on_device(user_id: int) -> Job:
+    """Put a note on a reader's device: their own address sends back what we write to it."""
+    return Job("tell_on_device", {"user_id": user_id}, queue="news", priority=2)

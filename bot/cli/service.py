@@ -72,10 +72,11 @@ def check(*, config: ConfigPath = None) -> None:
     """Look over the configuration and everything that it names, and tell every mistake at once."""
     findings = asyncio.run(check_everything(configuration(config)))
     for finding in findings:
-        console.print(("ok    " if finding.problem is None else "WRONG ") + finding.name, markup=False)
+        mark = "ok    " if finding.problem is None else "WRONG " if finding.is_mistake else "note  "
+        console.print(mark + finding.name, markup=False)
         if finding.problem is not None:
             console.print(f"      {finding.problem}", markup=False)
-    wrong = sum(finding.problem is not None for finding in findings)
+    wrong = sum(finding.problem is not None and finding.is_mistake for finding in findings)
     if wrong:
         fail(f"{wrong} of {len(findings)} things are wrong.")
 

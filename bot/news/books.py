@@ -114,13 +114,17 @@ class StoryBooks:
     async def _make(self, article_id: int, *, user_id: int) -> StagedBook:
         """The article's book, in the store."""
         loaded = await self.database.in_work(lambda work: _load(work, article_id, user_id=user_id))
-        pictures = await self.pictures.fetch(loaded.story.reading.pictures)
+        return await self.bind(loaded.story, timezone=loaded.timezone, language=loaded.language)
+
+    async def bind(self, story: Story, *, timezone: str, language: str) -> StagedBook:
+        """A story's book, in the store."""
+        pictures = await self.pictures.fetch(story.reading.pictures)
         with tempfile.TemporaryDirectory(dir=self.work_root) as name:
             part = await self.sandbox.run(
-                make_story_book, loaded.story, pictures=pictures, timezone=loaded.timezone,
-                language=loaded.language, folder=Path(name), timeout_seconds=BOOK_SECONDS,
+                make_story_book, story, pictures=pictures, timezone=timezone,
+                language=language, folder=Path(name), timeout_seconds=BOOK_SECONDS,
             )  # fmt: skip
-            return await asyncio.to_thread(self._store, loaded.story, part.path)
+            return await asyncio.to_thread(self._store, story, part.path)
 
     def _store(self, story: Story, path: Path) -> StagedBook:
         sha256, size_bytes = file_sha256(path), path.stat().st_size

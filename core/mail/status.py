@@ -44,6 +44,11 @@ def enhanced_status(reply: str) -> str | None:
     return ".".join(found.groups()) if found else None
 
 
+def is_bad_address(reply: str) -> bool:
+    """Whether a refusal for good is of the address itself, rather than of this one mail to it."""
+    return reply.startswith("5") and explain(reply) == _NO_SUCH_ADDRESS
+
+
 def explain(reply: str) -> str:
     """Why a mail was refused, for a reader who knows no SMTP: half a sentence without a full stop."""
     if (status := enhanced_status(reply)) is not None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 from core.devices import kind_of
+from core.models.user import User
 
 
 class SendingStop(Base):
@@ -30,6 +31,13 @@ class SendingStop(Base):
         """What holds a mail back, or None."""
         mine = sa.select(cls).where(cls.scope.in_(scopes_of(user_id, rcpt_to))).limit(1)
         return session.scalars(mine).one_or_none()
+
+    @classmethod
+    def unreached(cls, session: Session) -> list[str]:
+        """The readers whose own address sends mail back, by that address."""
+        theirs = sa.select(User.address).join(cls, cls.user_id == User.id)
+        held = theirs.where(cls.reason == "bounces", cls.scope == "address:" + User.address)
+        return list(session.scalars(held.order_by(cls.since)))
 
 
 def scope_of_kind(kind: str) -> str:

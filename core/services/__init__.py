@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.events import Event, EventBus
 from core.mail.outgoing import Identity
-from core.services import paperboy
+from core.services import paperboy, unreachable
 from core.services.audit import record_audit
 from core.services.feed_notices import FeedNotices
 from core.services.notices import FailureNotices
@@ -14,6 +14,7 @@ def build_bus(identity: Identity) -> EventBus:
     """The event bus with all its subscribers."""
     bus = EventBus()
     bus.subscribe(Event, record_audit)
+    unreachable.subscribe(bus)  # before those who tell of a failure, and whether the address is held back since
     FailureNotices(identity).subscribe(bus)
     FeedNotices(identity).subscribe(bus)
     paperboy.subscribe(bus)

@@ -13,7 +13,7 @@ from core.events import ClickNeeded, DeliveryRejected, MailBounced, NoRefusalSee
 from core.mail.dsn import Bounce, BounceKind
 from core.mail.notices import CLICK_HOURS, Notice, NoticeKind
 from core.mail.outgoing import attachment_name
-from core.mail.status import clean_reply
+from core.mail.status import clean_reply, is_bad_address
 from core.models import OutboxMail
 from core.models.outbox import HANDED_OVER, OutboxKind, OutboxState
 from core.models.sending_stop import scope_of_address, scope_of_kind, scope_of_user
@@ -25,6 +25,7 @@ LOOK_BACK: Final = timedelta(days=7)  # a notice that is older than that is abou
 SLACK: Final = timedelta(minutes=15)  # between the relay's 250 and the minute that the gateway names
 UNDATED: Final = timedelta(hours=2)  # how long before a notice without a minute its delivery may have gone out
 MOST_BOUNCES: Final = 3  # mails in a row that come back from an address before nothing is sent to it
+MOST_LOOKED_AT: Final = 50  # mails to it: answers lie between, which tell nothing
 SETTLED_AT_ONCE: Final = 500
 
 
@@ -126,29 +127,37 @@ class Fates:
         if bounce.kind is BounceKind.FAILED:
             mail.state, mail.settle_at = OutboxState.BOUNCED, None
             Outbox(self._work).refresh_book(mail)
-            self._session.flush()
-            if self._keeps_bouncing(mail):
-                Stops(self._work).stop(
-                    scope_of_address(mail.rcpt_to), user_id=mail.user_id, reason="bounces", words=mail.notice
-                )
+            self.stop_if_it_keeps_bouncing(mail, words=mail.notice)
             self._work.emit(
                 MailBounced(user_id=mail.user_id, outbox_id=mail.id, rcpt_to=mail.rcpt_to, words=mail.notice)
             )
         return mail
 
+    def stop_if_it_keeps_bouncing(self, mail: OutboxMail, *, words: str) -> None:
+        """Send nothing more to an address that has sent back, or refused for itself, so many mails in a row."""
+        self._session.flush()
+        if self._keeps_bouncing(mail):
+            scope = scope_of_address(mail.rcpt_to)
+            Stops(self._work).stop(scope, user_id=mail.user_id, reason="bounces", words=words)
+
     def _keeps_bouncing(self, mail: OutboxMail) -> bool:
         newest = (
-            sa.select(OutboxMail.state)
+            sa.select(OutboxMail.state, OutboxMail.mail_from, OutboxMail.last_reply)
             .where(
                 OutboxMail.user_id == mail.user_id,
                 OutboxMail.rcpt_to == mail.rcpt_to,
-                OutboxMail.state.in_(HANDED_OVER),
+                OutboxMail.state.in_((*HANDED_OVER, OutboxState.FAILED)),
             )
             .order_by(OutboxMail.id.desc())
-            .limit(MOST_BOUNCES)
+            .limit(MOST_LOOKED_AT)
         )
-        states = self._session.scalars(newest).all()
-        return len(states) == MOST_BOUNCES and set(states) == {OutboxState.BOUNCED}
+        told = [
+            row.state in (OutboxState.BOUNCED, OutboxState.FAILED)
+            for row in self._session.execute(newest)
+            # Nobody reports on a mail with the null reverse-path, as answers have: that it was accepted says nothing.
+            if (row.mail_from if row.state is not OutboxState.FAILED else is_bad_address(row.last_reply))
+        ][:MOST_BOUNCES]
+        return len(told) == MOST_BOUNCES and all(told)
 
     def settle(self) -> int:
         """Turn silence that has lasted long enough into `NO_REFUSAL`; how many deliveries that were."""

@@ -9,14 +9,14 @@ from functools import partial
 import sqlalchemy as sa
 
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
-from core.i18n import speaking
+from core.i18n import _, speaking
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.authenticity import OurAddresses
 from core.mail.compose import AnswerContext, compose_notice
 from core.mail.notices import NoticeKind
 from core.mail.outgoing import Identity
 from core.mail.status import explain
-from core.models import Book, Inbound, OutboxMail, User
+from core.models import Book, Inbound, OutboxMail, SendingStop, User
 from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
@@ -39,12 +39,12 @@ class FailureNotices:
         bus.subscribe(NoRefusalSeen, self._settled)
 
     def _failed(self, work: Work, event: DeliveryFailed) -> None:
-        self._tell(
-            work, event.outbox_id, cause="failed", tell=lambda mail, book: _told(mail, book, reason=event.reason)
-        )
+        tell = partial(_told, reason=event.reason, is_held=_is_held(work, event.outbox_id))
+        self._tell(work, event.outbox_id, cause="failed", tell=tell)
 
     def _bounced(self, work: Work, event: MailBounced) -> None:
-        self._tell(work, event.outbox_id, cause="failed", tell=partial(_told, reason=event.words))
+        tell = partial(_told, reason=event.words, is_held=_is_held(work, event.outbox_id))
+        self._tell(work, event.outbox_id, cause="failed", tell=tell)
 
     def _rejected(self, work: Work, event: DeliveryRejected) -> None:
         """Mend it and say nothing, as long as there is something to try; else tell, once for all the tries."""
@@ -78,7 +78,7 @@ class FailureNotices:
         if mail is None or mail.kind is not OutboxKind.DELIVERY or user is None:
             return
         if user.address == mail.rcpt_to.lower() or user.state is not UserState.ACTIVE:
-            return
+            return  # of one's own address `core.services.unreachable` tells elsewhere
         book = work.session.get(Book, mail.book_id) if mail.book_id is not None else None
         with speaking(user.language):
             notice = compose_notice(tell(mail, book), context=self._context(work, user, inbound_id=mail.inbound_id))
@@ -185,7 +185,15 @@ def _mended(mail: OutboxMail, book: Book | None) -> Answer:
     )
 
 
-def _told(failed: OutboxMail, book: Book | None, *, reason: str) -> Problem:
+def _is_held(work: Work, outbox_id: int) -> bool:
+    """Whether nothing goes to the address of a mail any more until its reader says so."""
+    mail = work.session.get(OutboxMail, outbox_id)
+    return (
+        mail is not None and SendingStop.holding(work.session, user_id=mail.user_id, rcpt_to=mail.rcpt_to) is not None
+    )
+
+
+def _told(failed: OutboxMail, book: Book | None, *, reason: str, is_held: bool) -> Problem:
     again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
     if failed.wants:  # it never left: no copy could be made of the book, and the words are ours
         return Problem(
@@ -193,13 +201,16 @@ def _told(failed: OutboxMail, book: Book | None, *, reason: str) -> Problem:
             f"“{_title_of(failed, book)}” was not sent to {failed.rcpt_to}: {reason}",
             blocks=(Facts((Fact("Reference", failed.reference),)), Steps(again)),
         )
+    held = _("The last mails to this address came back, so nothing more goes there until you write: kindle resume")
+    resume = (Step(_("The address is right"), "kindle resume"),) if is_held else ()
     return Problem(
         "delivery.failed",
         f"“{_title_of(failed, book)}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
         fix=f"{_kept(failed, book)} Look at the address of your device before you try again.",
         blocks=(
+            *((Paragraph(held),) if is_held else ()),
             Facts((Fact("The mail server said", reason), Fact("Reference", failed.reference))),
-            Steps((Step("My devices", "kindle list"), *again)),
+            Steps((Step("My devices", "kindle list"), *resume, *again)),
         ),
     )
 
