@@ -67,7 +67,7 @@ from core.models.user import UserState
 from core.ports import BlobStore, Fetcher, Transport
 from core.services import build_bus
 from core.tokens import TokenSigner
-from handlers._registry import build_grammar, load_handlers
+from handlers._registry import build_grammar, load_handlers, readers_grammar
 
 # What stands in the data folder.
 DATABASE, BLOBS, SPOOL, WORK, JOURNAL, MAILDIR = "inkpost.db", "blobs", "spool", "work", "sent.journal", "outgoing"
@@ -366,7 +366,8 @@ def _processor(
         identity=identity_of(config),
         signer=open_signer(config),
         handlers=handlers,
-        grammar=build_grammar(handlers),
+        grammar=readers_grammar(handlers),
+        administrators=build_grammar(handlers),
         quotas=UserQuotas(config.limits, counts),
         counter=counter,
         converted=calibre.formats,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TypeVar
@@ -84,7 +84,7 @@ class ProofAuthenticator:
         proof, why = await self._by_content(message, envelope, peer, raw, author.address)
         if proof is None:
             return _nobody(why)
-        return SenderVerdict(user_id=verdict.user_id, trust=proof.trust, method=proof.value, why=why)
+        return replace(verdict, trust=proof.trust, method=proof.value, why=why)
 
     def _by_path(self, session: Session, author: str, envelope: Envelope, peer: Peer) -> SenderVerdict:
         """By the way that the mail came; with a user and no trust where its content has to be looked at."""
@@ -103,7 +103,7 @@ class ProofAuthenticator:
             return _nobody("not a registered address, and not to a secret subaddress")
         if known.state is not UserState.ACTIVE:
             return _nobody("the user is suspended")
-        return SenderVerdict(user_id=known.id, trust=Trust.NONE, method="none", why="")
+        return SenderVerdict(known.id, Trust.NONE, method="none", why="", is_administrator=known.is_administrator)
 
     async def _by_content(
         self, message: ParsedMessage, envelope: Envelope, peer: Peer, raw: Path, author: str
@@ -191,7 +191,7 @@ def _look_up(session: Session, author: str, proof: Proof, why: str) -> SenderVer
 def _somebody(user: User, proof: Proof, why: str) -> SenderVerdict:
     if user.state is not UserState.ACTIVE:
         return _nobody(f"{why}, but the user is suspended")
-    return SenderVerdict(user_id=user.id, trust=proof.trust, method=proof.value, why=why)
+    return SenderVerdict(user.id, proof.trust, method=proof.value, why=why, is_administrator=user.is_administrator)
 
 
 def _nobody(why: str) -> SenderVerdict:

@@ -12,7 +12,7 @@ from core.books.drawing import draw_cover
 from core.books.making import BookPlan, Chapter, make_epub
 from core.mail.grammar import Grammar
 from core.mail.manual import by_group, markdown_index, markdown_page
-from handlers._registry import build_grammar, load_handlers
+from handlers._registry import build_grammar, load_handlers, readers_grammar
 
 TITLE = "The Inkpost Handbook"
 EDITION = datetime(2026, 11, 28, tzinfo=UTC)  # of the text below; the same text is the same book, byte for byte
@@ -40,7 +40,7 @@ so keep it as you keep a password.
 
 def build_handbook(path: Path) -> None:
     """Write the handbook as an EPUB. Blocks for some tenths of a second."""
-    grammar = build_grammar(load_handlers())
+    grammar = readers_grammar(load_handlers())
     chapters = [Chapter("welcome", "Welcome", _html(_WELCOME))]
     for group, specs in by_group(grammar).items():
         chapters += [

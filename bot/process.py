@@ -90,6 +90,9 @@ class MailProcessor:
     signer: TokenSigner
     handlers: Mapping[str, Handler]
     grammar: Grammar
+    """Of readers."""
+    administrators: Grammar
+    """With the commands that others do not have."""
     quotas: UserQuotas
     counter: LibraryCounter
     converted: frozenset[BookFormat]
@@ -141,8 +144,9 @@ class MailProcessor:
         verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer, raw=work_dir / RAW)
         if verdict.user_id is None:
             return await self._close(accepted, message, outcome="unbelieved", reason=verdict.why)
-        commands = read_commands(message, self.grammar)
-        wanted = any(isinstance(one, Command) and self.grammar.specs[one.name].takes_attachments for one in commands)
+        grammar = self.administrators if verdict.is_administrator else self.grammar
+        commands = read_commands(message, grammar)
+        wanted = any(isinstance(one, Command) and grammar.specs[one.name].takes_attachments for one in commands)
         uploads = sum(not one.is_inline for one in message.attachments) if wanted else 0
         with self.quotas.counted(
             verdict.user_id, trust=verdict.trust, at=accepted.received_at, commands=len(commands), uploads=uploads
@@ -194,6 +198,7 @@ class MailProcessor:
         user = work.session.get_one(User, verdict.user_id)
         if _is_copy(inbox, row, message, user=user):
             return "duplicate"
+        grammar = self.administrators if user.is_administrator else self.grammar
         replied_to = (*message.in_reply_to, *reversed(message.references))
         mail = Mail(
             user=user,
@@ -212,7 +217,7 @@ class MailProcessor:
             if not any(isinstance(one, Command) for one in commands):  # explicit commands always win
                 passed_on = take_passed_on(work, message, user_id=user.id)
             results = (
-                dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=self.grammar)
+                dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=grammar)
                 if passed_on is None
                 else (passed_on,)
             )

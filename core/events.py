@@ -39,6 +39,21 @@ class UserSuspended(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdministratorActed(Event):
+    """`user_id` is the administrator. Whom it was about is told by number: an address would outlive its owner's wish
+    to be forgotten."""
+
+    act: str
+    """The command."""
+    about_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserForgotten(Event):
+    """Somebody is gone by their own wish; who it was is not kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecretChanged(Event):
     """The user's secret subaddress was made, rotated or revoked."""
 
@@ -72,6 +87,35 @@ class BookRemoved(Event):
 class BookRestored(Event):
     book_id: int
     title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookShared(Event):
+    """`user_id` let somebody have a book: `given_id` is that one's row, `book_id` their own."""
+
+    book_id: int
+    given_id: int
+    reader_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookUnshared(Event):
+    """`user_id` took a book back."""
+
+    given_id: int
+    reader_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsShared(Event):
+    """`user_id` lets somebody have the list of their feeds."""
+
+    reader_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsUnshared(Event):
+    reader_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

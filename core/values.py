@@ -80,6 +80,8 @@ class SenderVerdict:
     """A `Proof`, or `none`."""
     why: str
     """One sentence for the operator."""
+    is_administrator: bool = False
+    """Of the user: which commands they have."""
 
 
 class AttachmentKind(enum.StrEnum):

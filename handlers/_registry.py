@@ -37,3 +37,8 @@ def load_handlers() -> Mapping[str, Handler]:
 def build_grammar(commands: Mapping[str, Handler]) -> Grammar:
     """The table of all commands. Raises `ValueError` where two claim one word."""
     return Grammar(handler.SPEC for handler in commands.values())
+
+
+def readers_grammar(commands: Mapping[str, Handler]) -> Grammar:
+    """The table without what is for administrators: it is neither understood nor shown."""
+    return Grammar(handler.SPEC for handler in commands.values() if not handler.SPEC.for_administrators)

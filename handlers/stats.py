@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Fact, Facts, Step, Steps
 from core.mail.grammar import CommandSpec
+from core.services.room import Room
 from core.sizes import size_in_words
 from handlers._request import Request
 
@@ -19,6 +21,7 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     stats = request.books.stats(request.user.id)
+    room = Room.of(request.work, request.user.id)
     formats = ", ".join(f"{count} {name.upper()}" for name, count in stats.by_format)
     return Answer(
         f"{stats.books} book{'s' * (stats.books != 1)} in your library",
@@ -27,6 +30,7 @@ def handle(request: Request) -> Answer:
                 (
                     Fact("Books", f"{stats.books}" + (f" ({formats})" if formats else "")),
                     Fact("Size", size_in_words(stats.size_bytes)),
+                    Fact(_("May hold"), room.most_in_words),
                     Fact("Added in 30 days", str(stats.added_lately)),
                     Fact("Handed to the relay", str(stats.sent)),
                 )

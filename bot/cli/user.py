@@ -1,4 +1,4 @@
-"""`inkpost user add|list|secret|suspend|resume`."""
+"""`inkpost user add|list|secret|role|suspend|resume`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from cyclopts import Parameter
 
 from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
 from bot.config import Config
+from core.models.user import UserRole
 from core.services.accounts import Accounts
 
 user = cyclopts.App(name="user", help="The people that this Inkpost works for.")
 
 
 @user.command
-def add(address: str, *, name: str = "", timezone: str = "UTC", config: ConfigPath = None) -> None:
+def add(
+    address: str,
+    *,
+    name: str = "",
+    timezone: str = "UTC",
+    admin: Annotated[bool, Parameter(negative="")] = False,
+    config: ConfigPath = None,
+) -> None:
     """Register a mail address, and say its secret address once.
 
     Parameters
@@ -26,10 +34,14 @@ def add(address: str, *, name: str = "", timezone: str = "UTC", config: ConfigPa
         How to address the person.
     timezone:
         IANA name, such as Europe/Berlin.
+    admin:
+        Invites, suspends and limits others by mail.
     """
     settings = configuration(config)
     with engine_of(settings).work() as work:
         added, secret = Accounts(work).add_user(address, name=name, timezone=timezone)
+        if admin:
+            Accounts(work).set_role(added.id, UserRole.ADMINISTRATOR)
     console.print(f"Added {added.address}.", markup=False)
     _print_secret(settings, secret)
 
@@ -43,6 +55,7 @@ def list_(*, page: Page = 1, config: ConfigPath = None) -> None:
         (
             one.address,
             one.name,
+            one.role.value,
             one.state.value,
             one.timezone,
             "yes" if one.secret_hash else "no",
@@ -50,7 +63,7 @@ def list_(*, page: Page = 1, config: ConfigPath = None) -> None:
         )
         for one in found.rows
     ]
-    columns = ("address", "name", "state", "time zone", "secret", "since")
+    columns = ("address", "name", "role", "state", "time zone", "secret", "since")
     print_table(f"{found.total} users", columns, rows, page=found.page, pages=found.pages)
 
 
@@ -78,6 +91,22 @@ def secret(
             return
         made = accounts.rotate_secret(found.id)
     _print_secret(settings, made)
+
+
+@user.command
+def role(address: str, role: UserRole, /, *, config: ConfigPath = None) -> None:
+    """Make somebody an administrator, or a reader as all others.
+
+    Parameters
+    ----------
+    role:
+        administrator or reader
+    """
+    with engine_of(configuration(config)).work() as work:
+        accounts = Accounts(work)
+        found = accounts.find(address)
+        accounts.set_role(found.id, role)
+    console.print(f"{found.address} is {role} now.", markup=False)
 
 
 @user.command

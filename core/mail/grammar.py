@@ -68,6 +68,8 @@ class CommandSpec:
     """What is offered for a few words without a command."""
     group: str = "Library"
     """Heading in `help`."""
+    for_administrators: bool = False
+    """Others do not have it in their grammar: to them it is a word like any other."""
 
     def trust_for(self, words: Sequence[str], options: Mapping[str, str]) -> Trust:
         """How sure we must be of the sender for this form of it."""

@@ -21,9 +21,11 @@ from core.models.listing import Listing
 from core.models.outbox import OutboxMail
 from core.models.read_later import ReadLater
 from core.models.sending_stop import SendingStop
+from core.models.share import FeedShare, Share
 from core.models.shelf import Shelf
 from core.models.spelling import Spelling
 from core.models.subscription import Subscription
+from core.models.tag import Tag
 from core.models.user import User
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "DoomedBlob",
     "Feed",
     "FeedHost",
+    "FeedShare",
     "Feedback",
     "ImapFolder",
     "Inbound",
@@ -50,8 +53,10 @@ __all__ = [
     "OutboxMail",
     "ReadLater",
     "SendingStop",
+    "Share",
     "Shelf",
     "Spelling",
     "Subscription",
+    "Tag",
     "User",
 ]

@@ -15,6 +15,8 @@ from core.db import Base
 class UserState(enum.StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    FORGOTTEN = "forgotten"
+    """On their own word; what is left of them goes with the last mail to them."""
 
 
 class UserRole(enum.StrEnum):
@@ -48,7 +50,15 @@ class User(Base):
     this moment go there. "" after the secret changed."""
     autosend: Mapped[bool] = mapped_column(default=False)
     """Send a book to the default device as soon as it is added."""
+    most_books: Mapped[int | None]
+    """How many books they may have, 0 for no limit; None for everybody's limit."""
+    most_bytes: Mapped[int | None]
+    """How large their library may be; likewise."""
     created_at: Mapped[datetime]
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role is UserRole.ADMINISTRATOR
 
     @classmethod
     def by_address(cls, session: Session, address: str) -> User | None:

@@ -13,7 +13,7 @@ from core.i18n import LANGUAGES, _, preferred
 from core.mail.author import NoAuthor, clean_address
 from core.mail.words import fold
 from core.models import User
-from core.models.user import UserState, hash_secret
+from core.models.user import UserRole, UserState, hash_secret
 from core.pages import Page, fetch_page
 from core.work import Work
 
@@ -65,6 +65,9 @@ class Accounts:
         user = self._get(user_id)
         user.state = UserState.SUSPENDED
         self._work.emit(UserSuspended(user_id=user_id, address=user.address))
+
+    def set_role(self, user_id: int, role: UserRole) -> None:
+        self._set(user_id, "role", role)
 
     def resume(self, user_id: int) -> None:
         self._get(user_id).state = UserState.ACTIVE

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from core.books.works import work_key
-from core.errors import BadRequest, Conflict, NotFound, TooMuch, Unavailable
+from core.errors import BadRequest, Conflict, NotFound, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling
+from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling, Tag
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.listing import Listing
 from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
 from core.services.counted import NOTHING_COUNTED, POPULAR, Counted, Stats
 from core.services.outbox import OPEN_STATES
-from core.sizes import size_in_words
+from core.services.room import Room
 from core.values import BookMetadata, StagedBook
 from core.work import Work
 
@@ -67,7 +67,7 @@ class BookManager:
         known = self._session.scalar(_SAME_FILE, {"user_id": user_id, "sha256": staged.sha256})
         if known is not None:
             return self._again(self._session.get_one(Book, known), changes or {})
-        self._check_room(user_id, staged.size_bytes)
+        Room.of(self._work, user_id).check(staged.size_bytes)
         if DoomedBlob.is_any(self._session, [staged.storage_key, staged.cover_key or staged.storage_key]):
             raise Unavailable("the same file is just being deleted; it has to be stored anew")
         metadata = staged.metadata
@@ -206,26 +206,13 @@ class BookManager:
             self.edit(book.user_id, book.id, changes)
         return Added(book, is_new=False)
 
-    def _check_room(self, user_id: int, size_bytes: int) -> None:
-        books, used_bytes = Shelf.totals(self._session, user_id)
-        most_books, most_bytes = self._work.limits.library_books, self._work.limits.library_bytes
-        if 0 < most_books <= books:
-            raise TooMuch(
-                f"Your library is full: {books} books.", fix="Make room with: remove <book>", code="library.full"
-            )
-        if 0 < most_bytes < used_bytes + size_bytes:
-            raise TooMuch(
-                f"Your library has no room for {size_in_words(size_bytes)}: it holds {size_in_words(used_bytes)} of "
-                f"{size_in_words(most_bytes)}.",
-                fix="Make room with: remove <book>",
-                code="library.full",
-            )
-
     def _learn(self, book: Book) -> None:
+        """What is kept beside the row: how its words may be misspelt, and on which shelves it stands."""
+        Tag.keep(self._session, user_id=book.user_id, book_id=book.id, tags=book.tags)
         Spelling.learn(self._session, (book.title, *book.authors, book.series or ""))
 
     def _restore(self, book: Book) -> Book:
-        self._check_room(book.user_id, book.size_bytes)
+        Room.of(self._work, book.user_id).check(book.size_bytes)
         book.removed_at = None
         self._session.flush()
         self._work.emit(BookRestored(user_id=book.user_id, book_id=book.id, title=book.title))
