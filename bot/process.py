@@ -23,7 +23,7 @@ from bot.reports import read_report, take_passed_on
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.errors import Unavailable
-from core.i18n import speaking
+from core.i18n import _, speaking
 from core.limits import Closed
 from core.mail.answer import Problem, Result
 from core.mail.authenticity import OurAddresses
@@ -373,9 +373,11 @@ def _is_copy(inbox: Inbox, row: Inbound, message: ParsedMessage, *, user: User) 
 def _too_much(closed: Closed, timezone: str) -> Problem:
     return Problem(
         code=f"limit.{closed.window.name}",
-        text=f"That is more than {closed.window.words}, so I did nothing of this mail.",
-        fix=f"It opens again at {local_time(closed.opens_at, timezone)}. Send it again then, and also what you write "
-        "until then: I will not answer that.",
+        text=_("That is more than {words}, so I did nothing of this mail.").format(words=closed.window.words),
+        fix=_(
+            "It opens again at {local_time}. Send it again then, and also what you write until "
+            "then: I will not answer that."
+        ).format(local_time=local_time(closed.opens_at, timezone)),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from core.i18n import _
 from core.mail.answer import Answer, Fact, Facts, Problem, Result, Step, Steps
 from core.mail.dsn import read_bounce
 from core.mail.message import ParsedMessage
@@ -81,6 +82,8 @@ def take_passed_on(work: Work, message: ParsedMessage, *, user_id: int) -> Resul
     line = message.subject or "Amazon's notice"
     if not mails:
         text = "I have read Amazon's notice, and cannot tell which of your deliveries it is about."
-        return Result(line, Problem("notice.unknown", text, fix="Write “status” for the newest."))
+        return Result(line, Problem("notice.unknown", text, fix=_("Write “status” for the newest.")))
     told = tuple(Fact(mail.reference, f"{mail.subject}: {mail.state.value}") for mail in mails)
-    return Result(line, Answer("Amazon's notice is noted", (Facts(told), Steps((Step("My deliveries", "status"),)))))
+    return Result(
+        line, Answer(_("Amazon's notice is noted"), (Facts(told), Steps((Step(_("My deliveries"), "status"),))))
+    )

@@ -13,6 +13,7 @@ from core.books.archive import unpack_archive
 from core.books.limits import BookLimits
 from core.books.open import open_book
 from core.errors import BotError, RefusedFile
+from core.i18n import _
 from core.mail.message import Attachment
 from core.news.opml import MOST_BYTES, NotOpml, Opml, read_opml
 from core.ports import BlobStore
@@ -85,14 +86,14 @@ class Stager:
             return await self.sandbox.run(call, *args, timeout_seconds=OPEN_TIMEOUT_SECONDS, **kwargs)
         except SandboxTimeout as error:
             raise RefusedFile(
-                "The file takes too long to read.",
-                fix="It may be damaged: open it on a computer, save it again and send that.",
+                _("The file takes too long to read."),
+                fix=_("It may be damaged: open it on a computer, save it again and send that."),
                 code="file.too-slow",
             ) from error
         except SandboxError as error:
             raise RefusedFile(
-                "The file takes more memory to read than a book may.",
-                fix="It may be damaged: open it on a computer, save it again and send that.",
+                _("The file takes more memory to read than a book may."),
+                fix=_("It may be damaged: open it on a computer, save it again and send that."),
                 code="file.too-hungry",
             ) from error
 
@@ -124,7 +125,9 @@ def _read_list(path: Path) -> Opml:
     try:
         return read_opml(body)
     except NotOpml as error:
-        raise RefusedFile(error.text, fix="Export the list from your feed reader again.", code="file.opml") from error
+        raise RefusedFile(
+            error.text, fix=_("Export the list from your feed reader again."), code="file.opml"
+        ) from error
 
 
 def _refused(filename: str, error: BotError) -> RefusedAttachment:

@@ -87,6 +87,11 @@ def dated(moment: date | datetime | time, pattern: str) -> str:
     return format_date(moment, pattern, locale=locale)
 
 
+def in_quotes(texts: Iterable[str]) -> str:
+    """`“Dune”, “Emma”`, in the quotes of the language."""
+    return ", ".join(_("“{text}”").format(text=text) for text in texts)
+
+
 def listed(words: Sequence[str]) -> str:
     """`a, b and c`."""
     return format_list(list(words), style="standard", locale=_locale(_language.get()))

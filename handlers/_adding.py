@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest, BotError, RefusedFile, TooMuch
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Block, Paragraph, Step, Steps
 from core.services.book_manager import Added
 from core.values import RefusedAttachment, StagedBook
@@ -23,8 +24,8 @@ def add_attached(request: Request) -> Answer:
         raise _nothing_to_add(refused)
     if len(books) > 1 and "title" in request.command.options:
         raise BadRequest(
-            f"You gave one title for {len(books)} books.",
-            fix="Send the books without it, and correct each with: edit <book> title=…",
+            _("You gave one title for {count} books.").format(count=len(books)),
+            fix=_("Send the books without it, and correct each with: edit <book> title=…"),
         )
     added = []
     for book in books:
@@ -40,7 +41,7 @@ def add_attached(request: Request) -> Answer:
             *_remarks(added, refused),
             numbered([one.book for one in added]),
             *_autosend(request, added),
-            Steps((Step("My books", "list"),)),
+            Steps((Step(_("My books"), "list"),)),
         ),
     )
 
@@ -48,8 +49,8 @@ def add_attached(request: Request) -> Answer:
 def _nothing_to_add(refused: list[RefusedAttachment]) -> BotError:
     if not refused:
         return BadRequest(
-            "Your mail carries no book.",
-            fix="Attach one: EPUB, PDF and nine other kinds are taken.",
+            _("Your mail carries no book."),
+            fix=_("Attach one: EPUB, PDF and nine other kinds are taken."),
             code="add.no-book",
         )
     first, *others = refused
@@ -64,11 +65,12 @@ def _nothing_to_add(refused: list[RefusedAttachment]) -> BotError:
 def _title(added: list[Added], refused: list[RefusedAttachment]) -> str:
     new = [one for one in added if one.is_new]
     if len(added) == 1 and not refused:
-        return f"Added: {added[0].book.title}" if new else f"You have it already: {added[0].book.title}"
+        title = _("Added: {book}") if new else _("You have it already: {book}")
+        return title.format(book=added[0].book.title)
     parts = (
-        f"{len(new)} book{'s' * (len(new) != 1)} added",
-        f"{len(added) - len(new)} there already" if len(new) < len(added) else "",
-        f"{len(refused)} not taken" if refused else "",
+        ngettext("{count} book added", "{count} books added", len(new)).format(count=len(new)),
+        _("{count} there already").format(count=len(added) - len(new)) if len(new) < len(added) else "",
+        _("{count} not taken").format(count=len(refused)) if refused else "",
     )
     return ", ".join(part for part in parts if part)
 
@@ -77,13 +79,15 @@ def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block
     remarks: list[Block] = []
     for one in added:
         if not one.is_new and len(added) > 1:
-            remarks.append(Paragraph(f"“{one.book.title}” was in your library already."))
+            remarks.append(Paragraph(_("“{book}” was in your library already.").format(book=one.book.title)))
         if one.same_work is not None:
             other = one.same_work
             remarks.append(
                 Paragraph(
-                    f"You have “{other.title}” as another file too: #{other.id}, {other.format.value.upper()}. "
-                    f"Both are kept; “remove #{other.id}” takes the older one out."
+                    _(
+                        "You have “{other}” as another file too: #{id}, {format}. Both are kept; “remove "
+                        "#{id}” takes the older one out."
+                    ).format(other=other.title, id=other.id, format=other.format.value.upper())
                 )
             )
     return [*remarks, *(Paragraph(f"{one.filename}: {one.text} {one.fix}".strip()) for one in refused)]
@@ -104,7 +108,14 @@ def _autosend(request: Request, added: list[Added]) -> list[Block]:
                 cause=f"delivery:{request.cause}:{number}",
                 identity=request.identity,
             )
-            said.append(Paragraph(f"“{one.book.title}” is queued for {device.name}, reference {mail.reference}."))
+            said.append(
+                Paragraph(
+                    _("“{book}” is queued for {device}, reference {reference}.").format(
+                        book=one.book.title, device=device.name, reference=mail.reference
+                    )
+                )
+            )
         except BotError as error:
-            said.append(Paragraph(f"“{one.book.title}” was not sent on: {error.text} {error.fix}".strip()))
+            why = f"{error.text} {error.fix}".strip()
+            said.append(Paragraph(_("“{book}” was not sent on: {why}").format(book=one.book.title, why=why)))
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import _
 from core.mail.grammar import Command
 
 LAST_PAGE = 1_000_000  # beyond any library; a number that a database still counts with
@@ -14,7 +15,9 @@ def page_of(command: Command) -> int:
         return 1
     word = command.words[-1].lstrip("#")
     if not (word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= LAST_PAGE):
-        raise BadRequest(f"“{' '.join(command.words)}” is not a page.", fix="A page is a number: 1, 2, 3, …")
+        raise BadRequest(
+            _("“{words}” is not a page.").format(words=" ".join(command.words)), fix=_("A page is a number: 1, 2, 3, …")
+        )
     return int(word)
 
 
@@ -28,8 +31,8 @@ def refuse_unknown_options(command: Command, known: tuple[str, ...]) -> None:
     unknown = [key for key in command.options if key not in known]
     if unknown:
         raise BadRequest(
-            f"There is nothing called “{unknown[0]}” here.",
-            fix=f"What can be given: {', '.join(f'{key}=…' for key in known)}.",
+            _("There is nothing called “{unknown}” here.").format(unknown=unknown[0]),
+            fix=_("What can be given: {known}.").format(known=", ".join(f"{key}=…" for key in known)),
         )
 
 
@@ -40,4 +43,6 @@ def yes_or_no(key: str, text: str) -> bool:
             return True
         case "off" | "no" | "n" | "false" | "0" | "nein" | "aus":
             return False
-    raise BadRequest(f"“{text}” is neither on nor off.", fix=f"Write {key}=on or {key}=off.")
+    raise BadRequest(
+        _("“{text}” is neither on nor off.").format(text=text), fix=_("Write {key}=on or {key}=off.").format(key=key)
+    )

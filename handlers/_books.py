@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import BadRequest
+from core.i18n import N_, _
 from core.mail.answer import Fact, Item, Items, Step
 from core.models import Book
 from core.models.book import SyncStatus
@@ -17,10 +18,10 @@ BOOKS = "books"
 
 _SENT = {
     SyncStatus.NEVER: "",
-    SyncStatus.PENDING: "on its way",
-    SyncStatus.ACCEPTED: "handed to the mail relay",
-    SyncStatus.FAILED: "could not be sent",
-    SyncStatus.UNKNOWN: "may have been sent",
+    SyncStatus.PENDING: N_("on its way"),
+    SyncStatus.ACCEPTED: N_("handed to the mail relay"),
+    SyncStatus.FAILED: N_("could not be sent"),
+    SyncStatus.UNKNOWN: N_("may have been sent"),
 }
 
 
@@ -28,7 +29,7 @@ def meant_book(request: Request, words: Sequence[str]) -> Book:
     """The book that words mean: a number of the last list, an id, or words of its title. Raises `BadRequest` for no
     words, `NotFound`, and `Conflict` with a numbered choice for several."""
     if not words:
-        raise BadRequest("Which book?", fix="Name it by its number in the last list, or by words of its title.")
+        raise BadRequest(_("Which book?"), fix=_("Name it by its number in the last list, or by words of its title."))
     listing = Listing.shown(request.work.session, user_id=request.user.id, kind=BOOKS, replied_to=request.replied_to)
     return request.books.resolve(request.user.id, tuple(words), listing=listing)
 
@@ -39,7 +40,7 @@ def one_line(book: Book) -> str:
         ", ".join(book.authors),
         book.format.value.upper(),
         size_in_words(book.size_bytes),
-        _SENT[book.sync_status],
+        _(_SENT[book.sync_status]),
     )
     return " · ".join(part for part in parts if part)
 
@@ -50,7 +51,7 @@ def item(number: int, book: Book) -> Item:
         number=number,
         title=book.title,
         detail=one_line(book),
-        steps=(Step("Send", f"send #{book.id}"),),
+        steps=(Step(_("Send"), f"send #{book.id}"),),
         command=f"show #{book.id}",
     )
 
@@ -69,16 +70,16 @@ def facts(book: Book) -> tuple[Fact, ...]:
     """All that is known of a book, empty facts left out."""
     series = book.series or ""
     if series and book.series_index is not None:
-        series += f", no. {book.series_index:g}"
+        series += _(", no. {number}").format(number=f"{book.series_index:g}")
     known = (
-        ("Title", book.title),
-        ("Author", ", ".join(book.authors)),
-        ("Series", series),
-        ("Genre", book.genre),
-        ("Tags", ", ".join(book.tags)),
-        ("Language", book.language),
-        ("Identifiers", ", ".join(book.identifiers)),
-        ("Format", f"{book.format.value.upper()}, {size_in_words(book.size_bytes)}"),
-        ("Number", f"#{book.id}"),
+        (_("Title"), book.title),
+        (_("Author"), ", ".join(book.authors)),
+        (_("Series"), series),
+        (_("Genre"), book.genre),
+        (_("Tags"), ", ".join(book.tags)),
+        (_("Language"), book.language),
+        (_("Identifiers"), ", ".join(book.identifiers)),
+        (_("Format"), f"{book.format.value.upper()}, {size_in_words(book.size_bytes)}"),
+        (_("Number"), f"#{book.id}"),
     )
     return tuple(Fact(label, value) for label, value in known if value)

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from core.i18n import _, dated, ngettext
 from core.mail.answer import Answer, Block, Fact, Facts, Item, Items, Paragraph, Step, Steps
 from core.models import Digest
 from core.news.schedule import Target
+from core.news.schedule_words import in_words
 from core.references import parse_reference
 from core.services.digests import schedule_of
 from handlers._request import Request
@@ -35,39 +37,54 @@ def quoted(name: str) -> str:
 
 
 def order_of(digest: Digest) -> str:
-    """`daily at 06:30 to mail and kindle, 20 min`"""
-    return schedule_of(digest).to_text()
+    """`daily at 06:30 to mail and kindle, 20 min`, in the reader's language."""
+    return in_words(schedule_of(digest))
 
 
 def when_next(request: Request, digest: Digest) -> str:
     """`Tue, 24 Nov at 06:30`, "off", or until when it is paused."""
     if digest.next_due_at is None:
-        return "off"
-    due = digest.next_due_at.astimezone(request.zone)
-    paused = "paused, then " if digest.paused_until is not None else ""
-    return f"{paused}{due:%a}, {due.day} {due:%b} at {due:%H:%M}"
+        return _("off")
+    due = due_in_words(request, digest)
+    return _("paused, then {due}").format(due=due) if digest.paused_until is not None else due
+
+
+def due_in_words(request: Request, digest: Digest) -> str:
+    """`Tue, 24 Nov at 06:30`; "" for a digest that is off."""
+    if digest.next_due_at is None:
+        return ""
+    return dated(digest.next_due_at.astimezone(request.zone), _("EEE, d MMM 'at' HH:mm"))
 
 
 def shown(request: Request, digest: Digest, *, title: str) -> Answer:
     """One digest, with all that can be said of it."""
     name = quoted(digest.name)
     facts = (
-        Fact("When", order_of(digest)),
-        Fact("Feeds", f"those in {digest.section}" if digest.section else "all that no other digest of yours has"),
-        Fact("Next", when_next(request, digest)),
-        Fact("Limits", limits_of(digest)),
+        Fact(_("When"), order_of(digest)),
+        Fact(
+            _("Feeds"),
+            _("those in {section}").format(section=digest.section)
+            if digest.section
+            else _("all that no other digest of yours has"),
+        ),
+        Fact(_("Next"), when_next(request, digest)),
+        Fact(_("Limits"), limits_of(digest)),
     )
-    turn = Step("Stop it", f"digest off {name}") if digest.next_due_at else Step("Resume", f"digest resume {name}")
-    steps = (Step("A paper now", f"digest now {name}"), Step("Preview", f"digest preview {name}"), turn)
+    turn = (
+        Step(_("Stop it"), f"digest off {name}") if digest.next_due_at else Step(_("Resume"), f"digest resume {name}")
+    )
+    steps = (Step(_("A paper now"), f"digest now {name}"), Step(_("Preview"), f"digest preview {name}"), turn)
     return Answer(title, (Facts(facts), *_warnings(request, digest), Steps(steps)))
 
 
 def limits_of(digest: Digest) -> str:
     parts = (
-        f"at most {digest.max_articles} {'story' if digest.max_articles == 1 else 'stories'}",
-        f"quality from {digest.min_quality} of 100",
-        "" if digest.with_pictures else "no pictures",
-        "comes even if it is empty" if digest.send_empty else "",
+        ngettext("at most {count} story", "at most {count} stories", digest.max_articles).format(
+            count=digest.max_articles
+        ),
+        _("quality from {quality} of 100").format(quality=digest.min_quality),
+        "" if digest.with_pictures else _("no pictures"),
+        _("comes even if it is empty") if digest.send_empty else "",
     )
     return ", ".join(part for part in parts if part)
 
@@ -76,12 +93,18 @@ def _warnings(request: Request, digest: Digest) -> list[Block]:
     said: list[Block] = []
     if digest.target != Target.MAIL and not request.kindle.devices(request.user.id):
         said.append(
-            Paragraph("You have no device yet, so it comes by mail until you add one: kindle add <address>@kindle.com")
+            Paragraph(
+                _("You have no device yet, so it comes by mail until you add one: kindle add <address>@kindle.com")
+            )
         )
     mine = request.news.all_of(request.user.id)
     if digest.section and not any(one.section.lower() == digest.section.lower() for one in mine):
         said.append(
-            Paragraph(f"No feed of yours stands in {digest.section} yet: rename <feed> in {quoted(digest.section)}")
+            Paragraph(
+                _("No feed of yours stands in {section} yet: rename <feed> in {quoted}").format(
+                    section=digest.section, quoted=quoted(digest.section)
+                )
+            )
         )
     return said
 
@@ -89,24 +112,25 @@ def _warnings(request: Request, digest: Digest) -> list[Block]:
 def listed(request: Request, digests: Sequence[Digest]) -> Answer:
     """All digests of a reader, in the order whose numbers `digest off 2` means."""
     return Answer(
-        f"Your digests: {len(digests)}",
+        _("Your digests: {count}").format(count=len(digests)),
         (
             Items(tuple(_item(request, *one) for one in enumerate(digests, start=1)), kind="digests"),
-            Steps((Step("My feeds", "feeds"), Step("How it is done", "help digest"))),
+            Steps((Step(_("My feeds"), "feeds"), Step(_("How it is done"), "help digest"))),
         ),
     )
 
 
 def _item(request: Request, number: int, digest: Digest) -> Item:
     name = quoted(digest.name)
-    section = f"feeds in {digest.section}" if digest.section else ""
-    parts = (order_of(digest), section, f"next: {when_next(request, digest)}" if digest.next_due_at else "off")
-    turn = Step("Stop", f"digest off {name}") if digest.next_due_at else Step("Resume", f"digest resume {name}")
+    section = _("feeds in {section}").format(section=digest.section) if digest.section else ""
+    next_one = _("next: {when}").format(when=when_next(request, digest)) if digest.next_due_at else _("off")
+    parts = (order_of(digest), section, next_one)
+    turn = Step(_("Stop"), f"digest off {name}") if digest.next_due_at else Step(_("Resume"), f"digest resume {name}")
     return Item(
         number=number,
         title=digest.name,
         detail=" · ".join(part for part in parts if part),
-        steps=(Step("Now", f"digest now {name}"), Step("Preview", f"digest preview {name}"), turn),
+        steps=(Step(_("Now"), f"digest now {name}"), Step(_("Preview"), f"digest preview {name}"), turn),
     )
 
 
@@ -114,10 +138,10 @@ def stopped_by_click(digest: Digest) -> Answer:
     """What is told to who has clicked “unsubscribe” in their mail program, or to whom somebody else has done it."""
     name = quoted(digest.name)
     return Answer(
-        f"{digest.name} is off",
+        _("{digest} is off").format(digest=digest.name),
         (
-            Paragraph("Your mail program asked for it, by the unsubscribe link of an issue. Your feeds stay."),
-            Steps((Step("Resume it", f"digest resume {name}"), Step("My digests", "digest list"))),
+            Paragraph(_("Your mail program asked for it, by the unsubscribe link of an issue. Your feeds stay.")),
+            Steps((Step(_("Resume it"), f"digest resume {name}"), Step(_("My digests"), "digest list"))),
         ),
     )
 
@@ -127,13 +151,14 @@ def preview_answer(preview: Mapping[str, Any], *, local: datetime) -> Answer:
     name, stories = quoted(preview["digest"]), preview["stories"]
     items = tuple(Item(number, story["title"], story["detail"]) for number, story in enumerate(stories[:MOST_SHOWN], 1))
     left_out, count = preview["left_out"], len(stories)
-    told: list[Block] = [Paragraph(f"As of {local:%H:%M}. {preview['next']}")]
+    told: list[Block] = [Paragraph(_("As of {time}. {next}").format(time=f"{local:%H:%M}", next=preview["next"]))]
     if items:
         told.append(Items(items, kind="preview"))
     if count > MOST_SHOWN:
-        told.append(Paragraph(f"And {count - MOST_SHOWN} more."))
+        told.append(Paragraph(_("And {count} more.").format(count=count - MOST_SHOWN)))
     if left_out:
-        told.append(Paragraph(f"{left_out} more did not fit its limits."))
-    steps = (Step("Send it now", f"digest now {name}"), Step("My digests", "digest list"))
-    what = f"{count} {'story' if count == 1 else 'stories'}, {preview['minutes']} min" if count else "nothing new yet"
+        told.append(Paragraph(_("{count} more did not fit its limits.").format(count=left_out)))
+    steps = (Step(_("Send it now"), f"digest now {name}"), Step(_("My digests"), "digest list"))
+    many = ngettext("{count} story, {minutes} min", "{count} stories, {minutes} min", count)
+    what = many.format(count=count, minutes=preview["minutes"]) if count else _("nothing new yet")
     return Answer(f"{preview['digest']}: {what}", (*told, Steps(steps if items else steps[1:])))

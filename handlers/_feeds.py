@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.errors import BadRequest
+from core.i18n import _, dated
 from core.mail.answer import Answer, Block, Item, Items, Paragraph, Step, Steps
 from core.mail.links import web_address
 from core.models import Article, Feed, Subscription
@@ -37,10 +38,13 @@ def addresses_of(words: Sequence[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(address for word in words if (address := address_of(word)) is not None))
     if not found:
         said = " ".join(words)[:100]
-        text = f"“{said}” is no address of a web page." if said else "Which address?"
-        raise BadRequest(text, fix="Write it as your browser shows it: https://example.org/")
+        text = _("“{said}” is no address of a web page.").format(said=said) if said else _("Which address?")
+        raise BadRequest(text, fix=_("Write it as your browser shows it: https://example.org/"))
     if len(found) > MOST_ADDRESSES:
-        raise BadRequest(f"These are {len(found)} addresses.", fix=f"At most {MOST_ADDRESSES} in one command.")
+        raise BadRequest(
+            _("These are {count} addresses.").format(count=len(found)),
+            fix=_("At most {most} in one command.").format(most=MOST_ADDRESSES),
+        )
     return found
 
 
@@ -50,7 +54,7 @@ def meant_feeds(request: Request, words: Sequence[str]) -> tuple[Subscription, .
     Raises `BadRequest` for no words, `NotFound`, and `Conflict` with a numbered choice for several.
     """
     if not words:
-        raise BadRequest("Which feed?", fix="Name it by its number in “feeds”, or by words of its name.")
+        raise BadRequest(_("Which feed?"), fix=_("Name it by its number in “feeds”, or by words of its name."))
     listing = Listing.shown(request.work.session, user_id=request.user.id, kind=FEEDS, replied_to=request.replied_to)
     are_numbers = all(word.isascii() and word.isdigit() for word in words)
     wanted = words if are_numbers else (" ".join(words),)
@@ -65,11 +69,11 @@ def _in_full(words: str) -> str:
 def short_time(moment: datetime | None, *, zone: ZoneInfo, now: datetime) -> str:
     """`06:12` of today, `22 Nov 06:12` of the months around, `Nov 2024` of what is far; "never"."""
     if moment is None:
-        return "never"
+        return _("never")
     local = moment.astimezone(zone)
     if local.date() == now.astimezone(zone).date():
         return f"{local:%H:%M}"
-    return f"{local.day} {local:%b %H:%M}" if abs(moment - now) < timedelta(days=180) else f"{local:%b %Y}"
+    return dated(local, _("d MMM HH:mm") if abs(moment - now) < timedelta(days=180) else _("MMM yyyy"))
 
 
 def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
@@ -79,13 +83,21 @@ def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
     headlines = Article.newest(work.session, feed.id, limit=HEADLINES)
     blocks: list[Block] = []
     if feed.last_error:
-        blocks.append(Paragraph(f"It could not be read just now: {feed.last_error} It is tried again by itself."))
+        blocks.append(
+            Paragraph(
+                _("It could not be read just now: {why} It is tried again by itself.").format(why=feed.last_error)
+            )
+        )
     elif not headlines:
-        blocks.append(Paragraph("There is nothing in it yet."))
+        blocks.append(Paragraph(_("There is nothing in it yet.")))
     else:
-        blocks.append(Paragraph("Its newest stories:"))
+        blocks.append(Paragraph(_("Its newest stories:")))
         blocks.append(
             Items(tuple(Item(number, one.title) for number, one in enumerate(headlines, 1)), kind="headlines")
         )
-    steps = (Step("A paper now", "digest now"), Step("My feeds", "feeds"), Step("Leave it", f"unsubscribe {name}"))
-    return Answer(f"Subscribed: {name}", (*blocks, Steps(steps)))
+    steps = (
+        Step(_("A paper now"), "digest now"),
+        Step(_("My feeds"), "feeds"),
+        Step(_("Leave it"), f"unsubscribe {name}"),
+    )
+    return Answer(_("Subscribed: {name}").format(name=name), (*blocks, Steps(steps)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _, dated
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from handlers._feeds import addresses_of
 from handlers._request import Request
@@ -11,9 +12,16 @@ def fetch_now(request: Request) -> Answer:
     """Each page becomes a book on the reader's default device, or in their library if they have none."""
     urls = _add(request, is_now=True)
     devices = request.kindle.devices(request.user.id)
-    target = f"goes to your {devices[0].name}" if devices else "goes into your library, since you have no device yet"
-    steps = (Step("Add your Kindle", "help kindle"),) if not devices else (Step("What became of it?", "status"),)
-    return Answer(f"Fetching {', '.join(urls)}", (Paragraph(f"It {target}."), Steps(steps)))
+    told = (
+        _("It goes to your {device}.").format(device=devices[0].name)
+        if devices
+        else _("It goes into your library, since you have no device yet.")
+    )
+    steps = (Step(_("Add your Kindle"), "help kindle"),) if not devices else (Step(_("What became of it?"), "status"),)
+    return Answer(
+        _("Fetching {urls}").format(urls=", ".join(urls)),
+        (Paragraph(told), Steps(steps)),
+    )
 
 
 def put_aside(request: Request) -> Answer:
@@ -22,11 +30,13 @@ def put_aside(request: Request) -> Answer:
     digest = request.digests.ensure(request.user.id)
     when = digest.next_due_at.astimezone(request.zone) if digest.next_due_at is not None else None
     told = (
-        f"“{digest.name}” has it on {when:%A, %d %B, at %H:%M}." if when else f"“{digest.name}” is off: digest resume"
+        _("“{digest}” has it on {when}.").format(digest=digest.name, when=dated(when, _("EEEE, dd MMMM, 'at' HH:mm")))
+        if when
+        else _("“{digest}” is off: digest resume").format(digest=digest.name)
     )
     return Answer(
-        f"For later: {', '.join(urls)}",
-        (Paragraph(told), Steps((Step("Read it now", f"read {urls[0]}"), Step("A paper now", "digest now")))),
+        _("For later: {urls}").format(urls=", ".join(urls)),
+        (Paragraph(told), Steps((Step(_("Read it now"), f"read {urls[0]}"), Step(_("A paper now"), "digest now")))),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import BadRequest, NotFound
+from core.i18n import _, in_quotes
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.models import DigestIssue, IssueStory
 from core.news.quality import Wish
@@ -23,10 +24,13 @@ def stories_at(request: Request, words: Sequence[str], *, issue: DigestIssue) ->
     """Raises `BadRequest`, `NotFound`."""
     name = request.command.name
     if not words:
-        raise BadRequest("Which story?", fix=f"Name it by its number: {name} 4")
+        raise BadRequest(_("Which story?"), fix=_("Name it by its number: {name} 4").format(name=name))
     for word in words:
         if not _is_number(word):
-            raise BadRequest(f"“{word}” is not the number of a story.", fix=f"Write it as in: {name} 4")
+            raise BadRequest(
+                _("“{word}” is not the number of a story.").format(word=word),
+                fix=_("Write it as in: {name} 4").format(name=name),
+            )
     return tuple(request.digests.story(issue, int(word)) for word in dict.fromkeys(words))
 
 
@@ -49,13 +53,24 @@ def take_feedback(request: Request, wish: Wish) -> Answer:
     other = Wish.LESS if wish is Wish.MORE else Wish.MORE
     numbers = " ".join(str(story.number) for story in stories)
     return Answer(
-        f"Noted: {wish} like “{'”, “'.join(story.title for story in stories)}”",
+        (_("Noted: more like {stories}") if wish is Wish.MORE else _("Noted: less like {stories}")).format(
+            stories=in_quotes(story.title for story in stories)
+        ),
         (
             Paragraph(
-                "It counts for the feed, the author and the words of the title, from your next issue on. "
-                "“why” and a story's number tells how."
+                _(
+                    "It counts for the feed, the author and the words of the title, from your next issue "
+                    "on. “why” and a story's number tells how."
+                )
             ),
-            Steps((Step(f"No, {other} like this", f"{other} {numbers} in {_reference(request, stories[0])}"),)),
+            Steps(
+                (
+                    Step(
+                        _("No, more like this") if other is Wish.MORE else _("No, less like this"),
+                        f"{other} {numbers} in {_reference(request, stories[0])}",
+                    ),
+                )
+            ),
         ),
     )
 
@@ -68,14 +83,19 @@ def _reference(request: Request, story: IssueStory) -> str:
 def _issue(request: Request, reference: str) -> DigestIssue:
     wanted = parse_reference(reference) if reference else None
     if reference and wanted is None:
-        raise BadRequest(f"“{reference}” names no issue.", fix="Leave it out, and the newest issue is meant.")
+        raise BadRequest(
+            _("“{reference}” names no issue.").format(reference=reference),
+            fix=_("Leave it out, and the newest issue is meant."),
+        )
     found = DigestIssue.shown(
         request.work.session, user_id=request.user.id, reference=wanted, replied_to=request.replied_to
     )
     if found is None:
         raise NotFound(
-            f"You have had no issue {reference}." if reference else "You have had no issue yet.",
-            fix="Write “digest now” for one.",
+            _("You have had no issue {reference}.").format(reference=reference)
+            if reference
+            else _("You have had no issue yet."),
+            fix=_("Write “digest now” for one."),
             code="issue.not-found",
         )
     return found

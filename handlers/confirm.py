@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import Forbidden
+from core.i18n import _
 from core.mail.answer import Answer
 from core.mail.grammar import CommandSpec
 from handlers._request import Request
@@ -25,5 +26,5 @@ SPEC = CommandSpec(
 def handle(request: Request) -> Answer:
     command, replied_to = request.confirmations.take(request.user.id, request.command.words[0])
     if command.name == SPEC.name:
-        raise Forbidden("I did not ask for this.", code="confirm.unknown")
+        raise Forbidden(_("I did not ask for this."), code="confirm.unknown")
     return request.run_as_sure(command, replied_to)

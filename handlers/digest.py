@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from core import jobs
 from core.errors import BadRequest, NotFound
+from core.i18n import _, dated
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.mail.words import fold
@@ -15,7 +16,7 @@ from core.news.schedule_words import Unclear, parse_schedule, parse_until
 from core.services.digests import DEFAULT_NAME, schedule_of
 from core.values import Trust
 from handlers._arguments import refuse_unknown_options, yes_or_no
-from handlers._digests import listed, meant_digest, order_of, quoted, shown, when_next
+from handlers._digests import due_in_words, listed, meant_digest, order_of, quoted, shown, when_next
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -133,8 +134,14 @@ def _order(request: Request, words: list[str], options: dict[str, str]) -> Answe
     digest, is_new = _ordered(request, words, section=section, name=options.get("name", ""), named=named)
     _limit(request, digest, options)
     if is_new:
-        return shown(request, digest, title=f"New: {digest.name}, {order_of(digest)}")
-    said = f"{digest.name} comes {order_of(digest)}" if words else f"Changed: {digest.name}"
+        return shown(
+            request, digest, title=_("New: {digest}, {order}").format(digest=digest.name, order=order_of(digest))
+        )
+    said = (
+        _("{digest} comes {order}").format(digest=digest.name, order=order_of(digest))
+        if words
+        else _("Changed: {what}").format(what=digest.name)
+    )
     return shown(request, digest, title=said)
 
 
@@ -217,7 +224,10 @@ def _number(options: Mapping[str, str], key: str) -> int | None:
         return None
     text = options[key].rstrip(",;%")
     if not (text.isascii() and text.isdigit()):
-        raise BadRequest(f"“{options[key]}” is no number for {key}.", fix=f"Write for example: digest {key}=30")
+        raise BadRequest(
+            _("“{text}” is no number for {key}.").format(text=options[key], key=key),
+            fix=_("Write for example: digest {key}=30").format(key=key),
+        )
     return int(text[:9])
 
 
@@ -243,10 +253,10 @@ def _now(request: Request, words: list[str]) -> Answer:
     digest = _meant(request, words)
     request.digests.open_now(digest, cause=request.cause)
     return Answer(
-        f"Making {digest.name}",
+        _("Making {digest}").format(digest=digest.name),
         (
-            Paragraph("It has what is new since your last issue, and comes in a moment."),
-            Steps((Step("My digests", "digest list"), Step("My feeds", "feeds"))),
+            Paragraph(_("It has what is new since your last issue, and comes in a moment.")),
+            Steps((Step(_("My digests"), "digest list"), Step(_("My feeds"), "feeds"))),
         ),
     )
 
@@ -255,8 +265,8 @@ def _preview(request: Request, words: list[str]) -> Answer:
     digest = _meant(request, words)
     request.work.defer(jobs.preview_issue(digest.id, user_id=request.user.id, cause=request.cause))
     return Answer(
-        f"Looking at what stands in {digest.name}",
-        (Paragraph(f"The list comes in a moment. Its next issue: {when_next(request, digest)}."),),
+        _("Looking at what stands in {digest}").format(digest=digest.name),
+        (Paragraph(_("The list comes in a moment. Its next issue: {when}.").format(when=when_next(request, digest))),),
     )
 
 
@@ -266,11 +276,13 @@ def _pause(request: Request, words: list[str]) -> Answer:
     day = parse_until(until, today=request.now.astimezone(request.zone).date())
     request.digests.pause(digest, day)
     return Answer(
-        f"{digest.name} is paused until {day.day} {day:%B %Y}",
+        _("{digest} is paused until {day}").format(digest=digest.name, day=dated(day, _("d MMMM yyyy"))),
         (
-            Paragraph(f"Its first issue then: {when_next(request, digest).removeprefix('paused, then ')}."),
+            Paragraph(_("Its first issue then: {when}.").format(when=due_in_words(request, digest))),
             *_others(request, digest),
-            Steps((Step("Resume it now", f"digest resume {quoted(digest.name)}"), Step("My digests", "digest list"))),
+            Steps(
+                (Step(_("Resume it now"), f"digest resume {quoted(digest.name)}"), Step(_("My digests"), "digest list"))
+            ),
         ),
     )
 
@@ -286,13 +298,17 @@ def _split_until(request: Request, words: list[str]) -> tuple[list[str], str]:
 
 def _others(request: Request, digest: Digest) -> tuple[Paragraph, ...]:
     others = [one.name for one in request.digests.of_user(request.user.id) if one.next_due_at and one is not digest]
-    return (Paragraph(f"Still coming: {', '.join(others)}."),) if others else ()
+    return (Paragraph(_("Still coming: {others}.").format(others=", ".join(others))),) if others else ()
 
 
 def _resume(request: Request, words: list[str]) -> Answer:
     digest = _meant(request, words)
     request.digests.resume(digest)
-    return shown(request, digest, title=f"{digest.name} comes again {order_of(digest)}")
+    return shown(
+        request,
+        digest,
+        title=_("{digest} comes again {order}").format(digest=digest.name, order=order_of(digest)),
+    )
 
 
 def _off(request: Request, words: list[str]) -> Answer:
@@ -300,27 +316,32 @@ def _off(request: Request, words: list[str]) -> Answer:
     request.digests.turn_off(digest)
     back = quoted(digest.name)
     return Answer(
-        f"{digest.name} is off",
+        _("{digest} is off").format(digest=digest.name),
         (
-            Paragraph("No issue of it comes until you resume it. Your feeds stay."),
+            Paragraph(_("No issue of it comes until you resume it. Your feeds stay.")),
             *_others(request, digest),
-            Steps((Step("Resume it", f"digest resume {back}"), Step("Only pause it", f"digest pause {back} 2 weeks"))),
+            Steps(
+                (
+                    Step(_("Resume it"), f"digest resume {back}"),
+                    Step(_("Only pause it"), f"digest pause {back} 2 weeks"),
+                )
+            ),
         ),
     )
 
 
 def _remove(request: Request, words: list[str]) -> Answer:
     if not words:
-        raise BadRequest("Which digest?", fix="Name it: digest remove <name>")
+        raise BadRequest(_("Which digest?"), fix=_("Name it: digest remove <name>"))
     digest = _meant(request, words)
-    name, order, section = quoted(digest.name), order_of(digest), digest.section
+    name, order, section = quoted(digest.name), schedule_of(digest).to_text(), digest.section
     request.digests.remove(digest)
     again = f"digest {order}" + (f" in {quoted(section)}" if section else f" name={name}")
     return Answer(
-        f"Removed: {digest.name}",
+        _("Removed: {digest}").format(digest=digest.name),
         (
-            Paragraph("What you had of it does not come again. Its feeds stay, and stand in your other digests."),
-            Steps((Step("Order it again", again), Step("My digests", "digest list"))),
+            Paragraph(_("What you had of it does not come again. Its feeds stay, and stand in your other digests.")),
+            Steps((Step(_("Order it again"), again), Step(_("My digests"), "digest list"))),
         ),
     )
 
@@ -328,11 +349,11 @@ def _remove(request: Request, words: list[str]) -> Answer:
 def _rename(request: Request, words: list[str]) -> Answer:
     places = [place for place, word in enumerate(words[:-1]) if fold(word) in _TO]
     if not places:
-        raise BadRequest("What is its new name?", fix="Write for example: digest rename Morning paper to Daily")
+        raise BadRequest(_("What is its new name?"), fix=_("Write for example: digest rename Morning paper to Daily"))
     digest = meant_digest(request, words[: places[-1]])
     before = digest.name
     request.digests.rename(digest, " ".join(words[places[-1] + 1 :]))
-    return shown(request, digest, title=f"{before} is now called {digest.name}")
+    return shown(request, digest, title=_("{before} is now called {name}").format(before=before, name=digest.name))
 
 
 _ACTS: Mapping[str, Callable[[Request, list[str]], Answer]] = {

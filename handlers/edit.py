@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import _
 from core.mail.answer import Answer, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import Trust
@@ -32,10 +33,10 @@ SPEC = CommandSpec(
 def handle(request: Request) -> Answer:
     refuse_unknown_options(request.command, SPEC.keys)
     if not request.command.options:
-        raise BadRequest("What shall be changed?", fix="Write for example: edit 2 title=Dune")
+        raise BadRequest(_("What shall be changed?"), fix=_("Write for example: edit 2 title=Dune"))
     book = meant_book(request, request.command.words)
     book = request.books.edit(request.user.id, book.id, request.command.options)
     return Answer(
-        f"Changed: {book.title}",
-        (Facts(facts(book)), Steps((Step("Send to my Kindle", f"send #{book.id}"), Step("My books", "list")))),
+        _("Changed: {book}").format(book=book.title),
+        (Facts(facts(book)), Steps((Step(_("Send to my Kindle"), f"send #{book.id}"), Step(_("My books"), "list")))),
     )

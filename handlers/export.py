@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import NotFound
+from core.i18n import _
 from core.mail.answer import Answer, AnswerFile, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.news.opml import OpmlFeed, write_opml
@@ -33,18 +34,22 @@ def handle(request: Request) -> Answer:
     mine = sorted(request.news.all_of(request.user.id), key=lambda one: (one.section.lower(), one.name_key))
     if not mine:
         raise NotFound(
-            "You read no feeds yet, so there is nothing to export.",
-            fix="Subscribe to one: subscribe https://example.org",
+            _("You read no feeds yet, so there is nothing to export."),
+            fix=_("Subscribe to one: subscribe https://example.org"),
             code="feeds.none",
         )
     feeds = (OpmlFeed(url=one.feed.url, title=one.name, section=one.section) for one in mine)
     name = request.user.name or request.user.address
-    opml = write_opml(feeds, title=f"Feeds of {name}", made_at=request.now)
+    opml = write_opml(feeds, title=_("Feeds of {name}").format(name=name), made_at=request.now)
     return Answer(
-        f"Your feeds as a file: {len(mine)}",
+        _("Your feeds as a file: {count}").format(count=len(mine)),
         (
-            Paragraph(f"{FILENAME} is attached. Every feed reader can import it, and so can I: mail it to me."),
-            Steps((Step("My feeds", "feeds"),)),
+            Paragraph(
+                _("{FILENAME} is attached. Every feed reader can import it, and so can I: mail it to me.").format(
+                    FILENAME=FILENAME
+                )
+            ),
+            Steps((Step(_("My feeds"), "feeds"),)),
         ),
         files=(AnswerFile(FILENAME, MEDIA_TYPE, opml),),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Item, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import Subscription
@@ -34,14 +35,14 @@ def handle(request: Request) -> Answer:
     page = request.news.list_page(request.user.id, page_of(request.command))
     if not page.rows:
         return Answer(
-            "You read no feeds yet",
+            _("You read no feeds yet"),
             (
-                Paragraph("Name the address of a site that you like: subscribe https://example.org"),
-                Steps((Step("How it is done", "help subscribe"),)),
+                Paragraph(_("Name the address of a site that you like: subscribe https://example.org")),
+                Steps((Step(_("How it is done"), "help subscribe"),)),
             ),
         )
     return Answer(
-        f"Your feeds: {page.total}",
+        _("Your feeds: {total}").format(total=page.total),
         (
             Items(
                 items=tuple(_item(request, *one) for one in enumerate(page.rows, start=page.first_number)),
@@ -50,34 +51,35 @@ def handle(request: Request) -> Answer:
                 page=page.page,
                 pages=page.pages,
                 total=page.total,
-                more=Step("Next page", f"feeds {page.page + 1}") if page.page < page.pages else None,
+                more=Step(_("Next page"), f"feeds {page.page + 1}") if page.page < page.pages else None,
             ),
-            Steps((Step("My digests", "digest list"), Step("As a file", "export"))),
+            Steps((Step(_("My digests"), "digest list"), Step(_("As a file"), "export"))),
         ),
     )
 
 
 def _item(request: Request, number: int, one: Subscription) -> Item:
-    pause = Step("Resume", f"resume {one.name}") if one.paused_at else Step("Pause", f"pause {one.name}")
+    pause = Step(_("Resume"), f"resume {one.name}") if one.paused_at else Step(_("Pause"), f"pause {one.name}")
     return Item(
         number=number,
         title=one.name,
         detail=" · ".join(part for part in (one.section, *_health(request, one)) if part),
-        steps=(pause, Step("Leave", f"unsubscribe {one.name}")),
+        steps=(pause, Step(_("Leave"), f"unsubscribe {one.name}")),
     )
 
 
 def _health(request: Request, one: Subscription) -> tuple[str, ...]:
     """When it was read, what it had last, when it is looked at again; or why not."""
     feed = one.feed
-    paused = "paused" if one.paused_at else ""
+    paused = _("paused") if one.paused_at else ""
     if feed.state is FeedState.GONE:
-        return paused, "gone for good: its server says so"
+        return paused, _("gone for good: its server says so")
     parts = {
-        "read": feed.last_success_at,
-        "newest article": feed.last_article_at,
-        "next check": max(feed.next_check_at, request.now),
+        _("read {when}"): feed.last_success_at,
+        _("newest article {when}"): feed.last_article_at,
+        _("next check {when}"): max(feed.next_check_at, request.now),
     }
-    told = [f"{what} {short_time(at, zone=request.zone, now=request.now)}" for what, at in parts.items()]
-    trouble = f"{feed.failures} failed check{'s' * (feed.failures != 1)}: {feed.last_error}" if feed.failures else ""
+    told = [text.format(when=short_time(at, zone=request.zone, now=request.now)) for text, at in parts.items()]
+    failed = ngettext("{count} failed check: {why}", "{count} failed checks: {why}", feed.failures)
+    trouble = failed.format(count=feed.failures, why=feed.last_error) if feed.failures else ""
     return paused, *told, trouble

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.services.book_manager import FOUND
@@ -30,19 +31,27 @@ SPEC = CommandSpec(
 def handle(request: Request) -> Answer:
     words = " ".join(request.command.undivided or request.command.words)
     if not words:
-        raise BadRequest("What shall I look for?", fix="Write find and a word or two, such as: find dune")
+        raise BadRequest(_("What shall I look for?"), fix=_("Write find and a word or two, such as: find dune"))
     found = request.books.find(request.user.id, words)
     if not found.books:
         return Answer(
-            f"Nothing found for “{words}”",
-            (Steps((Step("All my books", "list"), Step("What can I write?", "help"))),),
+            _("Nothing found for “{words}”").format(words=words),
+            (Steps((Step(_("All my books"), "list"), Step(_("What can I write?"), "help"))),),
         )
     count = len(found.books)
     items = numbered(found.books)
     if found.corrected_to is None:
-        many = f"The best {count} books" if count == FOUND else f"{count} book{'s' * (count != 1)}"
-        return Answer(f"{many} with “{words}”", (items,))
+        many = ngettext("{count} book with “{words}”", "{count} books with “{words}”", count)
+        title = _("The best {count} books with “{words}”") if count == FOUND else many
+        return Answer(title.format(count=count, words=words), (items,))
     return Answer(
-        f"Nothing with “{words}”, but with “{found.corrected_to}”",
-        (Paragraph(f"Nothing in your library has “{words}”. These have “{found.corrected_to}”:"), items),
+        _("Nothing with “{words}”, but with “{other}”").format(words=words, other=found.corrected_to),
+        (
+            Paragraph(
+                _("Nothing in your library has “{words}”. These have “{other}”:").format(
+                    words=words, other=found.corrected_to
+                )
+            ),
+            items,
+        ),
     )

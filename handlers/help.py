@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import NotFound
+from core.i18n import _
 from core.mail.answer import Answer
 from core.mail.grammar import CommandSpec, Example
 from core.mail.manual import help_for, overview
@@ -25,8 +26,8 @@ def handle(request: Request) -> Answer:
     spec = request.grammar.find(request.command.words[0])
     if spec is None:
         raise NotFound(
-            f"There is no command “{request.command.words[0]}”.",
-            fix="Write “help” alone for all of them.",
+            _("There is no command “{words}”.").format(words=request.command.words[0]),
+            fix=_("Write “help” alone for all of them."),
             code="command.not-found",
         )
     return help_for(spec)

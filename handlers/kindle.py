@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.errors import BadRequest
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Item, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import Device
@@ -54,28 +55,37 @@ def handle(request: Request) -> Answer:
     act = _VERBS.get(verb)
     if act is None:
         raise BadRequest(
-            f"“{verb}” is nothing that I can do with a device.", fix="Add, list, default, remove or resume."
+            _("“{verb}” is nothing that I can do with a device.").format(verb=verb),
+            fix=_("Add, list, default, remove or resume."),
         )
     return act(request, " ".join(words))
 
 
 def _add(request: Request, address: str) -> Answer:
     if not address:
-        raise BadRequest("Which address?", fix="Write for example: kindle add ada_1815@kindle.com")
+        raise BadRequest(_("Which address?"), fix=_("Write for example: kindle add ada_1815@kindle.com"))
     options = request.command.options
     device = request.kindle.add_device(request.user.id, address, name=options.get("name"), kind=options.get("kind"))
     sender = request.identity.for_reader(request.user.id).address
     approve = Paragraph(
-        f"One step is left, at Amazon: approve the sender {sender}, the full address, under "
-        "“Preferences”, “Personal Document Settings”, “Approved Personal Document E-mail List”. "
-        "Amazon silently drops what comes from others."
+        _(
+            "One step is left, at Amazon: approve the sender {sender}, the full address, under "
+            "“Preferences”, “Personal Document Settings”, “Approved Personal Document E-mail "
+            "List”. Amazon silently drops what comes from others."
+        ).format(sender=sender)
     )
     return Answer(
-        f"Added: {device.name}",
+        _("Added: {device}").format(device=device.name),
         (
-            Paragraph(f"Books go to {device.address}" + (" from now on." if device.is_default else " if you say so.")),
+            Paragraph(
+                (
+                    _("Books go to {address} from now on.")
+                    if device.is_default
+                    else _("Books go to {address} if you say so.")
+                ).format(address=device.address)
+            ),
             *((approve,) if device.kind == "kindle" else ()),
-            Steps((Step("My devices", "kindle list"), Step("My books", "list"))),
+            Steps((Step(_("My devices"), "kindle list"), Step(_("My books"), "list"))),
         ),
     )
 
@@ -83,44 +93,52 @@ def _add(request: Request, address: str) -> Answer:
 def _list(request: Request, _words: str) -> Answer:
     devices = request.kindle.devices(request.user.id)
     if not devices:
-        return Answer("No device yet", (Paragraph("Add your Kindle: kindle add <its address>@kindle.com"),))
-    return Answer("Your devices", (Items(tuple(_item(*one) for one in enumerate(devices, 1)), kind="devices"),))
+        return Answer(_("No device yet"), (Paragraph(_("Add your Kindle: kindle add <its address>@kindle.com")),))
+    return Answer(_("Your devices"), (Items(tuple(_item(*one) for one in enumerate(devices, 1)), kind="devices"),))
 
 
 def _item(number: int, device: Device) -> Item:
-    steps = () if device.is_default else (Step("Make it the default", f"kindle default {device.name}"),)
+    steps = () if device.is_default else (Step(_("Make it the default"), f"kindle default {device.name}"),)
     return Item(
         number=number,
         title=device.name + (" (default)" if device.is_default else ""),
         detail=device.address,
-        steps=(*steps, Step("Remove", f"kindle remove {device.name}")),
+        steps=(*steps, Step(_("Remove"), f"kindle remove {device.name}")),
     )
 
 
 def _default(request: Request, name: str) -> Answer:
     device = request.kindle.set_default(request.user.id, name)
-    return Answer(f"Books go to {device.name} from now on", (Steps((Step("My devices", "kindle list"),)),))
+    return Answer(
+        _("Books go to {device} from now on").format(device=device.name),
+        (Steps((Step(_("My devices"), "kindle list"),)),),
+    )
 
 
 def _remove(request: Request, name: str) -> Answer:
     device = request.kindle.remove_device(request.user.id, name)
     return Answer(
-        f"Removed: {device.name}",
-        (Paragraph(f"Nothing goes to {device.address} any more."), Steps((Step("My devices", "kindle list"),))),
+        _("Removed: {device}").format(device=device.name),
+        (
+            Paragraph(_("Nothing goes to {address} any more.").format(address=device.address)),
+            Steps((Step(_("My devices"), "kindle list"),)),
+        ),
     )
 
 
 def _resume(request: Request, _words: str) -> Answer:
     stops = request.stops.of_user(request.user.id)
     if not stops:
-        return Answer("Nothing holds your books back", (Steps((Step("What became of them?", "status"),)),))
+        return Answer(_("Nothing holds your books back"), (Steps((Step(_("What became of them?"), "status"),)),))
     released = sum(request.stops.lift(stop) for stop in stops)
-    told = {0: "Nothing was waiting.", 1: "One mail that was waiting goes out now."}
+    told = ngettext(
+        "One mail that was waiting goes out now.", "{count} mails that were waiting go out now.", released
+    ).format(count=released)
     return Answer(
-        "Books go out again",
+        _("Books go out again"),
         (
-            Paragraph(told.get(released, f"{released} mails that were waiting go out now.")),
-            Steps((Step("What became of them?", "status"),)),
+            Paragraph(told if released else _("Nothing was waiting.")),
+            Steps((Step(_("What became of them?"), "status"),)),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from handlers._arguments import page_of
@@ -32,17 +33,21 @@ def handle(request: Request) -> Answer:
     page = request.books.list_page(request.user.id, wanted)
     if not page.rows:
         return Answer(
-            "Your library is empty",
+            _("Your library is empty"),
             (
-                Paragraph("Mail me a book as an attachment, and it is in your library. No command is needed."),
-                Steps((Step("What can I write?", "help"),)),
+                Paragraph(_("Mail me a book as an attachment, and it is in your library. No command is needed.")),
+                Steps((Step(_("What can I write?"), "help"),)),
             ),
         )
-    only = "only one page" if page.pages == 1 else f"no page {wanted}: this is the last"
+    only = (
+        _("There is only one page.")
+        if page.pages == 1
+        else _("There is no page {page}: this is the last.").format(page=wanted)
+    )
     return Answer(
-        f"Your library: {page.total} book{'s' * (page.total != 1)}",
+        ngettext("Your library: {count} book", "Your library: {count} books", page.total).format(count=page.total),
         (
-            *((Paragraph(f"There is {only}."),) if wanted > page.pages else ()),
+            *((Paragraph(only),) if wanted > page.pages else ()),
             Items(
                 items=tuple(item(number, book) for number, book in enumerate(page.rows, start=page.first_number)),
                 kind=BOOKS,
@@ -50,7 +55,7 @@ def handle(request: Request) -> Answer:
                 page=page.page,
                 pages=page.pages,
                 total=page.total,
-                more=Step("Next page", f"list {page.page + 1}") if page.page < page.pages else None,
+                more=Step(_("Next page"), f"list {page.page + 1}") if page.page < page.pages else None,
             ),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.mail.words import fold
@@ -34,18 +35,18 @@ def handle(request: Request) -> Answer:
     if (first := fold(request.command.words[0])) in _PAPER:
         until = " ".join(request.command.words[first in ("digest", "paper", "zeitung") :])
         raise BadRequest(
-            "This pauses a feed, and I think that you mean your paper.",
-            fix=f"Write: digest pause {until}".strip(),
-            blocks=(Steps((Step("Pause my paper", f"digest pause {until}".strip()),)),),
+            _("This pauses a feed, and I think that you mean your paper."),
+            fix=_("Write: {command}").format(command=f"digest pause {until}".strip()),
+            blocks=(Steps((Step(_("Pause my paper"), f"digest pause {until}".strip()),)),),
         )
     feeds = meant_feeds(request, request.command.words)
     for feed in feeds:
         request.news.pause(feed)
-    back = tuple(Step(f"Resume {feed.name}", f"resume {feed.name}") for feed in feeds)
+    back = tuple(Step(_("Resume {feed}").format(feed=feed.name), f"resume {feed.name}") for feed in feeds)
     return Answer(
-        f"Paused: {', '.join(feed.name for feed in feeds)}",
+        _("Paused: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (
-            Paragraph("It stays out of your papers until you resume it."),
-            Steps((*back, Step("My feeds", "feeds"))),
+            Paragraph(_("It stays out of your papers until you resume it.")),
+            Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )

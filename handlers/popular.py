@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec
 from handlers._books import numbered
@@ -21,7 +22,7 @@ def handle(request: Request) -> Answer:
     books = request.books.popular(request.user.id)
     if not books:
         return Answer(
-            "No book was sent yet",
-            (Paragraph("Send one with: send <book>"), Steps((Step("My books", "list"),))),
+            _("No book was sent yet"),
+            (Paragraph(_("Send one with: send <book>")), Steps((Step(_("My books"), "list"),))),
         )
-    return Answer("What you send most", (numbered(books),))
+    return Answer(_("What you send most"), (numbered(books),))

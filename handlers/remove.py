@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import Trust
@@ -25,6 +26,9 @@ def handle(request: Request) -> Answer:
     book = meant_book(request, request.command.undivided or request.command.words)
     request.books.remove(request.user.id, book.id)
     return Answer(
-        f"Removed: {book.title}",
-        (Paragraph("You can bring it back for 24 hours."), Steps((Step("Undo", "undo"), Step("My books", "list")))),
+        _("Removed: {book}").format(book=book.title),
+        (
+            Paragraph(_("You can bring it back for 24 hours.")),
+            Steps((Step(_("Undo"), "undo"), Step(_("My books"), "list"))),
+        ),
     )

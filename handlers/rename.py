@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import _
 from core.mail.answer import Answer, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import Trust
@@ -30,15 +31,22 @@ SPEC = CommandSpec(
 def handle(request: Request) -> Answer:
     name, section = phrase(request.command, "to"), phrase(request.command, "in")
     if not name and not section:
-        raise BadRequest("What is its new name?", fix="Write for example: rename 2 to Quanta")
+        raise BadRequest(_("What is its new name?"), fix=_("Write for example: rename 2 to Quanta"))
     feeds = meant_feeds(request, request.command.words)
     if len(feeds) > 1 and name:
-        raise BadRequest(f"You gave one name for {len(feeds)} feeds.", fix="Rename each with a command of its own.")
+        raise BadRequest(
+            _("You gave one name for {count} feeds.").format(count=len(feeds)),
+            fix=_("Rename each with a command of its own."),
+        )
     before = [feed.name for feed in feeds]
     for feed in feeds:
         if name:
             request.news.rename(feed, name)
         if section:
             request.news.move(feed, section)
-    done = f"{before[0]} is now called {feeds[0].name}" if name else f"{', '.join(before)}: moved to {section}"
-    return Answer(done, (Steps((Step("My feeds", "feeds"),)),))
+    done = (
+        _("{before} is now called {name}").format(before=before[0], name=feeds[0].name)
+        if name
+        else _("{feeds}: moved to {section}").format(feeds=", ".join(before), section=section)
+    )
+    return Answer(done, (Steps((Step(_("My feeds"), "feeds"),)),))

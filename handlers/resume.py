@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import Trust
@@ -26,6 +27,9 @@ def handle(request: Request) -> Answer:
     for feed in feeds:
         request.news.resume(feed)
     return Answer(
-        f"Resumed: {', '.join(feed.name for feed in feeds)}",
-        (Paragraph("It is in your papers again, from yesterday's stories on."), Steps((Step("My feeds", "feeds"),))),
+        _("Resumed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
+        (
+            Paragraph(_("It is in your papers again, from yesterday's stories on.")),
+            Steps((Step(_("My feeds"), "feeds"),)),
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core import jobs
+from core.i18n import _, in_quotes
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import AttachmentKind, Trust
@@ -37,8 +38,8 @@ def handle(request: Request) -> Answer:
         request.work.defer(
             jobs.save_story(story.article_id, user_id=request.user.id, cause=f"{request.cause}:{story.number}")
         )
-    titles = "”, “".join(story.title for story in stories)
+    titles = in_quotes(story.title for story in stories)
     return Answer(
-        f"Saving “{titles}”",
-        (Paragraph("You hear from me when it is in your library."), Steps((Step("My books", "list"),))),
+        _("Saving {titles}").format(titles=titles),
+        (Paragraph(_("You hear from me when it is in your library.")), Steps((Step(_("My books"), "list"),))),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest
+from core.i18n import _
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Step, Steps
 from core.mail.authenticity import SECRET_SEPARATOR
 from core.mail.grammar import CommandSpec, Example
@@ -40,29 +41,31 @@ def handle(request: Request) -> Answer:
         case ("revoke",):
             return _revoke(request)
         case words:
-            raise BadRequest(f"“{' '.join(words)}” is nothing that I can do with it.", fix="New or revoke.")
+            raise BadRequest(
+                _("“{words}” is nothing that I can do with it.").format(words=" ".join(words)), fix=_("New or revoke.")
+            )
 
 
 def _show(request: Request) -> Answer:
     """Not the address itself: only its hash is known here."""
     if request.user.secret_hash is None:
-        return Answer("You have no secret address", (Steps((Step("Make one", "secret new"),)),))
+        return Answer(_("You have no secret address"), (Steps((Step(_("Make one"), "secret new"),)),))
     return Answer(
-        "You have a secret address",
-        (Steps((Step("Make a new one", "secret new"), Step("Take it away", "secret revoke"))),),
+        _("You have a secret address"),
+        (Steps((Step(_("Make a new one"), "secret new"), Step(_("Take it away"), "secret revoke"))),),
     )
 
 
 def _make(request: Request) -> Answer:
     secret = request.accounts.rotate_secret(request.user.id)
-    local_part, _, domain = request.identity.address.rpartition("@")
+    local_part, _at, domain = request.identity.address.rpartition("@")
     address = f"{local_part}{SECRET_SEPARATOR}{secret}@{domain}"
     request.accounts.expect_at(request.user.id, address)
     return Answer(
-        "Your new secret address",
+        _("Your new secret address"),
         (
-            Facts((Fact("Write to", address),)),
-            Paragraph("Put it into your address book. The old one is worth nothing from now on."),
+            Facts((Fact(_("Write to"), address),)),
+            Paragraph(_("Put it into your address book. The old one is worth nothing from now on.")),
         ),
     )
 
@@ -70,9 +73,13 @@ def _make(request: Request) -> Answer:
 def _revoke(request: Request) -> Answer:
     request.accounts.revoke_secret(request.user.id)
     return Answer(
-        "Your secret address is gone",
+        _("Your secret address is gone"),
         (
-            Paragraph(f"Write to {request.identity.address} from {request.user.address} from now on."),
-            Steps((Step("Make a new one", "secret new"),)),
+            Paragraph(
+                _("Write to {address} from {user} from now on.").format(
+                    address=request.identity.address, user=request.user.address
+                )
+            ),
+            Steps((Step(_("Make a new one"), "secret new"),)),
         ),
     )

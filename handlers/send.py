@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from core import jobs
 from core.errors import NotFound
+from core.i18n import N_, _, in_quotes
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import Command, CommandSpec, Example
 from core.models import Book, Device, IssueStory
@@ -58,18 +59,18 @@ def handle(request: Request) -> Answer:
         request.user.id, book, device, cause=f"delivery:{request.cause}", identity=request.identity, wish=wish
     )
     return Answer(
-        f"Queued: {book.title} to {device.name}",
+        _("Queued: {book} to {device}").format(book=book.title, device=device.name),
         (
             Facts(
                 (
-                    Fact("Book", book.title),
-                    Fact("To", f"{device.name} ({device.address})"),
-                    Fact("Reference", mail.reference),
+                    Fact(_("Book"), book.title),
+                    Fact(_("To"), f"{device.name} ({device.address})"),
+                    Fact(_("Reference"), mail.reference),
                 )
             ),
-            Paragraph("It leaves in a moment. If it cannot be sent, you are told."),
-            *((_AMAZON_IS_SILENT,) if device.kind == "kindle" else ()),
-            Steps((Step("What became of it?", f"status {mail.reference}"),)),
+            Paragraph(_("It leaves in a moment. If it cannot be sent, you are told.")),
+            *((Paragraph(_(_AMAZON_IS_SILENT)),) if device.kind == "kindle" else ()),
+            Steps((Step(_("What became of it?"), f"status {mail.reference}"),)),
         ),
     )
 
@@ -80,18 +81,18 @@ def _send_stories(request: Request, stories: Sequence[IssueStory]) -> Answer:
     for story in stories:
         cause = f"{request.cause}:{story.number}"
         request.work.defer(jobs.send_story(story.article_id, user_id=request.user.id, cause=cause, device=device.name))
-    titles = "”, “".join(story.title for story in stories)
+    titles = in_quotes(story.title for story in stories)
     return Answer(
-        f"Sending “{titles}” to {device.name}",
+        _("Sending {titles} to {device}").format(titles=titles, device=device.name),
         (
-            Paragraph("It leaves as soon as it is made a book. If it cannot be sent, you are told."),
-            *((_AMAZON_IS_SILENT,) if device.kind == "kindle" else ()),
-            Steps((Step("What became of it?", "status"),)),
+            Paragraph(_("It leaves as soon as it is made a book. If it cannot be sent, you are told.")),
+            *((Paragraph(_(_AMAZON_IS_SILENT)),) if device.kind == "kindle" else ()),
+            Steps((Step(_("What became of it?"), "status"),)),
         ),
     )
 
 
-_AMAZON_IS_SILENT = Paragraph("Amazon does not confirm what it takes: look at your Kindle in a few minutes.")
+_AMAZON_IS_SILENT = N_("Amazon does not confirm what it takes: look at your Kindle in a few minutes.")
 
 
 _WISHES = {("as", "epub"): Wish.AS_EPUB, ("convert",): Wish.CONVERT}

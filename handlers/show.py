@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from handlers._books import facts, meant_book
@@ -23,9 +24,9 @@ def handle(request: Request) -> Answer:
     description = (Paragraph(book.description),) if book.description else ()
     steps = Steps(
         (
-            Step("Send to my Kindle", f"send #{book.id}"),
-            Step("Correct it", f'edit #{book.id} title="{book.title.replace(chr(34), "”")}"'),
-            Step("Remove it", f"remove #{book.id}"),
+            Step(_("Send to my Kindle"), f"send #{book.id}"),
+            Step(_("Correct it"), f'edit #{book.id} title="{book.title.replace(chr(34), "”")}"'),
+            Step(_("Remove it"), f"remove #{book.id}"),
         )
     )
     return Answer(book.title, (Facts(facts(book)), *description, steps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.i18n import _
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Fact, Facts, Step, Steps
 from core.mail.grammar import CommandSpec
 from core.services.room import Room
@@ -24,17 +24,19 @@ def handle(request: Request) -> Answer:
     room = Room.of(request.work, request.user.id)
     formats = ", ".join(f"{count} {name.upper()}" for name, count in stats.by_format)
     return Answer(
-        f"{stats.books} book{'s' * (stats.books != 1)} in your library",
+        ngettext("{count} book in your library", "{count} books in your library", stats.books).format(
+            count=stats.books
+        ),
         (
             Facts(
                 (
-                    Fact("Books", f"{stats.books}" + (f" ({formats})" if formats else "")),
-                    Fact("Size", size_in_words(stats.size_bytes)),
+                    Fact(_("Books"), f"{stats.books}" + (f" ({formats})" if formats else "")),
+                    Fact(_("Size"), size_in_words(stats.size_bytes)),
                     Fact(_("May hold"), room.most_in_words),
-                    Fact("Added in 30 days", str(stats.added_lately)),
-                    Fact("Handed to the relay", str(stats.sent)),
+                    Fact(_("Added in 30 days"), str(stats.added_lately)),
+                    Fact(_("Handed to the relay"), str(stats.sent)),
                 )
             ),
-            Steps((Step("My books", "list"),)),
+            Steps((Step(_("My books"), "list"),)),
         ),
     )

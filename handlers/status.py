@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import NotFound
+from core.i18n import _, dated
 from core.mail.answer import Answer, Columns, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import OutboxMail
@@ -35,27 +36,30 @@ def handle(request: Request) -> Answer:
     page = request.kindle.deliveries(request.user.id, page=page_of(request.command))
     if not page.rows:
         return Answer(
-            "Nothing was sent yet",
-            (Paragraph("Send a book with: send <book>"), Steps((Step("My books", "list"),))),
+            _("Nothing was sent yet"),
+            (Paragraph(_("Send a book with: send <book>")), Steps((Step(_("My books"), "list"),))),
         )
     rows = tuple((mail.reference, _title(mail), describe(mail, request.user.timezone)) for mail in page.rows)
-    more = (Steps((Step("Older ones", f"status {page.page + 1}"),)),) if page.page < page.pages else ()
-    return Answer("Your deliveries", (Columns(("Reference", "Book", "State"), rows), *more))
+    more = (Steps((Step(_("Older ones"), f"status {page.page + 1}"),)),) if page.page < page.pages else ()
+    return Answer(_("Your deliveries"), (Columns((_("Reference"), _("Book"), _("State")), rows), *more))
 
 
 def _one(request: Request, reference: str) -> Answer:
     mail = request.kindle.delivery(request.user.id, reference)
     if mail is None:
-        raise NotFound(f"None of your mails has the reference {reference}.", fix="Write “status” for the newest.")
+        raise NotFound(
+            _("None of your mails has the reference {reference}.").format(reference=reference),
+            fix=_("Write “status” for the newest."),
+        )
     when = mail.created_at.astimezone(request.zone)
     return Answer(
         f"{_title(mail)}: {mail.state.value}",
         (
             Facts(
                 (
-                    Fact("To", mail.rcpt_to),
-                    Fact("Queued", f"{when:%d %b %Y, %H:%M}"),
-                    Fact("State", describe(mail, request.user.timezone)),
+                    Fact(_("To"), mail.rcpt_to),
+                    Fact(_("Queued"), dated(when, _("dd MMM yyyy, HH:mm"))),
+                    Fact(_("State"), describe(mail, request.user.timezone)),
                 )
             ),
         ),

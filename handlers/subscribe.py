@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from core import jobs
 from core.errors import BadRequest, BotError, Conflict, RefusedFile
+from core.i18n import N_, _, ngettext
 from core.mail.answer import Answer, Block, Columns, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import Feed, Subscription
@@ -57,7 +59,9 @@ def handle(request: Request) -> Answer:
     name, section = phrase(request.command, "as"), phrase(request.command, "in")
     urls = _chosen(request, words) if _are_numbers(words) else addresses_of(words)
     if name and len(urls) > 1:
-        raise BadRequest(f"You gave one name for {len(urls)} feeds.", fix="Give each a command of its own.")
+        raise BadRequest(
+            _("You gave one name for {count} feeds.").format(count=len(urls)), fix=_("Give each a command of its own.")
+        )
     return _merged(
         [_subscribe(request, url, number=number, name=name, section=section) for number, url in enumerate(urls, 1)]
     )
@@ -77,7 +81,10 @@ def _chosen(request: Request, words: tuple[str, ...]) -> tuple[str, ...]:
 def _chosen_feed(request: Request, listing: Listing | None, word: str) -> Feed:
     feed = request.news.found_feed(listing, int(word[:9]))
     if feed is None:
-        raise BadRequest(f"There is no feed at {word} of a choice.", fix="Subscribe by an address: subscribe https://…")
+        raise BadRequest(
+            _("There is no feed at {word} of a choice.").format(word=word),
+            fix=_("Subscribe by an address: subscribe https://…"),
+        )
     return feed
 
 
@@ -90,10 +97,14 @@ def _subscribe(request: Request, url: str, *, number: int, name: str, section: s
                 url, user_id=request.user.id, name=name, section=section, cause=f"{request.cause}:{number}"
             )
         )
-        return Answer(f"Looking at {url}", (Paragraph("You hear from me when I have read it."),))
+        return Answer(_("Looking at {url}").format(url=url), (Paragraph(_("You hear from me when I have read it.")),))
     done = request.news.subscribe(request.user.id, feed, name=name, section=section)
     told = welcome(request.work, feed, user_id=request.user.id)
-    return told if done.is_new else Answer(f"You read it already: {done.subscription.name}", told.blocks)
+    return (
+        told
+        if done.is_new
+        else Answer(_("You read it already: {feed}").format(feed=done.subscription.name), told.blocks)
+    )
 
 
 def _merged(answers: list[Answer]) -> Answer:
@@ -102,7 +113,7 @@ def _merged(answers: list[Answer]) -> Answer:
     blocks: list[Block] = []
     for answer in answers:
         blocks += [Paragraph(f"{answer.title}."), *(block for block in answer.blocks if not isinstance(block, Steps))]
-    return Answer(f"{len(answers)} addresses", (*blocks, Steps((Step("My feeds", "feeds"),))))
+    return Answer(_("{count} addresses").format(count=len(answers)), (*blocks, Steps((Step(_("My feeds"), "feeds"),))))
 
 
 # Lists -----------------------------------------------------------------------------------------------------------
@@ -114,28 +125,37 @@ def _subscribe_lists(request: Request, lists: list[StagedFeedList]) -> Answer:
     known = {one.feed_id: one for one in request.news.all_of(request.user.id)}
     for one in lists:
         rows += [_subscribe_listed(request, feed, known) for feed in one.opml.feeds]
-        rows += [(skipped.name, "", f"skipped: {skipped.reason}") for skipped in one.opml.skipped]
-    counts = Counter(state.partition(":")[0] for _, _, state in rows)
-    rows.sort(key=lambda row: not row[2].startswith("skipped"))
-    new, there, skipped = counts[_NEW], counts[_THERE], counts["skipped"]
+        rows += [(skipped.name, "", f"{_SKIPPED}: {skipped.reason}") for skipped in one.opml.skipped]
+    counts = Counter(state.partition(":")[0] for _name, _section, state in rows)
+    rows.sort(key=lambda row: not row[2].startswith(_SKIPPED))
+    new, there, skipped = counts[_NEW], counts[_THERE], counts[_SKIPPED]
+    told = tuple((name, section, ": ".join(_told(state))) for name, section, state in rows[:MOST_ROWS])
     parts = (
-        f"{new} feed{'s' * (new != 1)} subscribed",
-        f"{there} there already" if there else "",
-        f"{skipped} skipped" if skipped else "",
+        ngettext("{count} feed subscribed", "{count} feeds subscribed", new).format(count=new),
+        _("{count} there already").format(count=there) if there else "",
+        _("{count} skipped").format(count=skipped) if skipped else "",
     )
-    unshown = Paragraph(f"… and {len(rows) - MOST_ROWS} more.")
+    unshown = Paragraph(_("… and {count} more.").format(count=len(rows) - MOST_ROWS))
     return Answer(
         ", ".join(part for part in parts if part),
         (
-            Columns(("Feed", "Section", "State"), tuple(rows[:MOST_ROWS])),
+            Columns((_("Feed"), _("Section"), _("State")), told),
             *((unshown,) if len(rows) > MOST_ROWS else ()),
-            Paragraph("They are read within the hour; “feeds” tells how they fare."),
-            Steps((Step("My feeds", "feeds"), Step("My digests", "digest list"))),
+            Paragraph(_("They are read within the hour; “feeds” tells how they fare.")),
+            Steps((Step(_("My feeds"), "feeds"), Step(_("My digests"), "digest list"))),
         ),
     )
 
 
-_NEW, _THERE = "subscribed", "there already"
+_NEW, _THERE, _SKIPPED = N_("subscribed"), N_("there already"), N_("skipped")
+
+
+def _told(state: str) -> Iterator[str]:
+    """The state of a row in the reader's language, and why, if it says so."""
+    word, _colon, why = state.partition(": ")
+    yield _(word)
+    if why:
+        yield why
 
 
 def _subscribe_listed(request: Request, listed: OpmlFeed, known: dict[int, Subscription]) -> tuple[str, str, str]:
@@ -146,7 +166,7 @@ def _subscribe_listed(request: Request, listed: OpmlFeed, known: dict[int, Subsc
             return mine.name, mine.section, _THERE
         made = known[feed.id] = _named_as_listed(request, feed, listed)
     except BotError as error:
-        return listed.title or listed.url, listed.section, f"skipped: {error.text}"
+        return listed.title or listed.url, listed.section, f"{_SKIPPED}: {error.text}"
     return made.name, made.section, _NEW
 
 

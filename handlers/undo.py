@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Step, Steps
 from core.mail.grammar import CommandSpec
 from core.values import Trust
@@ -20,4 +21,6 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     book = request.books.undo(request.user.id)
-    return Answer(f"Back in your library: {book.title}", (Steps((Step("Details", f"show #{book.id}"),)),))
+    return Answer(
+        _("Back in your library: {book}").format(book=book.title), (Steps((Step(_("Details"), f"show #{book.id}"),)),)
+    )

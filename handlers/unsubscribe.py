@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.values import Trust
@@ -29,11 +30,11 @@ def handle(request: Request) -> Answer:
     feeds = meant_feeds(request, request.command.words)
     for feed in feeds:
         request.news.unsubscribe(feed)
-    back = tuple(Step(f"{feed.name} again", f"subscribe {feed.feed.url}") for feed in feeds)
+    back = tuple(Step(_("{feed} again").format(feed=feed.name), f"subscribe {feed.feed.url}") for feed in feeds)
     return Answer(
-        f"Unsubscribed: {', '.join(feed.name for feed in feeds)}",
+        _("Unsubscribed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (
-            Paragraph("Nothing of it comes any more." if len(feeds) == 1 else "Nothing of them comes any more."),
-            Steps((*back, Step("My feeds", "feeds"))),
+            Paragraph(_("Nothing of it comes any more.") if len(feeds) == 1 else _("Nothing of them comes any more.")),
+            Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.books.kindle.words import RECIPE_WORDS, RULE_WORDS
 from core.errors import NotFound
+from core.i18n import _, dated
 from core.mail.answer import Answer, Block, Fact, Facts, Item, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import Book, Derived, DigestIssue
@@ -48,48 +49,61 @@ def handle(request: Request) -> Answer:
     for story in stories:
         issue = request.work.session.get_one(DigestIssue, story.issue_id)
         behind = f"{story.number} in {issue.reference}"
+        day = dated(issue.local_date, _("dd MMM yyyy"))
         facts = (
-            Fact("Score", f"{story.score} of 100"),
-            Fact("Stood in", f"{issue.title}, {issue.local_date:%d %b %Y}"),
+            Fact(_("Score"), _("{score} of 100").format(score=story.score)),
+            Fact(_("Stood in"), f"{issue.title}, {day}"),
         )
         reasons = tuple(Item(number, reason) for number, reason in enumerate(story.reasons, start=1))
-        links = (Fact("Page", story.url),) if story.url else ()
+        links = (Fact(_("Page"), story.url),) if story.url else ()
         blocks += [
-            Facts((Fact("Story", story.title), *facts, *links)),
+            Facts((Fact(_("Story"), story.title), *facts, *links)),
             Items(reasons, kind="reasons"),
-            Steps((Step("More like this", f"more {behind}"), Step("Less like this", f"less {behind}"))),
+            Steps((Step(_("More like this"), f"more {behind}"), Step(_("Less like this"), f"less {behind}"))),
         ]
-    return Answer(f"Why story {', '.join(str(story.number) for story in stories)}", tuple(blocks))
+    return Answer(
+        _("Why story {numbers}").format(numbers=", ".join(str(story.number) for story in stories)), tuple(blocks)
+    )
 
 
 def _why_book(request: Request, book: Book) -> Answer:
     """What the copy that was made last is, rule by rule, each with its reason."""
     copy = Derived.newest(request.work.session, book.id)
-    send = Steps((Step("Send it", f"send #{book.id}"), Step("All about it", f"show #{book.id}")))
+    send = Steps((Step(_("Send it"), f"send #{book.id}"), Step(_("All about it"), f"show #{book.id}")))
     if copy is None:
         return Answer(
-            f"No copy was made of {book.title}",
-            (Paragraph("It goes to your devices as you mailed it, or has not gone to any yet."), send),
+            _("No copy was made of {book}").format(book=book.title),
+            (Paragraph(_("It goes to your devices as you mailed it, or has not gone to any yet.")), send),
         )
     fixes = copy.fixes.get("fixes", [])
-    made = Facts((Fact("Book", book.title), Fact("Made", copy.created_at), Fact("Recipe", _recipe(copy))))
+    made = Facts((Fact(_("Book"), book.title), Fact(_("Made"), copy.created_at), Fact(_("Recipe"), _recipe(copy))))
     if not fixes:
-        return Answer(f"Nothing was changed in {book.title}", (made, Paragraph("It needed nothing."), send))
+        return Answer(
+            _("Nothing was changed in {book}").format(book=book.title), (made, Paragraph(_("It needed nothing.")), send)
+        )
     items = tuple(
         Item(number, *_told(fix["rule"], fix["changes"], count=fix["count"]))
         for number, fix in enumerate(fixes, start=1)
     )
-    kept = Paragraph("The text and the pictures are as they were. What you mailed me is kept as it is.")
-    return Answer(f"What was changed in the copy of {book.title}", (made, Items(items, kind="reasons"), kept, send))
+    kept = Paragraph(_("The text and the pictures are as they were. What you mailed me is kept as it is."))
+    return Answer(
+        _("What was changed in the copy of {book}").format(book=book.title),
+        (made, Items(items, kind="reasons"), kept, send),
+    )
 
 
 def _recipe(copy: Derived) -> str:
-    return f"{copy.recipe}, version {copy.version}: {RECIPE_WORDS.get(copy.recipe, '')}".rstrip(": ")
+    words = _(RECIPE_WORDS.get(copy.recipe, ""))
+    return (
+        _("{recipe}, version {version}: {words}")
+        .format(recipe=copy.recipe, version=copy.version, words=words)
+        .rstrip(": ")
+    )
 
 
 def _told(rule: str, changes: list[list[str]], *, count: int) -> tuple[str, str]:
     """A heading, and below it the reason and what it was in this book."""
     said = "; ".join(f"{place.rpartition('/')[2]}: {what}" if place else what for place, what in changes[:_SHOWN])
-    more = f"; and {count - _SHOWN} more" if count > _SHOWN else ""
+    more = _("; and {count} more").format(count=count - _SHOWN) if count > _SHOWN else ""
     known = RULE_WORDS.get(rule)
-    return (known.mends, f"{known.reason} ({said}{more})") if known is not None else (said, "")
+    return (_(known.mends), f"{_(known.reason)} ({said}{more})") if known is not None else (said, "")

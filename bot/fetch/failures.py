@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from yarl import URL
 
+from core.i18n import _
 from core.news.values import FetchFailed
 from core.ports import FetchLimits
 from core.sizes import size_in_words
@@ -35,11 +36,15 @@ class ForbiddenAddress(OSError):
 
 
 def bad_url(text: str) -> FetchFailed:
-    return FetchFailed(f"“{_shown(text)}” is not the address of a page on the web.", code="fetch.bad-url")
+    return FetchFailed(
+        _("“{shown}” is not the address of a page on the web.").format(shown=_shown(text)), code="fetch.bad-url"
+    )
 
 
 def forbidden(url: URL) -> FetchFailed:
-    return FetchFailed(f"{_host(url)} is not a public address of the web.", code="fetch.forbidden-address")
+    return FetchFailed(
+        _("{host} is not a public address of the web.").format(host=_host(url)), code="fetch.forbidden-address"
+    )
 
 
 def from_status(url: URL, status: int, *, retry_after: str, now: datetime) -> FetchFailed:
@@ -91,11 +96,16 @@ def wrong_type(url: URL, media_type: str) -> FetchFailed:
 
 def redirected_astray(url: URL, why: FetchFailed) -> FetchFailed:
     """`url` redirects to where we do not go."""
-    return FetchFailed(f"{_host(url)} led us to an address that we do not visit: {why.text}", code=why.code)
+    return FetchFailed(
+        _("{host} led us to an address that we do not visit: {why}").format(host=_host(url), why=why.text),
+        code=why.code,
+    )
 
 
 def redirected_too_often(url: URL, times: int) -> FetchFailed:
-    return FetchFailed(f"{_host(url)} redirected us more than {times} times.", code="fetch.redirects")
+    return FetchFailed(
+        _("{host} redirected us more than {times} times.").format(host=_host(url), times=times), code="fetch.redirects"
+    )
 
 
 def _host(url: URL) -> str:

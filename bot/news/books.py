@@ -12,7 +12,7 @@ from bot.news.pictures import PictureFetcher
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.errors import BotError
-from core.i18n import SOURCE
+from core.i18n import SOURCE, _
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import AttachedFile, Identity, attachment_name
 from core.models import Article, ArticleText, Device, ReadLater, User
@@ -56,10 +56,10 @@ class StoryBooks:
             try:
                 added = BookManager(work).add(user_id, book)
                 outcome: Answer | Problem = Answer(
-                    f"Saved: {added.book.title}",
+                    _("Saved: {book}").format(book=added.book.title),
                     (
-                        Paragraph(f"It is in your library as #{added.book.id}."),
-                        Steps((Step("Send it", f"send #{added.book.id}"), Step("My books", "list"))),
+                        Paragraph(_("It is in your library as #{id}.").format(id=added.book.id)),
+                        Steps((Step(_("Send it"), f"send #{added.book.id}"), Step(_("My books"), "list"))),
                     ),
                 )
             except BotError as error:
@@ -106,7 +106,11 @@ class StoryBooks:
             )
         except BotError as error:
             outcome = Problem(
-                error.code, f"“{book.metadata.title}” was not sent to {device.name}. {error.text}", fix=error.fix
+                error.code,
+                _("“{metadata}” was not sent to {device}. {error}").format(
+                    metadata=book.metadata.title, device=device.name, error=error.text
+                ),
+                fix=error.fix,
             )
             user = work.session.get_one(User, device.user_id)
             Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"story-refused:{cause}")

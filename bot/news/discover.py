@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.news.refresh import Database, FeedRefresher
 from bot.sandbox import Sandbox, SandboxError
 from core.errors import BotError
+from core.i18n import _
 from core.mail.answer import Answer, Item, Items, Paragraph, Problem
 from core.mail.outgoing import Identity
 from core.models import Feed, User
@@ -89,7 +90,7 @@ class FeedFinder:
                 look, fetched.body, url=fetched.url, headers=dict(fetched.headers), timeout_seconds=LOOK_SECONDS
             )
         except SandboxError as error:
-            raise FetchFailed("The page takes too long to read.", code="feed.too-hungry") from error
+            raise FetchFailed(_("The page takes too long to read."), code="feed.too-hungry") from error
         return fetched, looked
 
     async def _tell(self, outcome: Answer | Problem, *, user_id: int, cause: str) -> None:
@@ -119,9 +120,9 @@ def _choice(url: str, feeds: tuple[FoundFeed, ...], rows: list[Feed]) -> Answer:
         for number, found in enumerate(feeds, start=1)
     )
     return Answer(
-        f"{len(feeds)} feeds at {url}",
+        _("{count} feeds at {url}").format(count=len(feeds), url=url),
         (
-            Paragraph("Which of them? Reply with its number: subscribe 2"),
+            Paragraph(_("Which of them? Reply with its number: subscribe 2")),
             Items(items, kind=FOUND_FEEDS, item_ids=tuple(row.id for row in rows), total=len(rows)),
         ),
     )
@@ -130,10 +131,14 @@ def _choice(url: str, feeds: tuple[FoundFeed, ...], rows: list[Feed]) -> Answer:
 def _nothing(url: str) -> Problem:
     return Problem(
         "feed.none",
-        f"There is no feed at {url}, and none is named there.",
-        fix="Look on the page for a sign that says RSS, Feed or Atom, and send me its address.",
+        _("There is no feed at {url}, and none is named there.").format(url=url),
+        fix=_("Look on the page for a sign that says RSS, Feed or Atom, and send me its address."),
     )
 
 
 def _unreachable(url: str, failure: FetchFailed) -> Problem:
-    return Problem(failure.code, f"{url} could not be read. {failure.text}", fix="Look whether the address is right.")
+    return Problem(
+        failure.code,
+        _("{url} could not be read. {failure}").format(url=url, failure=failure.text),
+        fix=_("Look whether the address is right."),
+    )

@@ -16,6 +16,7 @@ from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.devices import DEVICE_KINDS
 from core.errors import TooMuch
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
 from core.models import Device, Digest, DigestIssue, User
@@ -122,10 +123,10 @@ class IssueBuilder:
         if row is None or not Digests(work).finish_empty(issue_id) or not plan.asked_for:
             return
         nothing = Answer(
-            f"{row.title}: nothing new",
+            _("{row}: nothing new").format(row=row.title),
             (
-                Paragraph("None of your feeds has a story that you have not had."),
-                Steps((Step("My feeds", "feeds"), Step("My digests", "digest list"))),
+                Paragraph(_("None of your feeds has a story that you have not had.")),
+                Steps((Step(_("My feeds"), "feeds"), Step(_("My digests"), "digest list"))),
             ),
         )
         user = work.session.get_one(User, row.user_id)

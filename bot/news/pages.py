@@ -10,6 +10,7 @@ from bot.news.books import StoryBooks
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox, SandboxError
 from core.errors import BotError
+from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import Identity
 from core.models import Article, ReadLater, User
@@ -73,9 +74,9 @@ class PageReader:
                 read_page, answer.body, url=answer.url, headers=dict(answer.headers), timeout_seconds=READ_SECONDS
             )
         except SandboxError as error:
-            raise FetchFailed("The page takes too long to read.", code="page.too-hungry") from error
+            raise FetchFailed(_("The page takes too long to read."), code="page.too-hungry") from error
         if entry is None:
-            raise FetchFailed("There is no article on this page that I can read.", code="page.none")
+            raise FetchFailed(_("There is no article on this page that I can read."), code="page.none")
         return entry
 
     def _keep(self, work: Work, read_later_id: int, entry: ReadEntry) -> int | None:
@@ -88,10 +89,10 @@ class PageReader:
             return article.id
         user = work.session.get_one(User, wish.user_id)
         saved = Answer(
-            f"Saved for later: {article.title}",
+            _("Saved for later: {article}").format(article=article.title),
             (
-                Paragraph("It stands in your next issue."),
-                Steps((Step("Read it now", f"read {wish.url}"), Step("A paper now", "digest now"))),
+                Paragraph(_("It stands in your next issue.")),
+                Steps((Step(_("Read it now"), f"read {wish.url}"), Step(_("A paper now"), "digest now"))),
             ),
         )
         Answers(work).tell(saved, user=user, identity=self.identity, cause=f"read:{wish.id}")
@@ -102,7 +103,9 @@ class PageReader:
             wish = work.session.get_one(ReadLater, read_later_id)
             ReadingList(work).fail(wish, failure.text)
             outcome = Problem(
-                failure.code, f"{wish.url} could not be read. {failure.text}", fix="Look whether the address is right."
+                failure.code,
+                _("{url} could not be read. {failure}").format(url=wish.url, failure=failure.text),
+                fix=_("Look whether the address is right."),
             )
             user = work.session.get_one(User, wish.user_id)
             Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"read:{wish.id}")

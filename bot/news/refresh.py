@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from bot.sandbox import Sandbox, SandboxError
 from core.errors import Unavailable
+from core.i18n import _
 from core.news.feed import NotAFeed
 from core.news.reading import read_feed
 from core.news.values import Fetched, FetchFailed, NotModified
@@ -176,7 +177,7 @@ class FeedRefresher:
         except NotAFeed as error:
             raise FetchFailed(str(error), code="feed.none") from error
         except SandboxError as error:
-            raise FetchFailed("It takes too long or too much memory to read.", code="feed.too-hungry") from error
+            raise FetchFailed(_("It takes too long or too much memory to read."), code="feed.too-hungry") from error
 
         def record(news: NewsAggregator) -> None:
             news.record_read(feed.id, answer, read, body_sha256=body_sha256)

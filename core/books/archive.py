@@ -10,6 +10,7 @@ from core.books.refusals import too_many
 from core.books.text import clean_line
 from core.books.zips import Members, open_members
 from core.errors import RefusedFile
+from core.i18n import _
 
 _COMPANION_SUFFIXES = re.compile(
     r"\.(jpe?g|png|gif|webp|svg|bmp|opf|nfo|url|lnk|sfv|md5|ini|db|css|js|json|xml|[ot]tf|woff2?|torrent)"
@@ -32,14 +33,16 @@ def unpack_archive(
 def _chosen(names: list[str], *, filename: str, limits: BookLimits) -> list[str]:
     if any(name.endswith("/META-INF/container.xml") for name in names):
         raise RefusedFile(
-            "This ZIP holds an EPUB that was unpacked into a folder.",
-            fix="Send the original .epub file.",
+            _("This ZIP holds an EPUB that was unpacked into a folder."),
+            fix=_("Send the original .epub file."),
             code="file.unpacked-epub",
         )
     chosen = [name for name in names if not _is_companion(name)]
     if not chosen:
         shown = clean_line(filename, max_length=150)
-        raise RefusedFile(f"There is no book in “{shown}”.", fix="Send the book itself.", code="file.no-book")
+        raise RefusedFile(
+            _("There is no book in “{shown}”.").format(shown=shown), fix=_("Send the book itself."), code="file.no-book"
+        )
     if len(chosen) > limits.archive_books:
         raise too_many(len(chosen), limit=limits.archive_books)
     return chosen

@@ -15,6 +15,7 @@ from core.books.limits import DEFAULT_LIMITS, BookLimits
 from core.books.refusals import damaged, hungry, too_large
 from core.books.zips import is_own_fault
 from core.errors import BotError, RefusedFile
+from core.i18n import _
 from core.values import BookFormat, OpenedBook
 
 __all__ = ["DEFAULT_LIMITS", "READER_MODULES", "BookLimits", "open_book", "unpack_archive"]
@@ -86,13 +87,13 @@ def _known_format(found: Identified) -> BookFormat:
         return found.format
     if found.is_archive:
         raise RefusedFile(
-            "This is a ZIP inside a ZIP, which is not opened.",
-            fix="Unpack it and send the books themselves.",
+            _("This is a ZIP inside a ZIP, which is not opened."),
+            fix=_("Unpack it and send the books themselves."),
             code="file.nested-archive",
         )
     kinds = "EPUB, PDF, MOBI, AZW3, FB2, DOCX, ODT, RTF, TXT, Markdown, HTML or CBZ"
     raise RefusedFile(
-        f"This is {found.what}, not a book that can be kept.",
+        _("This is {what}, not a book that can be kept.").format(what=found.what),
         fix=_FIXES.get(found.what, f"Send it as {kinds}, or several in a ZIP."),
         code="file.unknown-kind",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import DamagedFile, RefusedFile
+from core.i18n import _
 
 _MB = 1024 * 1024
 
@@ -10,14 +11,14 @@ _MB = 1024 * 1024
 def damaged(kind: str, what: str, *, code: str = "file.damaged", fix: str = "") -> DamagedFile:
     """`kind` is "EPUB", `what` a clause: "its chapters are missing"."""
     fix = fix or "Send it again, or get a fresh copy from where it came."
-    return DamagedFile(f"The {kind} is damaged: {what}.", fix=fix, code=code)
+    return DamagedFile(_("The {kind} is damaged: {what}.").format(kind=kind, what=what), fix=fix, code=code)
 
 
 def protected() -> RefusedFile:
     """DRM."""
     return RefusedFile(
-        "This book is protected (DRM): only the reader that it was bought for can open it.",
-        fix="Send a copy without protection; many shops and publishers offer one.",
+        _("This book is protected (DRM): only the reader that it was bought for can open it."),
+        fix=_("Send a copy without protection; many shops and publishers offer one."),
         code="file.drm",
     )
 
@@ -25,8 +26,8 @@ def protected() -> RefusedFile:
 def locked() -> RefusedFile:
     """A password of the owner's own."""
     return RefusedFile(
-        "This file is locked with a password.",
-        fix="Open it, save a copy without the password and send that.",
+        _("This file is locked with a password."),
+        fix=_("Open it, save a copy without the password and send that."),
         code="file.password",
     )
 
@@ -34,8 +35,8 @@ def locked() -> RefusedFile:
 def hostile(why: str) -> RefusedFile:
     """Built to harm whoever opens it, or so broken that it looks like it. `why` is a clause."""
     return RefusedFile(
-        f"This file looks dangerous and was not opened: {why}.",
-        fix="Get the book from another source, or save it anew with a program such as Calibre.",
+        _("This file looks dangerous and was not opened: {why}.").format(why=why),
+        fix=_("Get the book from another source, or save it anew with a program such as Calibre."),
         code="file.hostile",
     )
 
@@ -43,8 +44,8 @@ def hostile(why: str) -> RefusedFile:
 def too_large(what: str, *, limit_bytes: int) -> RefusedFile:
     """`what` ("The file", "A part of the file") has more than `limit_bytes`."""
     return RefusedFile(
-        f"{what} is larger than the {limit_bytes // _MB} MB that are read.",
-        fix="Send a smaller copy, for example with smaller pictures.",
+        _("{what} is larger than the {count} MB that are read.").format(what=what, count=limit_bytes // _MB),
+        fix=_("Send a smaller copy, for example with smaller pictures."),
         code="file.too-large",
     )
 
@@ -52,8 +53,8 @@ def too_large(what: str, *, limit_bytes: int) -> RefusedFile:
 def too_many(count: int, *, limit: int) -> RefusedFile:
     """Files in an archive."""
     return RefusedFile(
-        f"The archive holds {count:,} files; at most {limit:,} are taken at once.",
-        fix="Send it in several parts.",
+        _("The archive holds {count:,} files; at most {limit:,} are taken at once.").format(count=count, limit=limit),
+        fix=_("Send it in several parts."),
         code="file.too-many-parts",
     )
 
@@ -61,7 +62,7 @@ def too_many(count: int, *, limit: int) -> RefusedFile:
 def hungry(kind: str) -> RefusedFile:
     """More memory is asked for than one book may take."""
     return RefusedFile(
-        f"The {kind} needs more memory than one book may take.",
-        fix="Send a simpler copy, for example a plain EPUB.",
+        _("The {kind} needs more memory than one book may take.").format(kind=kind),
+        fix=_("Send a simpler copy, for example a plain EPUB."),
         code="file.too-large",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.i18n import _
 from core.mail.answer import Answer, Block, Columns, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Grammar
 from core.values import Trust
@@ -27,11 +28,13 @@ def by_group(grammar: Grammar) -> dict[str, list[CommandSpec]]:
 def overview(grammar: Grammar) -> Answer:
     """All commands at a glance."""
     return Answer(
-        "What you can write",
+        _("What you can write"),
         (
             Paragraph(
-                "Write a command as the subject of a mail, or as a line of its text; several lines are several "
-                "commands. A mail with a book attached needs no command."
+                _(
+                    "Write a command as the subject of a mail, or as a line of its text; several lines "
+                    "are several commands. A mail with a book attached needs no command."
+                )
             ),
             *(
                 Steps(tuple(Step(spec.name, f"help {spec.name}", spec.summary) for spec in specs), heading=group)
@@ -44,15 +47,15 @@ def overview(grammar: Grammar) -> Answer:
 def help_for(spec: CommandSpec) -> Answer:
     """All about one command."""
     blocks: list[Block] = [
-        Facts(tuple(Fact("Write" if not place else "or", form) for place, form in enumerate(spec.usage)))
+        Facts(tuple(Fact(_("Write") if not place else _("or"), form) for place, form in enumerate(spec.usage)))
     ]
     blocks += [Paragraph(text) for text in _paragraphs(spec)]
     if spec.examples:
-        blocks.append(Columns(("For example", ""), tuple((each.line, each.meaning) for each in spec.examples)))
+        blocks.append(Columns((_("For example"), ""), tuple((each.line, each.meaning) for each in spec.examples)))
     if spec.aliases:
-        blocks.append(Facts((Fact("Also", ", ".join(spec.aliases)),)))
+        blocks.append(Facts((Fact(_("Also"), ", ".join(spec.aliases)),)))
     alone = () if spec.min_words or spec.is_destructive or spec.takes_attachments else (Step(spec.name, spec.name),)
-    blocks.append(Steps((*alone, Step("All commands", "help"))))
+    blocks.append(Steps((*alone, Step(_("All commands"), "help"))))
     return Answer(f"{spec.name}: {spec.summary}", tuple(blocks))
 
 

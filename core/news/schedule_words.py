@@ -11,6 +11,7 @@ from datetime import date, time, timedelta
 from typing import Final, TypeVar
 
 from core.errors import BadRequest
+from core.i18n import N_, _, dated
 from core.mail.words import clean_line
 from core.news.schedule import DAY_NAMES, EVERY_DAY, LONGEST_MINUTES, WEEKEND, WORKDAYS, Schedule, Target
 from core.news.schedule_tongues import date_in_english, schedule_in_english
@@ -103,13 +104,15 @@ def _in_either(line: str, translate: Callable[[str], str], read: Callable[[str],
 def _schedule(line: str, current: Schedule | None) -> Schedule:
     parts = _read(line)
     if parts.unknown:
-        raise _unclear(f"I do not understand “{' '.join(parts.unknown)}” in the times of a digest.")
+        raise _unclear(
+            _("I do not understand “{unknown}” in the times of a digest.").format(unknown=" ".join(parts.unknown))
+        )
     if len(set(parts.times)) > 1 or len(set(parts.lengths)) > 1:
-        raise _unclear("A digest has one time of day and one reading time.")
+        raise _unclear(_("A digest has one time of day and one reading time."))
     start = current or Schedule()
     weekdays = frozenset(parts.days) or (EVERY_DAY if parts.rhythm == "daily" else start.weekdays)
     if parts.rhythm == "weekly" and not parts.days and len(weekdays) > 1:
-        raise _unclear("On which day of the week?", fix="Name it: digest weekly mon 06:30")
+        raise _unclear(_("On which day of the week?"), fix=_("Name it: digest weekly mon 06:30"))
     target = Target.BOTH if len(parts.targets) > 1 else next(iter(parts.targets), start.target)
     return Schedule(
         weekdays=weekdays,
@@ -222,6 +225,30 @@ def _nth(word: str, names: Sequence[str], *, least: int = 2) -> int:
     return next((nth for nth, name in enumerate(names) if len(word) >= least and name.startswith(word)), -1)
 
 
+# In the reader's language -----------------------------------------------------------------------------------------
+
+
+def in_words(schedule: Schedule) -> str:
+    """A standing order as its reader says it; `Schedule.to_text` is what commands are made of."""
+    text = _("{days} at {time} to {target}").format(
+        days=_days_in_words(schedule.weekdays), time=f"{schedule.at:%H:%M}", target=_(_TARGETS[schedule.target])
+    )
+    reading = _(", {minutes} min").format(minutes=schedule.minutes) if schedule.minutes is not None else ""
+    return text + reading
+
+
+_TARGETS: Final = {Target.MAIL: N_("mail"), Target.KINDLE: N_("kindle"), Target.BOTH: N_("mail and kindle")}
+_NAMED_DAYS: Final = {EVERY_DAY: N_("daily"), WORKDAYS: N_("weekdays"), WEEKEND: N_("weekends")}
+_MONDAY: Final = date(2024, 1, 1)
+
+
+def _days_in_words(weekdays: frozenset[int]) -> str:
+    if weekdays in _NAMED_DAYS:
+        return _(_NAMED_DAYS[weekdays])
+    names = (dated(_MONDAY + day * _ONE_DAY, "EEE").lower() for day in sorted(weekdays))
+    return _("weekly {days}").format(days=", ".join(name.rstrip(".") for name in names))
+
+
 # A pause ---------------------------------------------------------------------------------------------------------
 
 _YEAR = r"(?:,? ?(?P<year>\d{4}))?"
@@ -257,7 +284,9 @@ def _date(line: str, today: date) -> date:
             if today < day <= date(today.year + LONGEST_PAUSE_YEARS, 12, 31):
                 return day
             raise Unclear(f"{day.day} {day:%b %Y} is {'not to come' if day <= today else 'too far away'}.", fix=_FIX)
-    raise Unclear(f"I do not understand the date “{words}”." if words else "Until when?", fix=_FIX)
+    raise Unclear(
+        _("I do not understand the date “{words}”.").format(words=words) if words else _("Until when?"), fix=_FIX
+    )
 
 
 def _until(groups: Mapping[str, str | None], today: date) -> date | None:

@@ -33,7 +33,10 @@ class Accounts:
         """A new user and their secret, which is told this once and kept as a hash. Raises `BadRequest`, `Conflict`."""
         address = checked_address(address)
         if User.by_address(self._session, address) is not None:
-            raise Conflict(f"{address} is a user already.", fix="A new secret is made with: inkpost user secret")
+            raise Conflict(
+                _("{address} is a user already.").format(address=address),
+                fix=_("A new secret is made with: inkpost user secret"),
+            )
         user = User(
             address=address, name=_checked_name(name), timezone=_checked_zone(timezone), created_at=self._work.now
         )
@@ -77,7 +80,11 @@ class Accounts:
         """Raises `NotFound`."""
         user = User.by_address(self._session, address.strip())
         if user is None:
-            raise NotFound(f"{address} is no user.", code="user.not-found", fix="See: inkpost user list")
+            raise NotFound(
+                _("{address} is no user.").format(address=address),
+                code="user.not-found",
+                fix=_("See: inkpost user list"),
+            )
         return user
 
     def list_page(self, page: int = 1) -> Page[User]:

@@ -12,6 +12,7 @@ from sqlalchemy import orm
 from core.books.works import work_key
 from core.errors import BadRequest, Conflict, NotFound, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
+from core.i18n import _
 from core.mail.answer import Item, Items, Step, Steps
 from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling, Tag
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
@@ -103,7 +104,11 @@ class BookManager:
         """Raises `NotFound`, for a book of somebody else too."""
         book = self._session.get(Book, book_id)
         if book is None or book.user_id != user_id or book.removed_at is not None:
-            raise NotFound(f"You have no book #{book_id}.", fix="Write “list” for your books.", code="book.not-found")
+            raise NotFound(
+                _("You have no book #{book_id}.").format(book_id=book_id),
+                fix=_("Write “list” for your books."),
+                code="book.not-found",
+            )
         return book
 
     def list_page(self, user_id: int, page: int = 1) -> Page[Book]:
@@ -165,8 +170,8 @@ class BookManager:
         ).one_or_none()
         if book is None:
             raise NotFound(
-                "There is nothing to bring back.",
-                fix="A removed book can be brought back for 24 hours.",
+                _("There is nothing to bring back."),
+                fix=_("A removed book can be brought back for 24 hours."),
                 code="undo.none",
             )
         return self._restore(book)
@@ -238,14 +243,16 @@ class BookManager:
             return books[0]
         if not books:
             raise NotFound(
-                f"You have no book “{text}”.",
-                fix="Write “list” for your books, or “find” with a word of the title.",
+                _("You have no book “{text}”.").format(text=text),
+                fix=_("Write “list” for your books, or “find” with a word of the title."),
                 code="book.not-found",
-                blocks=(Steps((Step("My books", "list"),)),),
+                blocks=(Steps((Step(_("My books"), "list"),)),),
             )
         raise Conflict(
-            f"“{text}” could be {len(books)} of your books." if len(books) > 1 else f"You have no book “{text}”.",
-            fix="Which one do you mean?" if len(books) > 1 else "Did you mean this one?",
+            _("“{text}” could be {count} of your books.").format(text=text, count=len(books))
+            if len(books) > 1
+            else _("You have no book “{text}”.").format(text=text),
+            fix=_("Which one do you mean?") if len(books) > 1 else _("Did you mean this one?"),
             code="book.ambiguous",
             blocks=(_choice(books[:CHOICES]),),
         )
@@ -270,7 +277,7 @@ _SAME_WORK = (
 
 def _choice(books: Sequence[Book]) -> Items:
     items = tuple(
-        Item(number, book.title, ", ".join(book.authors), (Step("This one", f"show #{book.id}"),))
+        Item(number, book.title, ", ".join(book.authors), (Step(_("This one"), f"show #{book.id}"),))
         for number, book in enumerate(books, start=1)
     )
     return Items(items, kind="books", item_ids=tuple(book.id for book in books), total=len(books))
@@ -296,15 +303,21 @@ def _change(book: Book, changes: Mapping[str, str]) -> None:
             case "language":
                 book.language = _checked("language", value, longest=35) or None
             case _:
-                raise BadRequest(f"A book has no “{key}”.", fix="It has title, author, genre, tags, series, language.")
+                raise BadRequest(
+                    _("A book has no “{key}”.").format(key=key),
+                    fix=_("It has title, author, genre, tags, series, language."),
+                )
     book.work_key = work_key(BookMetadata(title=book.title, authors=tuple(book.authors)))
 
 
 def _checked(key: str, value: str, *, longest: int, may_be_empty: bool = True) -> str:
     if not value and not may_be_empty:
-        raise BadRequest(f"A book needs a {key}.", fix=f"Write it behind {key}=")
+        raise BadRequest(_("A book needs a {key}.").format(key=key), fix=_("Write it behind {key}=").format(key=key))
     if len(value) > longest:
-        raise BadRequest(f"The {key} is too long: {len(value)} characters.", fix=f"At most {longest}.")
+        raise BadRequest(
+            _("The {key} is too long: {count} characters.").format(key=key, count=len(value)),
+            fix=_("At most {longest}.").format(longest=longest),
+        )
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import Forbidden, TooMuch
+from core.i18n import _
 from core.mail.grammar import Command
 from core.models import Confirmation
 from core.tokens import TokenSigner, hash_token
@@ -32,8 +33,10 @@ class Confirmations:
         """Keep a command and return the token that does it. Raises `TooMuch`."""
         if self._count_open(user_id) >= MAX_OPEN:
             raise TooMuch(
-                f"{MAX_OPEN} commands wait for your word already.",
-                fix=f"Confirm them, or let them go: each is forgotten after {VALID_HOURS:.0f} hours.",
+                _("{MAX_OPEN} commands wait for your word already.").format(MAX_OPEN=MAX_OPEN),
+                fix=_("Confirm them, or let them go: each is forgotten after {VALID_HOURS:.0f} hours.").format(
+                    VALID_HOURS=VALID_HOURS
+                ),
             )
         expires_at = self._work.now + timedelta(hours=VALID_HOURS)
         kept, ids = asdict(command), list(replied_to)
@@ -61,11 +64,11 @@ class Confirmations:
             sa.select(Confirmation).where(Confirmation.token_hash == hash_token(token)).with_for_update()
         ).one_or_none()
         if row is None or row.user_id != user_id or not self._is_ours(row, token):
-            raise Forbidden("I did not ask for this.", fix="Write the command again.", code="confirm.unknown")
+            raise Forbidden(_("I did not ask for this."), fix=_("Write the command again."), code="confirm.unknown")
         if row.used_at is not None:
-            raise Forbidden("This was confirmed before, and done.", fix="See: status", code="confirm.used")
+            raise Forbidden(_("This was confirmed before, and done."), fix=_("See: status"), code="confirm.used")
         if row.expires_at <= self._work.now:
-            raise Forbidden("This came too late.", fix="Write the command again.", code="confirm.expired")
+            raise Forbidden(_("This came too late."), fix=_("Write the command again."), code="confirm.expired")
         row.used_at = self._work.now
         return _command(row.command), tuple(row.replied_to)
 

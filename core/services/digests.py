@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from core import jobs
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import IssueSent
+from core.i18n import _
 from core.models import (
     Article,
     DeliveredStory,
@@ -58,7 +59,10 @@ class Digests:
         """A new digest. Raises `BadRequest`, `Conflict`, `TooMuch`."""
         mine = self.of_user(user_id)
         if len(mine) >= MAX_DIGESTS:
-            raise TooMuch(f"You have {len(mine)} digests already.", fix="Delete one with: digest remove <name>")
+            raise TooMuch(
+                _("You have {count} digests already.").format(count=len(mine)),
+                fix=_("Delete one with: digest remove <name>"),
+            )
         name = _checked_name(name or section or DEFAULT_NAME)
         _refuse_taken(name, mine)
         digest = Digest(
@@ -112,7 +116,12 @@ class Digests:
         for key, number, most in (("min_quality", min_quality, 100), ("max_articles", max_articles, MOST_ARTICLES)):
             if number is not None and not (key == "max_articles") <= number <= most:
                 least = int(key == "max_articles")
-                raise BadRequest(f"{key} is a number from {least} to {most}, not {number}.", fix=f"Write {key}={most}.")
+                raise BadRequest(
+                    _("{key} is a number from {least} to {most}, not {number}.").format(
+                        key=key, least=least, most=most, number=number
+                    ),
+                    fix=_("Write {key}={most}.").format(key=key, most=most),
+                )
         digest.min_quality = digest.min_quality if min_quality is None else min_quality
         digest.max_articles = digest.max_articles if max_articles is None else max_articles
         digest.with_pictures = digest.with_pictures if with_pictures is None else with_pictures
@@ -140,9 +149,15 @@ class Digests:
         if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= len(mine):
             return mine[int(wanted) - 1]
         if not mine:
-            raise NotFound("You have no digest yet.", fix="Subscribe to a feed, and you have one: subscribe <address>")
+            raise NotFound(
+                _("You have no digest yet."), fix=_("Subscribe to a feed, and you have one: subscribe <address>")
+            )
         names = ", ".join(one.name for one in mine)
-        raise NotFound(f"You have no digest called “{name}”.", fix=f"You have: {names}.", code="digest.not-found")
+        raise NotFound(
+            _("You have no digest called “{name}”.").format(name=name),
+            fix=_("You have: {names}.").format(names=names),
+            code="digest.not-found",
+        )
 
     def of_issue(self, reference: str, *, user_id: int | None = None) -> Digest | None:
         """The digest whose letter has this reference; with a `user_id` only if it is theirs."""
@@ -249,7 +264,7 @@ class Digests:
         if found is None:
             raise NotFound(
                 f"There is no story {number} in “{issue.title}” of {issue.local_date:%d %B}.",
-                fix="The numbers stand before the titles.",
+                fix=_("The numbers stand before the titles."),
                 code="story.not-found",
             )
         return found
@@ -273,11 +288,16 @@ def schedule_of(digest: Digest) -> Schedule:
 
 def _refuse_taken(name: str, others: Iterable[Digest]) -> None:
     if any(one.name_key == fold(name) for one in others):
-        raise Conflict(f"You have a digest called “{name}” already.", fix="Choose another name: name=…")
+        raise Conflict(
+            _("You have a digest called “{name}” already.").format(name=name), fix=_("Choose another name: name=…")
+        )
 
 
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME or name.isdigit():
-        raise BadRequest(f"“{name[:50]}” cannot be the name of a digest.", fix=f"Up to {LONGEST_NAME} characters.")
+        raise BadRequest(
+            _("“{name}” cannot be the name of a digest.").format(name=name[:50]),
+            fix=_("Up to {LONGEST_NAME} characters.").format(LONGEST_NAME=LONGEST_NAME),
+        )
     return name

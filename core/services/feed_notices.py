@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.events import EventBus, FeedFailing, FeedGone
+from core.i18n import _
 from core.mail.answer import Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import Identity
 from core.models import Feed, Subscription, User
@@ -30,8 +31,8 @@ class FeedNotices:
             outcome = Problem(
                 "feed.failing",
                 f"“{subscription.name}” could not be read since {since:%d %B}.",
-                fix="It is tried again by itself, and you hear no more of it. Look whether it has moved.",
-                blocks=(Facts((Fact("Address", feed.url), Fact("Reason", event.reason))), _steps(subscription)),
+                fix=_("It is tried again by itself, and you hear no more of it. Look whether it has moved."),
+                blocks=(Facts((Fact(_("Address"), feed.url), Fact(_("Reason"), event.reason))), _steps(subscription)),
             )
             self._tell(work, subscription, outcome, cause=f"feed-failing:{feed.id}:{since:%Y%m%d%H%M%S}")
 
@@ -39,9 +40,11 @@ class FeedNotices:
         for subscription in Subscription.of_feed(work.session, event.feed_id):
             outcome = Problem(
                 "feed.gone",
-                f"“{subscription.name}” is no more: its server says that it is gone for good.",
-                fix="It is not asked again. Look on its site for another address and subscribe to that.",
-                blocks=(Paragraph(f"Its address was {event.url}"), _steps(subscription)),
+                _("“{subscription}” is no more: its server says that it is gone for good.").format(
+                    subscription=subscription.name
+                ),
+                fix=_("It is not asked again. Look on its site for another address and subscribe to that."),
+                blocks=(Paragraph(_("Its address was {url}").format(url=event.url)), _steps(subscription)),
             )
             self._tell(work, subscription, outcome, cause=f"feed-gone:{event.feed_id}:{work.now:%Y%m%d}")
 
@@ -52,4 +55,4 @@ class FeedNotices:
 
 
 def _steps(subscription: Subscription) -> Steps:
-    return Steps((Step("Leave it", f"unsubscribe {subscription.name}"), Step("My feeds", "feeds")))
+    return Steps((Step(_("Leave it"), f"unsubscribe {subscription.name}"), Step(_("My feeds"), "feeds")))

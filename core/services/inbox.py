@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import undefer
 
 from core.errors import Conflict, NotFound
+from core.i18n import _
 from core.jobs import process_mail
 from core.mail.message import ParsedMessage
 from core.models import DoomedBlob, Inbound
@@ -79,7 +80,9 @@ class Inbox:
         wanted = parse_reference(reference)
         mail = self._session.scalars(sa.select(Inbound).where(Inbound.reference == wanted)).one_or_none()
         if mail is None:
-            raise NotFound(f"No mail has the reference {reference}.", code="mail.not-found")
+            raise NotFound(
+                _("No mail has the reference {reference}.").format(reference=reference), code="mail.not-found"
+            )
         return mail
 
     def list_page(self, *, state: InboundState | None = None, page: int = 1) -> Page[Inbound]:
@@ -94,14 +97,18 @@ class Inbox:
         """
         mail = self.find(reference)
         if mail.state is InboundState.DONE and mail.outcome != "limited":
-            raise Conflict(f"{mail.reference} is done ({mail.outcome}): its commands would run twice.")
+            raise Conflict(
+                _("{reference} is done ({outcome}): its commands would run twice.").format(
+                    reference=mail.reference, outcome=mail.outcome
+                )
+            )
         if mail.state is InboundState.ACCEPTED:
             raise Conflict(
-                f"{mail.reference} waits for its turn already.",
-                fix="If its job is gone, drop the mail and then retry it.",
+                _("{reference} waits for its turn already.").format(reference=mail.reference),
+                fix=_("If its job is gone, drop the mail and then retry it."),
             )
         if mail.raw_key is None and not self._has_raw(mail.id):
-            raise Conflict(f"{mail.reference} is too old: its text was not kept.")
+            raise Conflict(_("{reference} is too old: its text was not kept.").format(reference=mail.reference))
         mail.state = InboundState.ACCEPTED
         mail.outcome = ""
         mail.attempts = 0
@@ -112,7 +119,11 @@ class Inbox:
         """Have a mail that is not done never processed. Raises `NotFound`, `Conflict`."""
         mail = self.find(reference)
         if mail.state is InboundState.DONE:
-            raise Conflict(f"{mail.reference} is done ({mail.outcome}); there is nothing to drop.")
+            raise Conflict(
+                _("{reference} is done ({outcome}); there is nothing to drop.").format(
+                    reference=mail.reference, outcome=mail.outcome
+                )
+            )
         mail.state = InboundState.DROPPED
         mail.processed_at = self._work.now
         return mail

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import BookSent, DeviceAdded, DeviceRemoved
+from core.i18n import _
 from core.limits import DAY
 from core.mail.outgoing import AttachedFile, Identity, compose_delivery
 from core.models import Book, Device, OutboxMail
@@ -57,9 +58,15 @@ class KindleSyncService:
         chosen = _checked_kind(address, kind)
         devices = self.devices(user_id)
         if any(device.address == address for device in devices):
-            raise Conflict(f"{address} is one of your devices already.", fix="Write “kindle list” to see them.")
+            raise Conflict(
+                _("{address} is one of your devices already.").format(address=address),
+                fix=_("Write “kindle list” to see them."),
+            )
         if len(devices) >= MAX_DEVICES:
-            raise TooMuch(f"You have {MAX_DEVICES} devices already.", fix="Remove one with: kindle remove <device>")
+            raise TooMuch(
+                _("You have {MAX_DEVICES} devices already.").format(MAX_DEVICES=MAX_DEVICES),
+                fix=_("Remove one with: kindle remove <device>"),
+            )
         taken = {device.name for device in devices}
         device = Device(
             user_id=user_id,
@@ -83,8 +90,8 @@ class KindleSyncService:
         devices = self.devices(user_id)
         if not devices:
             raise NotFound(
-                "You have no device yet.",
-                fix="Add your Kindle with: kindle add <its address>@kindle.com",
+                _("You have no device yet."),
+                fix=_("Add your Kindle with: kindle add <its address>@kindle.com"),
                 code="device.none",
             )
         if wanted is None:
@@ -98,7 +105,9 @@ class KindleSyncService:
             return alike[0]
         names = ", ".join(device.name for device in devices)
         raise NotFound(
-            f"None of your devices is called “{wanted}”.", fix=f"You have: {names}.", code="device.not-found"
+            _("None of your devices is called “{wanted}”.").format(wanted=wanted),
+            fix=_("You have: {names}.").format(names=names),
+            code="device.not-found",
         )
 
     def set_default(self, user_id: int, wanted: str) -> Device:
@@ -131,7 +140,7 @@ class KindleSyncService:
         told if it cannot be.
         """
         if book.user_id != user_id or device.user_id != user_id:
-            raise NotFound("There is no such book or device.")
+            raise NotFound(_("There is no such book or device."))
         kind = DEVICE_KINDS[device.kind]
         recipe, sent_format = _recipe(book, kind, wish, converted=self._converted)
         row = self.hand_in(
@@ -188,9 +197,13 @@ class KindleSyncService:
         )
         if mail.size_bytes > kind.max_mail_bytes and not is_made_to_fit:
             raise TooMuch(
-                f"“{title}” is {size_in_words(mail.size_bytes)} as a mail, and {kind.name} takes at most "
-                f"{size_in_words(kind.max_mail_bytes)}.",
-                fix="Mail me a smaller edition, such as one without pictures, or as EPUB: that I can make fit.",
+                _("“{title}” is {size_in_words} as a mail, and {kind} takes at most {size_in_words2}.").format(
+                    title=title,
+                    size_in_words=size_in_words(mail.size_bytes),
+                    kind=kind.name,
+                    size_in_words2=size_in_words(kind.max_mail_bytes),
+                ),
+                fix=_("Mail me a smaller edition, such as one without pictures, or as EPUB: that I can make fit."),
                 code="device.size",
             )
         return outbox.enqueue(
@@ -216,17 +229,24 @@ class KindleSyncService:
         of_kind = [row.created_at for row in sent if kind_of(row.rcpt_to) is alike]
         if len(of_kind) >= kind.a_day:
             raise TooMuch(
-                f"You have sent {len(of_kind)} books to {kind.name} in a day, which is as many as it bears.",
-                fix=f"It opens again in {_in_words(of_kind[0] + DAY - self._work.now)}.",
+                _("You have sent {count} books to {kind} in a day, which is as many as it bears.").format(
+                    count=len(of_kind), kind=kind.name
+                ),
+                fix=_("It opens again in {in_words}.").format(in_words=_in_words(of_kind[0] + DAY - self._work.now)),
                 code="device.pace",
             )
         most_bytes = self._work.limits.sent_bytes_a_day
         opens_at = _opens_at([(row.created_at, row.size_bytes) for row in sent], most_bytes=most_bytes)
         if opens_at is not None:
             raise TooMuch(
-                f"You have sent {size_in_words(sum(row.size_bytes for row in sent))} of books in a day, and "
-                f"{size_in_words(most_bytes)} is as much as I send for one reader.",
-                fix=f"It opens again in {_in_words(opens_at - self._work.now)}.",
+                _(
+                    "You have sent {size_in_words} of books in a day, and {size_in_words2} is as much as "
+                    "I send for one reader."
+                ).format(
+                    size_in_words=size_in_words(sum(row.size_bytes for row in sent)),
+                    size_in_words2=size_in_words(most_bytes),
+                ),
+                fix=_("It opens again in {in_words}.").format(in_words=_in_words(opens_at - self._work.now)),
                 code="limit.sent",
             )
 
@@ -246,8 +266,10 @@ def _recipe(book: Book, kind: DeviceKind, wish: Wish, *, converted: frozenset[Bo
     name = book.format.value.upper()
     if wish is Wish.CONVERT and not (book.format is BookFormat.PDF and kind.knows_convert):
         raise BadRequest(
-            f"Only a PDF on its way to a Kindle can be converted by Amazon, and “{book.title}” is {name}.",
-            fix="Send it without “convert”.",
+            _("Only a PDF on its way to a Kindle can be converted by Amazon, and “{book}” is {name}.").format(
+                book=book.title, name=name
+            ),
+            fix=_("Send it without “convert”."),
             code="device.convert",
         )
     if book.format is BookFormat.EPUB:
@@ -287,19 +309,31 @@ def _checked_kind(address: str, wanted: str | None) -> DeviceKind:
         return by_domain
     kind = DEVICE_KINDS.get(wanted.strip().lower())
     if kind is None:
-        raise BadRequest(f"There is no kind of device called “{wanted}”.", fix=f"There are {', '.join(DEVICE_KINDS)}.")
+        raise BadRequest(
+            _("There is no kind of device called “{wanted}”.").format(wanted=wanted),
+            fix=_("There are {DEVICE_KINDS}.").format(DEVICE_KINDS=", ".join(DEVICE_KINDS)),
+        )
     if kind.domains and kind is not by_domain:
         ends = " or ".join(f"@{domain}" for domain in kind.domains)
-        raise BadRequest(f"A {kind.name} address ends in {ends}, and {address} does not.")
+        raise BadRequest(
+            _("A {kind} address ends in {ends}, and {address} does not.").format(
+                kind=kind.name, ends=ends, address=address
+            )
+        )
     return kind
 
 
 def _checked_name(name: str, taken: set[str]) -> str:
     name = "-".join(name.lower().split())
     if _NAME.fullmatch(name) is None or name.isdigit():
-        raise BadRequest(f"“{name}” cannot be a device's name.", fix="One word of letters, digits and hyphens.")
+        raise BadRequest(
+            _("“{name}” cannot be a device's name.").format(name=name),
+            fix=_("One word of letters, digits and hyphens."),
+        )
     if name in taken:
-        raise Conflict(f"You have a device called {name} already.", fix="Choose another name: name=…")
+        raise Conflict(
+            _("You have a device called {name} already.").format(name=name), fix=_("Choose another name: name=…")
+        )
     return name
 
 

@@ -20,6 +20,7 @@ from core.events import (
     FeedSubscribed,
     FeedUnsubscribed,
 )
+from core.i18n import _
 from core.mail.answer import Item, Items, Step
 from core.models import Article, ArticleText, Feed, FeedHost, Subscription
 from core.models.article import LONGEST_ARTICLE_TITLE
@@ -97,7 +98,9 @@ class NewsAggregator:
             return Subscribed(earlier, is_new=False)
         count = self._session.scalar(sa.select(sa.func.count()).select_from(mine.subquery())) or 0
         if count >= MAX_SUBSCRIPTIONS:
-            raise TooMuch(f"You read {count} feeds already.", fix="Leave one with: unsubscribe <feed>")
+            raise TooMuch(
+                _("You read {count} feeds already.").format(count=count), fix=_("Leave one with: unsubscribe <feed>")
+            )
         chosen = _checked_name(name, what="name") if name else self._free_name(user_id, feed)
         subscription = Subscription(
             user_id=user_id,
@@ -167,10 +170,14 @@ class NewsAggregator:
         if len(alike) == 1:
             return alike[0]
         if not alike:
-            raise NotFound(f"You read no feed called “{text}”.", fix="Write “feeds” for a list.", code="feed.not-found")
+            raise NotFound(
+                _("You read no feed called “{text}”.").format(text=text),
+                fix=_("Write “feeds” for a list."),
+                code="feed.not-found",
+            )
         raise Conflict(
-            f"“{text}” may mean {len(alike)} of your feeds.",
-            fix="Name it by its number.",
+            _("“{text}” may mean {count} of your feeds.").format(text=text, count=len(alike)),
+            fix=_("Name it by its number."),
             code="feed.several",
             blocks=(_choice(alike[:CHOICES]),),
         )
@@ -192,7 +199,9 @@ class NewsAggregator:
         """The one row of a feed's address. Nobody reads it yet, so it is not fetched. Raises `BadRequest`."""
         host = urlsplit(url).hostname or ""
         if not host or len(url) > LONGEST_URL:
-            raise BadRequest("This is no address of a feed.", fix="Write it in full: subscribe https://example.org/")
+            raise BadRequest(
+                _("This is no address of a feed."), fix=_("Write it in full: subscribe https://example.org/")
+            )
         if (feed := Feed.by_url(self._session, url)) is None:
             now = self._work.now
             feed = Feed(url=url, host=host[:255], title=title[:300], created_at=now, next_check_at=now)
@@ -294,10 +303,10 @@ class NewsAggregator:
         """
         news = self._take_all()
         new: dict[int, list[Article]] = {}
-        for article, _ in news:
+        for article, _entry in news:
             assert article.feed_id is not None
             new.setdefault(article.feed_id, []).append(article)
-        for feed, _, is_first in self._read:
+        for feed, _entries, is_first in self._read:
             taken = new.get(feed.id, ())
             if taken:
                 feed.last_article_at = max(article.dated_at for article in taken)
@@ -480,7 +489,9 @@ class NewsAggregator:
                 )
             ).one_or_none()
         if other is not None and other is not subscription:
-            raise Conflict(f"You have a feed called “{other.name}” already.", fix="Choose another name.")
+            raise Conflict(
+                _("You have a feed called “{other}” already.").format(other=other.name), fix=_("Choose another name.")
+            )
 
     def _free_name(self, user_id: int, feed: Feed) -> str:
         stem = " ".join((feed.title or feed.host).split())[: LONGEST_NAME - 6] or "Feed"
@@ -510,7 +521,8 @@ def _checked_name(name: str, *, what: str) -> str:
     name = " ".join(name.split()).strip("“”\"'")
     if not name or len(name) > LONGEST_NAME or name.isdigit():
         raise BadRequest(
-            f"“{name[:50]}” cannot be the {what} of a feed.", fix=f"Up to {LONGEST_NAME} characters, not only digits."
+            _("“{name}” cannot be the {what} of a feed.").format(name=name[:50], what=what),
+            fix=_("Up to {LONGEST_NAME} characters, not only digits.").format(LONGEST_NAME=LONGEST_NAME),
         )
     return name
 
@@ -518,7 +530,7 @@ def _checked_name(name: str, *, what: str) -> str:
 def _choice(subscriptions: Sequence[Subscription]) -> Items:
     return Items(
         tuple(
-            Item(number, one.name, one.feed.url, steps=(Step("Leave", f"unsubscribe {one.name}"),))
+            Item(number, one.name, one.feed.url, steps=(Step(_("Leave"), f"unsubscribe {one.name}"),))
             for number, one in enumerate(subscriptions, start=1)
         ),
         kind=FEEDS,

@@ -115,15 +115,17 @@ def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Proble
     """What the gateway said, in plain words, and the steps that mend it."""
     why, fix = _WHY[kind]
     tries = f" It was mended and sent {mail.rung + 1} times in all." if mail.rung else ""
-    again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
-    resume = (Step("I have approved it", "kindle resume"),) if kind is NoticeKind.UNAPPROVED else ()
+    again = (Step(_("Try again"), f"send #{book.id}"),) if book is not None else ()
+    resume = (Step(_("I have approved it"), "kindle resume"),) if kind is NoticeKind.UNAPPROVED else ()
     return Problem(
         "delivery.rejected",
-        f"“{_title_of(mail, book)}” did not get to {mail.rcpt_to}: {why}.{tries}",
+        _("“{title_of}” did not get to {rcpt_to}: {why}.{tries}").format(
+            title_of=_title_of(mail, book), rcpt_to=mail.rcpt_to, why=why, tries=tries
+        ),
         fix=fix.format(sender=mail.mail_from),
         blocks=(
-            Facts((Fact("The gateway said", mail.notice), Fact("Reference", mail.reference))),
-            Steps((*resume, *again, Step("My devices", "kindle list"))),
+            Facts((Fact(_("The gateway said"), mail.notice), Fact(_("Reference"), mail.reference))),
+            Steps((*resume, *again, Step(_("My devices"), "kindle list"))),
         ),
     )
 
@@ -157,30 +159,35 @@ _WHY = {
 
 def _click(mail: OutboxMail, book: Book | None) -> Answer:
     return Answer(
-        f"Amazon asks you to confirm: {_title_of(mail, book)}",
+        _("Amazon asks you to confirm: {title_of}").format(title_of=_title_of(mail, book)),
         (
             Paragraph(
-                "It comes to your Kindle only if you confirm it at Amazon, within 48 hours. I never open such a link "
-                "for you: it is your word that you wanted this book."
+                _(
+                    "It comes to your Kindle only if you confirm it at Amazon, within 48 hours. I never "
+                    "open such a link for you: it is your word that you wanted this book."
+                )
             ),
-            Facts((Fact("To confirm, open", mail.notice), Fact("Reference", mail.reference))),
-            Paragraph("An address with digits in it, which nobody can guess, makes Amazon ask less often."),
+            Facts((Fact(_("To confirm, open"), mail.notice), Fact(_("Reference"), mail.reference))),
+            Paragraph(_("An address with digits in it, which nobody can guess, makes Amazon ask less often.")),
         ),
     )
 
 
 def _mended(mail: OutboxMail, book: Book | None) -> Answer:
     times = "once" if mail.rung == 1 else f"{mail.rung} times"
-    why = (Step("What was changed", f"why #{book.id}"),) if book is not None else ()
+    why = (Step(_("What was changed"), f"why #{book.id}"),) if book is not None else ()
     return Answer(
-        f"Mended and sent again: {_title_of(mail, book)}",
+        _("Mended and sent again: {title_of}").format(title_of=_title_of(mail, book)),
         (
             Paragraph(
-                f"Amazon refused it {times}. I mended a copy and sent that, and no refusal has come since. Amazon does "
-                "not confirm what it takes: look at your Kindle. The book in your library is unchanged."
+                _(
+                    "Amazon refused it {times}. I mended a copy and sent that, and no refusal has come "
+                    "since. Amazon does not confirm what it takes: look at your Kindle. The book in your "
+                    "library is unchanged."
+                ).format(times=times)
             ),
-            Facts((Fact("To", mail.rcpt_to), Fact("Reference", mail.reference))),
-            Steps((*why, Step("What became of it?", f"status {mail.reference}"))),
+            Facts((Fact(_("To"), mail.rcpt_to), Fact(_("Reference"), mail.reference))),
+            Steps((*why, Step(_("What became of it?"), f"status {mail.reference}"))),
         ),
     )
 
@@ -194,23 +201,27 @@ def _is_held(work: Work, outbox_id: int) -> bool:
 
 
 def _told(failed: OutboxMail, book: Book | None, *, reason: str, is_held: bool) -> Problem:
-    again = (Step("Try again", f"send #{book.id}"),) if book is not None else ()
+    again = (Step(_("Try again"), f"send #{book.id}"),) if book is not None else ()
     if failed.wants:  # it never left: no copy could be made of the book, and the words are ours
         return Problem(
             "delivery.not-made",
-            f"“{_title_of(failed, book)}” was not sent to {failed.rcpt_to}: {reason}",
-            blocks=(Facts((Fact("Reference", failed.reference),)), Steps(again)),
+            _("“{title_of}” was not sent to {rcpt_to}: {reason}").format(
+                title_of=_title_of(failed, book), rcpt_to=failed.rcpt_to, reason=reason
+            ),
+            blocks=(Facts((Fact(_("Reference"), failed.reference),)), Steps(again)),
         )
     held = _("The last mails to this address came back, so nothing more goes there until you write: kindle resume")
     resume = (Step(_("The address is right"), "kindle resume"),) if is_held else ()
     return Problem(
         "delivery.failed",
-        f"“{_title_of(failed, book)}” could not be sent to {failed.rcpt_to}: {explain(reason)}.",
-        fix=f"{_kept(failed, book)} Look at the address of your device before you try again.",
+        _("“{title_of}” could not be sent to {rcpt_to}: {explain}.").format(
+            title_of=_title_of(failed, book), rcpt_to=failed.rcpt_to, explain=explain(reason)
+        ),
+        fix=_("{kept} Look at the address of your device before you try again.").format(kept=_kept(failed, book)),
         blocks=(
             *((Paragraph(held),) if is_held else ()),
-            Facts((Fact("The mail server said", reason), Fact("Reference", failed.reference))),
-            Steps((Step("My devices", "kindle list"), *resume, *again)),
+            Facts((Fact(_("The mail server said"), reason), Fact(_("Reference"), failed.reference))),
+            Steps((Step(_("My devices"), "kindle list"), *resume, *again)),
         ),
     )
 

@@ -16,6 +16,7 @@ from core import jobs
 from core.devices import kind_of
 from core.errors import BotError, Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
+from core.i18n import _
 from core.mail.outgoing import OutgoingMail
 from core.mail.status import clean_reply
 from core.models import Attempt, Book, OutboxMail, SendingStop
@@ -222,7 +223,9 @@ class Outbox:
         wanted = parse_reference(reference)
         mail = self._session.scalars(sa.select(OutboxMail).where(OutboxMail.reference == wanted)).one_or_none()
         if mail is None:
-            raise NotFound(f"No mail has the reference {reference}.", code="mail.not-found")
+            raise NotFound(
+                _("No mail has the reference {reference}.").format(reference=reference), code="mail.not-found"
+            )
         return mail
 
     def of_cause(self, cause: str) -> OutboxMail | None:
@@ -263,7 +266,7 @@ class Outbox:
         mail = self._locked(self.find(reference).id)
         assert mail is not None
         if mail.state in HANDED_OVER - _SENT_BACK:
-            raise Conflict("The relay has taken this mail already.", code="mail.accepted")
+            raise Conflict(_("The relay has taken this mail already."), code="mail.accepted")
         last = self._session.get(Attempt, (mail.id, mail.attempts))
         if last is not None:
             last.result = "given-up"  # ends the round, so that the tries and their age are counted anew
@@ -277,7 +280,7 @@ class Outbox:
         mail = self._locked(self.find(reference).id)
         assert mail is not None
         if mail.state in HANDED_OVER:
-            raise Conflict("The relay has taken this mail already.", code="mail.accepted")
+            raise Conflict(_("The relay has taken this mail already."), code="mail.accepted")
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.DROPPED, None, self._work.now
         self.refresh_book(mail)
         return mail

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from core import jobs
 from core.errors import BadRequest, TooMuch
+from core.i18n import _
 from core.models import Article, ArticleText, ReadLater
 from core.models.feed import LONGEST_URL
 from core.models.read_later import ReadState
@@ -29,14 +30,19 @@ class ReadingList:
         """Have a page fetched, once for each `cause`. Raises `BadRequest`, `TooMuch`."""
         host = urlsplit(url).hostname
         if not host or len(url) > LONGEST_URL:
-            raise BadRequest(f"“{url[:100]}” is no address of a page.", fix="Write it in full: read https://…")
+            raise BadRequest(
+                _("“{url}” is no address of a page.").format(url=url[:100]), fix=_("Write it in full: read https://…")
+            )
         mine = sa.select(ReadLater).where(ReadLater.user_id == user_id)
         earlier = self._session.scalars(sa.select(ReadLater).where(ReadLater.cause == cause)).one_or_none()
         if earlier is not None:
             return earlier
         waiting = mine.where(ReadLater.state.in_((ReadState.FETCHING, ReadState.READY)))
         if (self._session.scalar(sa.select(sa.func.count()).select_from(waiting.subquery())) or 0) >= MOST_WAITING:
-            raise TooMuch(f"{MOST_WAITING} pages wait for you already.", fix="They come with your next issue.")
+            raise TooMuch(
+                _("{MOST_WAITING} pages wait for you already.").format(MOST_WAITING=MOST_WAITING),
+                fix=_("They come with your next issue."),
+            )
         wish = ReadLater(user_id=user_id, cause=cause, url=url, is_now=is_now, created_at=self._work.now)
         self._session.add(wish)
         self._session.flush()

@@ -105,8 +105,10 @@ def write_parts(
             return parts
         room = room * 9 // 10
     raise TooMuch(
-        f"“{label.title}” cannot be made to fit into mails of {size_in_words(budget_bytes)}, not even in parts.",
-        fix="Mail me a smaller edition, such as one without pictures.",
+        _("“{label}” cannot be made to fit into mails of {size_in_words}, not even in parts.").format(
+            label=label.title, size_in_words=size_in_words(budget_bytes)
+        ),
+        fix=_("Mail me a smaller edition, such as one without pictures."),
         code="device.size",
     )
 
