@@ -18,6 +18,7 @@ from core.services.book_manager import BookManager
 from core.services.confirmations import forget_confirmations
 from core.services.fates import Fates
 from core.services.inbox import Inbox
+from core.services.outbox import Outbox
 from core.work import Work
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,8 @@ class UpkeepSettings:
     """How long things are kept."""
 
     keep_mail_days: float = 30.0
-    """How long the text of a mail that was dealt with is kept. What became of it is kept for good."""
+    """How long the text of a mail that was dealt with is kept, and of one of ours that could not be sent. What became
+    of it is kept for good."""
 
 
 class Upkeep:
@@ -89,7 +91,9 @@ class Upkeep:
     def _forget(self, work: Work) -> None:
         BookManager(work).purge()
         forget_confirmations(work)
-        Inbox(work).forget_texts(before=work.now - timedelta(days=self._settings.keep_mail_days))
+        before = work.now - timedelta(days=self._settings.keep_mail_days)
+        Inbox(work).forget_texts(before=before)
+        Outbox(work).forget_texts(before=before)
 
     def _delete(self, keys: list[str]) -> None:
         for key in keys:

@@ -85,6 +85,7 @@ class OutboxMail(Base):
     """Fixed when enqueued, with angle brackets: the same over all attempts."""
     subject: Mapped[str] = mapped_column(sa.String(500))
     head: Mapped[bytes] = mapped_column(deferred=True)
+    """b"" once nobody needs it: answers, letters and notices hold tokens."""
     attachment_key: Mapped[str | None] = mapped_column(sa.String(200))
     attachment_name: Mapped[str | None] = mapped_column(sa.String(200))
     attachment_type: Mapped[str | None] = mapped_column(sa.String(100))

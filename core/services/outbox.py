@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
@@ -267,6 +267,8 @@ class Outbox:
         assert mail is not None
         if mail.state in HANDED_OVER - _SENT_BACK:
             raise Conflict(_("The relay has taken this mail already."), code="mail.accepted")
+        if not mail.head:
+            raise Conflict(_("The text of this mail is not kept any more."), code="mail.forgotten")
         last = self._session.get(Attempt, (mail.id, mail.attempts))
         if last is not None:
             last.result = "given-up"  # ends the round, so that the tries and their age are counted anew
@@ -284,6 +286,18 @@ class Outbox:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.DROPPED, None, self._work.now
         self.refresh_book(mail)
         return mail
+
+    def forget_texts(self, *, before: datetime, limit: int = 1000) -> int:
+        """Forget the text of mails that were given up or dropped and are older than that; how many they were."""
+        given_up = (OutboxState.FAILED, OutboxState.UNKNOWN, OutboxState.DROPPED)
+        old = (
+            sa.select(OutboxMail.id)
+            .where(OutboxMail.state.in_(given_up), OutboxMail.created_at < before, OutboxMail.head != b"")
+            .limit(limit)
+        )
+        ids = self._session.scalars(old).all()
+        self._session.execute(sa.update(OutboxMail).where(OutboxMail.id.in_(ids)).values(head=b""))
+        return len(ids)
 
     def _locked(self, outbox_id: int) -> OutboxMail | None:
         """The row, held until the commit (on SQLite a writing transaction holds everything anyway)."""
@@ -304,6 +318,8 @@ class Outbox:
     def _accept(self, mail: OutboxMail, reply: str) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.ACCEPTED, None, self._work.now
         mail.last_reply, mail.notice = clean_reply(reply), ""
+        if mail.kind is not OutboxKind.DELIVERY:
+            mail.head = b""  # it holds tokens, and is not needed again: only deliveries are sent once more
         if mail.kind is OutboxKind.DELIVERY and (quiet := kind_of(mail.rcpt_to).quiet_hours):
             mail.settle_at = self._work.now + timedelta(hours=quiet)
         self.refresh_book(mail)

@@ -7,10 +7,14 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.orm import Session
 
 from core import migrations
 from core.db import Base, create_engine
 from core.migrations.objects import is_ours
+from core.models import OutboxMail
+from core.models.outbox import OutboxKind, OutboxState
+from tests.factories.rows import make_outbox_mail, make_user
 
 
 def test_migrations_make_what_the_models_say(tmp_path: Path) -> None:
@@ -52,6 +56,23 @@ def test_a_database_is_current_only_after_the_upgrade(tmp_path: Path) -> None:
         migrations.upgrade(connection)
         assert migrations.is_current(connection)
     engine.dispose()
+
+
+def test_texts_that_were_sent_before_are_forgotten_and_books_are_kept(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db")
+    kinds = [(OutboxKind.ANSWER, OutboxState.ACCEPTED), (OutboxKind.ANSWER, OutboxState.QUEUED)]
+    kinds += [(OutboxKind.NOTICE, OutboxState.BOUNCED), (OutboxKind.DELIVERY, OutboxState.ACCEPTED)]
+    with engine.begin() as connection:
+        migrations.upgrade(connection)
+        migrations.downgrade(connection, "0009")
+        with Session(connection) as session:
+            user = make_user(session)
+            mails = [make_outbox_mail(session, user=user, kind=kind, state=state).id for kind, state in kinds]
+        migrations.upgrade(connection)
+        kept = set(connection.scalars(sa.select(OutboxMail.id).where(OutboxMail.head != b"")))
+    engine.dispose()
+
+    assert kept == {mails[1], mails[3]}
 
 
 def _made(connection: sa.Connection) -> set[tuple[str, str]]:

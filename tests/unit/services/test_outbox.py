@@ -469,6 +469,55 @@ def test_dropped_mail_is_not_tried_and_can_be_retried(ledger: Ledger, reader: Re
     assert start(ledger, outbox_id) == 1
 
 
+@pytest.mark.parametrize("kind", [OutboxKind.ANSWER, OutboxKind.ISSUE, OutboxKind.NOTICE])
+def test_text_with_its_tokens_is_forgotten_as_soon_as_the_relay_has_it(ledger: Ledger, kind: OutboxKind) -> None:
+    with ledger.work() as work:
+        mail = plain_mail(text="confirm 7kq2\n")
+        row = Outbox(work).enqueue(mail, cause="answer:tokens", kind=kind)
+        outbox_id = row.id
+    with ledger.work() as work:
+        attempt = Outbox(work).start_attempt(outbox_id)
+        assert attempt is not None
+        Outbox(work).record(outbox_id, number=1, result=Deferred("451 later"), jitter=0.0)
+    with ledger.work() as work:
+        attempt = Outbox(work).start_attempt(outbox_id)
+        assert attempt is not None
+        assert b"7kq2" in attempt.head  # needed again until then
+        Outbox(work).record(outbox_id, number=2, result=Delivered("250 ok"), jitter=0.0)
+
+    with ledger.read() as session:
+        kept = session.execute(select(OutboxMail.head, OutboxMail.size_bytes)).one()
+    assert kept == (b"", mail.size_bytes)
+
+
+def test_book_that_a_gateway_refused_can_be_sent_again(ledger: Ledger, reader: Reader) -> None:
+    with ledger.work() as work:
+        mail_id = enqueue_book(work, reader).id
+        Outbox(work).start_attempt(mail_id)
+        Outbox(work).record(mail_id, number=1, result=Delivered("250 ok"), jitter=0.0)
+
+    with ledger.read() as session:
+        assert session.scalars(select(OutboxMail.head)).one() != b""
+
+
+def test_text_of_what_was_given_up_is_forgotten_with_time_and_then_not_sent(ledger: Ledger) -> None:
+    with ledger.work() as work:
+        given_up, waiting = enqueue_answer(work), enqueue_answer(work)
+        references = given_up.reference, waiting.reference
+        Outbox(work).start_attempt(given_up.id)
+        Outbox(work).record(given_up.id, number=1, result=Refused("550 no"), jitter=0.0)
+    ledger.clock.pass_by(60)
+
+    with ledger.work() as work:
+        assert Outbox(work).forget_texts(before=work.now) == 1
+        assert Outbox(work).forget_texts(before=work.now) == 0
+
+    with ledger.work() as work:
+        with pytest.raises(Conflict, match="not kept"):
+            Outbox(work).retry(references[0])
+        assert b"Hello" in Outbox(work).retry(references[1]).head
+
+
 def test_accepted_mail_can_be_neither_retried_nor_dropped(ledger: Ledger, reader: Reader) -> None:
     outbox_id = enqueued(ledger, reader)
     attempt(ledger, outbox_id, TAKEN)
