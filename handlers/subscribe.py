@@ -13,7 +13,8 @@ from core.mail.grammar import CommandSpec, Example
 from core.models import Feed, Subscription
 from core.models.listing import Listing
 from core.models.subscription import LONGEST_NAME
-from core.news.opml import OpmlFeed
+from core.news.opml import Opml, OpmlFeed
+from core.services.household import Household
 from core.services.news_aggregator import FOUND_FEEDS
 from core.values import AttachmentKind, RefusedAttachment, StagedFeedList, Trust
 from handlers._arguments import phrase
@@ -23,7 +24,7 @@ from handlers._request import Request
 SPEC = CommandSpec(
     name="subscribe",
     summary="Read a site's news in your paper",
-    usage=("subscribe <address> [as <name>] [in <section>]", "subscribe <number>"),
+    usage=("subscribe <address> [as <name>] [in <section>]", "subscribe <number>", "subscribe feeds of <person>"),
     details=(
         "The address may be that of a feed (RSS, Atom, JSON Feed), or of any page of the site: its feed is looked for. "
         "Where there are several, you choose one by its number. Several addresses in one mail are several feeds.\n\n"
@@ -52,7 +53,9 @@ def handle(request: Request) -> Answer:
     refused = [one for one in request.attachments if isinstance(one, RefusedAttachment)]
     words = request.command.words
     if lists:
-        return _subscribe_lists(request, lists)
+        return _subscribe_lists(request, [one.opml for one in lists])
+    if len(words) > 2 and words[0].lower() == "feeds" and words[1].lower() in _OF:
+        return _subscribe_shared(request, " ".join(words[2:]))
     if not words and not request.command.phrases and refused:
         first = refused[0]
         raise RefusedFile(f"{first.filename}: {first.text}", fix=first.fix, code=first.code)
@@ -119,13 +122,23 @@ def _merged(answers: list[Answer]) -> Answer:
 # Lists -----------------------------------------------------------------------------------------------------------
 
 
-def _subscribe_lists(request: Request, lists: list[StagedFeedList]) -> Answer:
+_OF = ("of", "from", "von", "de")
+
+
+def _subscribe_shared(request: Request, whom: str) -> Answer:
+    """All feeds of somebody who shares them, under the names that they have there."""
+    household = Household(request.work)
+    owner = household.person(request.user.id, whom)
+    return _subscribe_lists(request, [Opml(feeds=tuple(household.feeds_of(owner, reader_id=request.user.id)))])
+
+
+def _subscribe_lists(request: Request, lists: list[Opml]) -> Answer:
     """Each feed of the lists, with what came of it; they are read later, by and by."""
     rows: list[tuple[str, str, str]] = []
     known = {one.feed_id: one for one in request.news.all_of(request.user.id)}
     for one in lists:
-        rows += [_subscribe_listed(request, feed, known) for feed in one.opml.feeds]
-        rows += [(skipped.name, "", f"{_SKIPPED}: {skipped.reason}") for skipped in one.opml.skipped]
+        rows += [_subscribe_listed(request, feed, known) for feed in one.feeds]
+        rows += [(skipped.name, "", f"{_SKIPPED}: {skipped.reason}") for skipped in one.skipped]
     counts = Counter(state.partition(":")[0] for _name, _section, state in rows)
     rows.sort(key=lambda row: not row[2].startswith(_SKIPPED))
     new, there, skipped = counts[_NEW], counts[_THERE], counts[_SKIPPED]

@@ -8,6 +8,7 @@ from core.services import paperboy, unreachable
 from core.services.audit import record_audit
 from core.services.feed_notices import FeedNotices
 from core.services.notices import FailureNotices
+from core.services.share_notices import ShareNotices
 
 
 def build_bus(identity: Identity) -> EventBus:
@@ -17,5 +18,6 @@ def build_bus(identity: Identity) -> EventBus:
     unreachable.subscribe(bus)  # before those who tell of a failure, and whether the address is held back since
     FailureNotices(identity).subscribe(bus)
     FeedNotices(identity).subscribe(bus)
+    ShareNotices(identity).subscribe(bus)
     paperboy.subscribe(bus)
     return bus

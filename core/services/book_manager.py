@@ -39,6 +39,8 @@ class Added:
     """False: the user had this very file already."""
     same_work: Book | None = None
     """Another file of the same work, which the user has too."""
+    is_back: bool = False
+    """The user had removed it, and has it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,16 @@ class BookManager:
         self._work.emit(BookRemoved(user_id=user_id, book_id=book.id, title=book.title))
         return book
 
+    def copy(self, book: Book, user_id: int) -> Added:
+        """The same file in somebody else's library, with what its owner says of it. Raises as `add` does."""
+        added = self.add(user_id, _staged(book))
+        return Added(added.book, is_new=added.is_new or added.is_back, same_work=added.same_work)
+
+    def withdraw(self, book: Book) -> None:
+        """Out of a library for good: removed as long ago as `undo` reaches, so that nobody brings it back."""
+        book.removed_at = self._work.now - UNDO_FOR
+        self._session.flush()
+
     def undo(self, user_id: int) -> Book:
         """Bring back what was removed last. Raises `NotFound`, `TooMuch`."""
         book = self._session.scalars(
@@ -205,11 +217,12 @@ class BookManager:
         DoomedBlob.doom(self._session, (key for key in sorted(keys) if not _is_needed(self._session, key)))
 
     def _again(self, book: Book, changes: Mapping[str, str]) -> Added:
-        if book.removed_at is not None:
+        was_removed = book.removed_at is not None
+        if was_removed:
             self._restore(book)
         if changes:
             self.edit(book.user_id, book.id, changes)
-        return Added(book, is_new=False)
+        return Added(book, is_new=False, is_back=was_removed)
 
     def _learn(self, book: Book) -> None:
         """What is kept beside the row: how its words may be misspelt, and on which shelves it stands."""
@@ -273,6 +286,30 @@ _SAME_WORK = (
     )
     .limit(1)
 )
+
+
+def _staged(book: Book) -> StagedBook:
+    """What is in a library, as it was when it came, but for what its owner has corrected since."""
+    identifiers = (identifier.partition(":") for identifier in book.identifiers)
+    return StagedBook(
+        filename=book.filename,
+        format=book.format,
+        size_bytes=book.size_bytes,
+        sha256=book.sha256,
+        storage_key=book.storage_key,
+        cover_key=book.cover_key,
+        metadata=BookMetadata(
+            title=book.title,
+            authors=tuple(book.authors),
+            language=book.language,
+            identifiers=tuple((scheme, value) for scheme, _, value in identifiers),
+            series=book.series,
+            series_index=book.series_index,
+            genre=book.genre,
+            tags=tuple(book.tags),
+            description=book.description,
+        ),
+    )
 
 
 def _choice(books: Sequence[Book]) -> Items:
