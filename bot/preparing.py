@@ -133,8 +133,9 @@ class Preparer:
         return stat is not None and stat.size_bytes <= wanted.budget_bytes
 
     async def _give_up(self, wanted: CopyToMake, error: BotError) -> None:
-        log.info("book cannot be sent", recipe=wanted.recipe, book_id=wanted.book_id, code=error.code)
-        await self.database.in_work(lambda work: self._copies(work).refuse(wanted, error))
+        log.info("copy cannot be made", recipe=wanted.recipe, book_id=wanted.book_id, code=error.code)
+        if await self.database.in_work(lambda work: self._copies(work).refuse(wanted, error)):
+            await self.prepare(wanted.outbox_id)  # the next form: each is stronger, so that this ends
 
 
 SENT_AS_THEY_ARE = ("minimal", "fit")

@@ -21,10 +21,12 @@ class Derived(Base):
     """
 
     __tablename__ = "derived"
-    __table_args__ = (sa.UniqueConstraint("book_id", "recipe", "version", "budget_bytes", "part"),)
+    __table_args__ = (sa.UniqueConstraint("book_id", "part_key", "recipe", "version", "budget_bytes", "part"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     book_id: Mapped[int] = mapped_column(sa.ForeignKey("book.id", ondelete="CASCADE"))
+    part_key: Mapped[str] = mapped_column(sa.String(200), default="")
+    """The part of the book that it was made of; "" for the whole book."""
     recipe: Mapped[str] = mapped_column(sa.String(20))
     version: Mapped[int]
     budget_bytes: Mapped[int] = mapped_column(default=0)
@@ -41,9 +43,13 @@ class Derived(Base):
     created_at: Mapped[datetime]
 
     @classmethod
-    def of(cls, session: Session, book_id: int, *, recipe: str, version: int, budget_bytes: int) -> Sequence[Derived]:
+    def of(
+        cls, session: Session, book_id: int, *, part_key: str, recipe: str, version: int, budget_bytes: int
+    ) -> Sequence[Derived]:
         """The files of a copy that fit: of one that came out small enough, else of one that was made for the budget."""
-        mine = sa.select(cls).where(cls.book_id == book_id, cls.recipe == recipe, cls.version == version)
+        mine = sa.select(cls).where(
+            cls.book_id == book_id, cls.part_key == part_key, cls.recipe == recipe, cls.version == version
+        )
         for budget in (0, budget_bytes):
             found = session.scalars(mine.where(cls.budget_bytes == budget).order_by(cls.part)).all()
             if found and all(one.size_bytes <= budget_bytes for one in found):

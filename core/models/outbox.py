@@ -110,3 +110,7 @@ class OutboxMail(Base):
     """How often what it delivers was refused before it was mended and sent as this mail."""
     first_id: Mapped[int | None] = mapped_column(sa.ForeignKey("outbox.id", ondelete="SET NULL"), index=True)
     """The first delivery that this one is another try of."""
+    whole_id: Mapped[int | None] = mapped_column(sa.ForeignKey("outbox.id", ondelete="SET NULL"))
+    """The mail with the first part of the same copy; its own id in that one. None for a book in one piece."""
+    part_key: Mapped[str | None] = mapped_column(sa.String(200))
+    """The part of a book that it is another form of; None where it is of the whole book."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.books.kindle.order import next_form
 from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BotError
 from core.mail.outgoing import AttachedFile, Identity, OutgoingMail, attachment_name, compose_delivery, most_file_bytes
@@ -25,7 +26,9 @@ class CopyToMake:
     recipe: str
     book_id: int
     storage_key: str
-    """Of the original."""
+    """Of the original, or of the part of it that the copy is made of."""
+    part_key: str
+    """The same where it is a part; else ""."""
     format: BookFormat
     filename: str
     title: str
@@ -63,7 +66,16 @@ class Copies:
         book = self._session.get_one(Book, mail.book_id)
         most = min(filter(None, (self._kind(mail).max_mail_bytes, size_limit)))
         budget = most_file_bytes(most)
-        known = Derived.of(self._session, book.id, recipe=mail.wants, version=version[mail.wants], budget_bytes=budget)
+        part = self._part(mail)
+        part_key = part.storage_key or "" if part is not None else ""
+        known = Derived.of(
+            self._session,
+            book.id,
+            part_key=part_key,
+            recipe=mail.wants,
+            version=version[mail.wants],
+            budget_bytes=budget,
+        )
         if known:
             self._attach(mail, book, known)
             return None
@@ -71,10 +83,11 @@ class Copies:
             outbox_id=mail.id,
             recipe=mail.wants,
             book_id=book.id,
-            storage_key=book.storage_key,
+            storage_key=part_key or book.storage_key,
+            part_key=part_key,
             format=book.format,
             filename=book.filename,
-            title=book.title,
+            title=f"{book.title}{part.title if part is not None else ''}",
             authors=tuple(book.authors),
             budget_bytes=budget,
         )
@@ -89,15 +102,19 @@ class Copies:
         book = self._session.get_one(Book, wanted.book_id)
         is_fitted = any(fix["rule"] in ("smaller-pictures", "parts") for fix in fixes)
         budget = wanted.budget_bytes if is_fitted else 0
-        mine = {"book_id": book.id, "recipe": wanted.recipe, "version": version, "budget_bytes": budget}
-        known = Derived.of(
-            self._session, book.id, recipe=wanted.recipe, version=version, budget_bytes=wanted.budget_bytes
-        )
+        mine: dict[str, Any] = {
+            "book_id": book.id,
+            "part_key": wanted.part_key,
+            "recipe": wanted.recipe,
+            "version": version,
+        }
+        known = Derived.of(self._session, **mine, budget_bytes=wanted.budget_bytes)
         if not known:
             original = MadeCopy("", book.size_bytes, book.format, book.title)
             for part, file in enumerate(files or (original,), start=1):
                 row = Derived(
                     **mine,
+                    budget_bytes=budget,
                     part=part,
                     title=file.title.removeprefix(book.title),
                     format=file.format,
@@ -108,9 +125,7 @@ class Copies:
                 )
                 self._session.add(row)
             self._session.flush()
-            known = Derived.of(
-                self._session, book.id, recipe=wanted.recipe, version=version, budget_bytes=wanted.budget_bytes
-            )
+            known = Derived.of(self._session, **mine, budget_bytes=wanted.budget_bytes)
         self._attach(mail, book, known)
 
     def send_as_it_is(self, wanted: CopyToMake) -> None:
@@ -119,9 +134,15 @@ class Copies:
         if mail is not None and mail.state in OPEN_STATES:
             mail.wants = ""
 
-    def refuse(self, wanted: CopyToMake, error: BotError) -> None:
-        """No copy can be made; the reader is told."""
+    def refuse(self, wanted: CopyToMake, error: BotError) -> bool:
+        """No copy can be made. Of a book that is being healed the next form is wanted then: True, it is to be made.
+        Else the reader is told."""
+        mail = self._session.get(OutboxMail, wanted.outbox_id)
+        if mail is not None and mail.state in OPEN_STATES and mail.rung and (form := next_form(wanted.recipe)):
+            mail.wants = form
+            return True
         Outbox(self._work).refuse(wanted.outbox_id, error)
+        return False
 
     def _attach(self, mail: OutboxMail, book: Book, copies: Sequence[Derived]) -> None:
         """The first file goes with the mail that was promised, each other one with a mail of its own behind it."""
@@ -136,6 +157,8 @@ class Copies:
         if subject == "convert":
             mail.subject = subject
         mail.wants = ""
+        if rest and mail.whole_id is None:
+            mail.whole_id = mail.id
         for one in rest:
             Outbox(self._work).enqueue(
                 self._compose(mail, book, one, reference=new_reference()),
@@ -145,6 +168,7 @@ class Copies:
                 inbound_id=mail.inbound_id,
                 book_id=mail.book_id,
                 device_id=mail.device_id,
+                part_of=mail,
             )
         self._session.flush()
 
@@ -167,6 +191,10 @@ class Copies:
                 media_type=copy.format.media_type,
             ),
         )
+
+    def _part(self, mail: OutboxMail) -> Derived | None:
+        """The part of a book that a mail is to carry another form of."""
+        return Derived.of_key(self._session, mail.part_key) if mail.part_key is not None else None
 
     def _kind(self, mail: OutboxMail) -> DeviceKind:
         device = self._session.get(Device, mail.device_id) if mail.device_id is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +21,12 @@ from core.models import Book, Inbound, OutboxMail, SendingStop, User
 from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
-from core.services.healing import climb, note_cure
+from core.services.healing import climb, note_cure, refused_before
 from core.services.outbox import Outbox
 from core.work import Work
+
+_PART = re.compile(r"(?: \(\d+ of \d+\))+$")
+"""As `core.books.kindle.fit` names parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,11 @@ class FailureNotices:
         bus.subscribe(NoRefusalSeen, self._settled)
 
     def _failed(self, work: Work, event: DeliveryFailed) -> None:
+        mail = work.session.get(OutboxMail, event.outbox_id)
+        if mail is not None and mail.wants and (refused := refused_before(work, mail)) is not None:
+            # No other form of it could be made: what there is to tell is the refusal that it was to heal.
+            self._tell(work, refused.id, cause="failed", tell=partial(_refused, kind=NoticeKind.REJECTED))
+            return
         tell = partial(_told, reason=event.reason, is_held=_is_held(work, event.outbox_id))
         self._tell(work, event.outbox_id, cause="failed", tell=tell)
 
@@ -82,8 +91,13 @@ class FailureNotices:
         book = work.session.get(Book, mail.book_id) if mail.book_id is not None else None
         with speaking(user.language):
             notice = compose_notice(tell(mail, book), context=self._context(work, user, inbound_id=mail.inbound_id))
+        told_of = mail.id if cause == "click" else mail.whole_id or mail.id  # each part has a link of its own to open
         Outbox(work).enqueue(
-            notice, cause=f"{cause}:{mail.id}", kind=OutboxKind.NOTICE, user_id=user.id, inbound_id=mail.inbound_id
+            notice,
+            cause=f"{cause}:{told_of}",
+            kind=OutboxKind.NOTICE,
+            user_id=user.id,
+            inbound_id=mail.inbound_id,
         )
 
     def _context(self, work: Work, user: User, *, inbound_id: int | None) -> AnswerContext:
@@ -108,7 +122,11 @@ class FailureNotices:
 
 
 def _title_of(mail: OutboxMail, book: Book | None) -> str:
-    return book.title if book is not None else mail.subject.removeprefix("Book: ")
+    """The book's, with the words for its part where it was sent in parts."""
+    if book is None:
+        return mail.subject.removeprefix("Book: ")
+    part = _PART.search(mail.subject) if mail.whole_id is not None else None
+    return f"{book.title}{part[0]}" if part is not None else book.title
 
 
 def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Problem:
@@ -117,6 +135,7 @@ def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Proble
     tries = f" It was mended and sent {mail.rung + 1} times in all." if mail.rung else ""
     again = (Step(_("Try again"), f"send #{book.id}"),) if book is not None else ()
     resume = (Step(_("I have approved it"), "kindle resume"),) if kind is NoticeKind.UNAPPROVED else ()
+    parts = (Step(_("What became of its other parts?"), "status"),) if mail.whole_id is not None else ()
     return Problem(
         "delivery.rejected",
         _("“{title_of}” did not get to {rcpt_to}: {why}.{tries}").format(
@@ -125,7 +144,7 @@ def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Proble
         fix=fix.format(sender=mail.mail_from),
         blocks=(
             Facts((Fact(_("The gateway said"), mail.notice), Fact(_("Reference"), mail.reference))),
-            Steps((*resume, *again, Step(_("My devices"), "kindle list"))),
+            Steps((*resume, *parts, *again, Step(_("My devices"), "kindle list"))),
         ),
     )
 

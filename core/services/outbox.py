@@ -86,13 +86,17 @@ class Outbox:
         book_id: int | None = None,
         device_id: int | None = None,
         heals: OutboxMail | None = None,
+        part_of: OutboxMail | None = None,
+        part_key: str | None = None,
         wants: str = "",
     ) -> OutboxMail:
         """The row of this mail, its job deferred. A second mail of the same `cause` is not made: the first is returned.
 
         So a caller that runs twice owes one mail. A delivery turns its book's `sync_status` to pending. `heals` is the
-        delivery that was refused and of which this is another try; `wants` a recipe, whose copy it carries in the end.
+        delivery that was refused and of which this is another try, `part_of` the one with the first part of its copy;
+        `wants` is a recipe, whose copy it carries in the end, and `part_key` the part that is made of, if not the book.
         """
+        family = heals or part_of
         file = mail.attachment
         row = self._insert(
             {
@@ -102,8 +106,9 @@ class Outbox:
                 "attachment_key": file.key if file else None, "attachment_name": file.filename if file else None,
                 "attachment_type": file.media_type if file else None, "size_bytes": mail.size_bytes,
                 "created_at": self._work.now, "state": OutboxState.QUEUED,
-                "rung": heals.rung + 1 if heals else 0, "first_id": (heals.first_id or heals.id) if heals else None,
-                "wants": wants,
+                "rung": heals.rung + 1 if heals else part_of.rung if part_of else 0,
+                "first_id": (heals.first_id or heals.id) if heals else part_of.first_id if part_of else None,
+                "whole_id": family.whole_id if family else None, "part_key": part_key, "wants": wants,
             }
         )  # fmt: skip
         if row is None:

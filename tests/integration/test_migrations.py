@@ -64,10 +64,10 @@ def test_texts_that_were_sent_before_are_forgotten_and_books_are_kept(tmp_path: 
     kinds += [(OutboxKind.NOTICE, OutboxState.BOUNCED), (OutboxKind.DELIVERY, OutboxState.ACCEPTED)]
     with engine.begin() as connection:
         migrations.upgrade(connection)
-        migrations.downgrade(connection, "0009")
         with Session(connection) as session:
             user = make_user(session)
             mails = [make_outbox_mail(session, user=user, kind=kind, state=state).id for kind, state in kinds]
+        migrations.downgrade(connection, "0009")
         migrations.upgrade(connection)
         kept = set(connection.scalars(sa.select(OutboxMail.id).where(OutboxMail.head != b"")))
     engine.dispose()

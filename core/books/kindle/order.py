@@ -89,6 +89,12 @@ LADDER: Final = ("minimal", "rebuilt", "retypeset", "docx", "split")
 """Those for Amazon, in the order in which they are tried: a refusal is answered by the next one."""
 
 
+def next_form(recipe: str) -> str | None:
+    """The recipe of the ladder behind this one; None for the last."""
+    place = LADDER.index(recipe) + 1
+    return LADDER[place] if place < len(LADDER) else None
+
+
 def cook(name: str, source: Path, folder: Path, order: Order) -> Dish:
     """Make the recipe `name` of the book at `source` in the new folder `folder`. Blocks; changes no original.
 
