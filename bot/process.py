@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from bot.reports import read_report, take_passed_on
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.errors import Unavailable
-from core.i18n import _, speaking
+from core.i18n import SOURCE, _, speaking
 from core.limits import Closed
 from core.mail.answer import Problem, Result
 from core.mail.authenticity import OurAddresses
@@ -153,7 +154,7 @@ class MailProcessor:
         ) as closed:
             if closed is not None:
                 return await self._turn_away(accepted, message, verdict=verdict, commands=commands, closed=closed)
-            staged = await self.stager.stage(message.attachments, work_dir=work_dir) if wanted else ()
+            staged = await self._stage(message, verdict.user_id, work_dir=work_dir) if wanted else ()
             counted = await self.counter.count(verdict.user_id, commands)
             outcome = await self.engine.in_work(
                 lambda work: self._answer(
@@ -163,6 +164,12 @@ class MailProcessor:
         size_bytes = sum(one.size_bytes for one in staged if isinstance(one, StagedBook))
         self.quotas.note_stored(verdict.user_id, trust=verdict.trust, at=accepted.received_at, size_bytes=size_bytes)
         return outcome
+
+    async def _stage(self, message: ParsedMessage, user_id: int, *, work_dir: Path) -> tuple[Staged, ...]:
+        """The files of a mail; what is wrong with them is said in the language of the answer."""
+        language = await self.engine.in_read(lambda session: User.language_of(session, user_id))
+        with speaking(language or language_of(message) or SOURCE):
+            return await self.stager.stage(message.attachments, work_dir=work_dir)
 
     async def _read(self, accepted: _Accepted, *, work_dir: Path) -> ParsedMessage:
         path = work_dir / RAW
@@ -321,8 +328,7 @@ class MailProcessor:
         Digests(work).turn_off(digest)
         user = work.session.get_one(User, digest.user_id)
         if user.state is UserState.ACTIVE:
-            with speaking(user.language):
-                Answers(work).tell(stopped_by_click(digest), user=user, identity=self.identity, cause=cause)
+            Answers(work).tell(partial(stopped_by_click, digest), user=user, identity=self.identity, cause=cause)
         return user.id
 
     async def _wait_for_names(self, accepted: _Accepted, message: ParsedMessage, error: OriginUnknown) -> str:

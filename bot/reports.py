@@ -79,9 +79,9 @@ def take_passed_on(work: Work, message: ParsedMessage, *, user_id: int) -> Resul
     if notice is None:
         return None
     mails = Fates(work).take_notice(notice, rcpt_tos=(), user_id=user_id)
-    line = message.subject or "Amazon's notice"
+    line = message.subject or _("Amazon's notice")
     if not mails:
-        text = "I have read Amazon's notice, and cannot tell which of your deliveries it is about."
+        text = _("I have read Amazon's notice, and cannot tell which of your deliveries it is about.")
         return Result(line, Problem("notice.unknown", text, fix=_("Write “status” for the newest.")))
     told = tuple(Fact(mail.reference, f"{mail.subject}: {mail.state.value}") for mail in mails)
     return Result(

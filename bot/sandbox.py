@@ -23,6 +23,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from bot.sandbox_worker import SandboxError, SandboxKilled, SandboxTimeout, call, confine
 from core.errors import Unavailable
+from core.i18n import said_in, spoken
 
 __all__ = ["Sandbox", "SandboxError", "SandboxKilled", "SandboxSettings", "SandboxTimeout"]
 
@@ -74,7 +75,7 @@ class Sandbox:
         reason of their own, the function may run twice. Raises `SandboxTimeout` and `SandboxKilled` for what the
         function does to its worker, and `Unavailable` if somebody else stops the worker. Cancelling kills the worker.
         """
-        pickled = pickle.dumps((function, args, kwargs))
+        pickled = pickle.dumps((said_in, (spoken(), function, *args), kwargs))  # what it raises may be told to a user
         self._calls += 1
         try:
             value, error = pickle.loads(await self._call(pickled, timeout_seconds))  # noqa: S301 - see sandbox_worker

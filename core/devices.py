@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.i18n import N_
 from core.values import BookFormat
 
 MB = 1_000_000
@@ -44,7 +45,7 @@ DEVICE_KINDS = {
             # Amazon help, "Supported file types": MOBI and AZW3 are refused since 2023 (E001), comics never were taken.
             formats=frozenset(map(BookFormat, ("epub", "pdf", "docx", "rtf", "txt", "html"))),
             max_mail_bytes=50 * MB,  # Amazon help 201974220: 50 MB by mail
-            advice="Kindles take EPUB, PDF, DOCX, RTF, TXT and HTML by mail. Mail me the book as EPUB.",
+            advice=N_("Kindles take EPUB, PDF, DOCX, RTF, TXT and HTML by mail. Mail me the book as EPUB."),
             recipe="minimal",
             knows_convert=True,
             quiet_hours=2.0,  # refusals come after 16 s to 15 min; mail that was "just a bit delayed" took an hour
@@ -68,7 +69,7 @@ DEVICE_KINDS = {
                 map(BookFormat, ("epub", "pdf", "fb2", "mobi", "azw3", "cbz", "docx", "txt", "html", "md"))
             ),
             max_mail_bytes=25 * MB,  # a mailbox at Gmail or one like it
-            advice="Mail me the book as EPUB.",
+            advice=N_("Mail me the book as EPUB."),
             name_length=60,
         ),
         DeviceKind(

@@ -10,19 +10,17 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
-from babel.lists import format_list
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+# Babel is imported where it is first used: the processes of the sandbox say a text now and then, and need no dates.
+
+T = TypeVar("T")
 
 LOCALE: Final = Path(__file__).parent / "locale"
 SOURCE: Final = "en"
@@ -42,6 +40,12 @@ def speaking(language: str) -> Iterator[None]:
         yield
     finally:
         _language.reset(token)
+
+
+def said_in(language: str, function: Callable[..., T], *args: object, **kwargs: object) -> T:
+    """What the function returns or raises, said in this language: for a process that nobody has told."""
+    with speaking(language):
+        return function(*args, **kwargs)
 
 
 def spoken() -> str:
@@ -79,6 +83,8 @@ def dated(moment: date | datetime | time, pattern: str) -> str:
 
     A datetime is shown in the zone that it has.
     """
+    from babel.dates import format_date, format_datetime, format_time
+
     locale = _language.get()
     if isinstance(moment, datetime):
         return format_datetime(moment, pattern, tzinfo=moment.tzinfo, locale=locale)
@@ -94,7 +100,11 @@ def in_quotes(texts: Iterable[str]) -> str:
 
 def listed(words: Sequence[str]) -> str:
     """`a, b and c`."""
-    return format_list(list(words), style="standard", locale=_locale(_language.get()))
+    from babel.lists import format_list
+
+    # "1, 2 and 3", as the texts of ours have it, and not "1, 2, and 3", as in America.
+    locale = "en_GB" if _language.get() == SOURCE else _language.get()
+    return format_list(list(words), style="standard", locale=locale)
 
 
 def preferred(tags: Iterable[str]) -> str | None:
@@ -107,16 +117,13 @@ def preferred(tags: Iterable[str]) -> str | None:
 
 
 @cache
-def _locale(language: str) -> Locale:
-    # "1, 2 and 3", as the texts of ours have it, and not "1, 2, and 3", as in America.
-    return Locale.parse("en_GB" if language == SOURCE else language)
-
-
-@cache
 def _catalogue(language: str) -> gettext.NullTranslations:
     """Read once in a process, when the language is first spoken."""
     if language == SOURCE:
         return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     with (LOCALE / f"{language}.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
     compiled = io.BytesIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.i18n import _, ngettext
 from core.sizes import size_in_words
 
 DAY = timedelta(days=1)
@@ -33,21 +34,18 @@ class UserLimits:
 
     @property
     def commands(self) -> Window:
-        return Window("commands", self.commands_an_hour, HOUR, f"{_counted(self.commands_an_hour, 'command')} an hour")
+        words = ngettext("{count} command an hour", "{count} commands an hour", self.commands_an_hour)
+        return Window("commands", self.commands_an_hour, HOUR, words.format(count=self.commands_an_hour))
 
     @property
     def uploads(self) -> Window:
-        return Window("uploads", self.uploads_a_minute, MINUTE, f"{_counted(self.uploads_a_minute, 'file')} a minute")
+        words = ngettext("{count} file a minute", "{count} files a minute", self.uploads_a_minute)
+        return Window("uploads", self.uploads_a_minute, MINUTE, words.format(count=self.uploads_a_minute))
 
     @property
     def stored(self) -> Window:
-        return Window(
-            "stored", self.stored_bytes_a_day, DAY, f"{size_in_words(self.stored_bytes_a_day)} of books a day"
-        )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+        words = _("{size} of books a day").format(size=size_in_words(self.stored_bytes_a_day))
+        return Window("stored", self.stored_bytes_a_day, DAY, words)
 
 
 @dataclass(frozen=True, slots=True)

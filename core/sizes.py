@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from core.i18n import _
+
 _UNITS: Final = {"b": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _SIZE: Final = re.compile(rf"(?P<number>\d{{1,9}}(?:[.,]\d{{1,3}})?)\s*(?P<unit>{'|'.join(_UNITS)})")
 
@@ -12,7 +14,7 @@ _SIZE: Final = re.compile(rf"(?P<number>\d{{1,9}}(?:[.,]\d{{1,3}})?)\s*(?P<unit>
 def size_in_words(size_bytes: int) -> str:
     """`812 bytes`, `34 kB`, `1.2 MB`: decimal units, as mail providers count their limits."""
     if size_bytes < 1000:
-        return f"{size_bytes} bytes"
+        return _("{count} bytes").format(count=size_bytes)
     if size_bytes < 999_500:
         return f"{size_bytes / 1000:.0f} kB"
     if size_bytes < 999_500_000:

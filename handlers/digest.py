@@ -159,7 +159,7 @@ def _ordered(
     schedule = parse_schedule(" ".join(words), current=schedule_of(found) if found else None)
     if found is None:
         if section and not mine:  # what the section leaves has its own paper
-            request.digests.order(request.user.id, Schedule(), name=DEFAULT_NAME)
+            request.digests.order(request.user.id, Schedule(), name=_(DEFAULT_NAME))
         return request.digests.order(request.user.id, schedule, name=name, section=section), True
     if words:
         request.digests.change(found, schedule)

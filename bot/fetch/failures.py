@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from yarl import URL
 
-from core.i18n import _
+from core.i18n import N_, _
 from core.news.values import FetchFailed
 from core.ports import FetchLimits
 from core.sizes import size_in_words
@@ -20,14 +20,14 @@ LONGEST_WAIT_SECONDS = 86_400.0  # no feed is left alone for longer than a day
 LONGEST_SHOWN = 200  # characters of a stranger's text in a sentence
 
 _BY_STATUS = {
-    401: "{host} wants a password for this page.",
-    402: "{host} wants to be paid for this page.",
-    403: "{host} does not let us read this page.",
-    404: "There is no such page at {host}.",
-    410: "The page is gone from {host} for good.",
-    429: "{host} asked us to come back later.",
-    451: "{host} may not show this page for legal reasons.",
-    503: "{host} is busy or being repaired; it asked us to come back later.",
+    401: N_("{host} wants a password for this page."),
+    402: N_("{host} wants to be paid for this page."),
+    403: N_("{host} does not let us read this page."),
+    404: N_("There is no such page at {host}."),
+    410: N_("The page is gone from {host} for good."),
+    429: N_("{host} asked us to come back later."),
+    451: N_("{host} may not show this page for legal reasons."),
+    503: N_("{host} is busy or being repaired; it asked us to come back later."),
 }
 
 
@@ -50,10 +50,12 @@ def forbidden(url: URL) -> FetchFailed:
 def from_status(url: URL, status: int, *, retry_after: str, now: datetime) -> FetchFailed:
     """For an answer that is neither a page nor a redirect. `retry_after` is the header's value or ""."""
     text = (
-        "{host} has trouble of its own (error {status})." if status >= 500 else "{host} answered with error {status}."
+        N_("{host} has trouble of its own (error {status}).")
+        if status >= 500
+        else N_("{host} answered with error {status}.")
     )
     return FetchFailed(
-        _BY_STATUS.get(status, text).format(host=_host(url), status=status),
+        _(_BY_STATUS.get(status, text)).format(host=_host(url), status=status),
         code="fetch.http",
         status=status,
         retry_after_seconds=_wait(retry_after, now) if status in (429, 503) else None,
@@ -68,29 +70,33 @@ def from_error(error: Exception, url: URL, *, limits: FetchLimits, connect_secon
     host = _host(url)
     match error:
         case aiohttp.ConnectionTimeoutError():
-            code, text = "fetch.connect", f"{host} could not be reached within {connect_seconds:g} seconds."
+            code, text = "fetch.connect", _("{host} could not be reached within {seconds} seconds.")
         case TimeoutError():
-            code, text = "fetch.timeout", f"The server of {host} did not answer within {limits.seconds:g} seconds."
+            code, text = "fetch.timeout", _("The server of {host} did not answer within {seconds} seconds.")
         case aiohttp.ClientConnectorDNSError():
-            code, text = "fetch.dns", f"The name {host} was not found."
+            code, text = "fetch.dns", _("The name {host} was not found.")
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            code, text = "fetch.tls", f"No secure connection to {host} was possible; its certificate may have expired."
+            code, text = (
+                "fetch.tls",
+                _("No secure connection to {host} was possible; its certificate may have expired."),
+            )
         case aiohttp.ClientConnectorError():
-            code, text = "fetch.connect", f"The server of {host} could not be reached."
+            code, text = "fetch.connect", _("The server of {host} could not be reached.")
         case aiohttp.ClientConnectionError() | OSError():
-            code, text = "fetch.connect", f"The server of {host} broke the connection off."
+            code, text = "fetch.connect", _("The server of {host} broke the connection off.")
         case _:
-            code, text = "fetch.connect", f"The server of {host} sent something that cannot be read."
-    return FetchFailed(text, code=code, is_host_down=True)
+            code, text = "fetch.connect", _("The server of {host} sent something that cannot be read.")
+    seconds = connect_seconds if code == "fetch.connect" else limits.seconds
+    return FetchFailed(text.format(host=host, seconds=f"{seconds:g}"), code=code, is_host_down=True)
 
 
 def too_large(url: URL, limits: FetchLimits) -> FetchFailed:
-    text = f"What {_host(url)} sends is larger than {size_in_words(limits.body_bytes)}."
+    text = _("What {host} sends is larger than {size}.").format(host=_host(url), size=size_in_words(limits.body_bytes))
     return FetchFailed(text, code="fetch.too-large")
 
 
 def wrong_type(url: URL, media_type: str) -> FetchFailed:
-    text = f"{_host(url)} sent something else than we can use ({_shown(media_type)})."
+    text = _("{host} sent something else than we can use ({kind}).").format(host=_host(url), kind=_shown(media_type))
     return FetchFailed(text, code="fetch.media-type")
 
 

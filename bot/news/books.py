@@ -12,7 +12,7 @@ from bot.news.pictures import PictureFetcher
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.errors import BotError
-from core.i18n import SOURCE, _
+from core.i18n import SOURCE, _, speaking
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import AttachedFile, Identity, attachment_name
 from core.models import Article, ArticleText, Device, ReadLater, User
@@ -53,18 +53,9 @@ class StoryBooks:
 
         def save(work: Work) -> None:
             user = work.session.get_one(User, user_id)
-            try:
-                added = BookManager(work).add(user_id, book)
-                outcome: Answer | Problem = Answer(
-                    _("Saved: {book}").format(book=added.book.title),
-                    (
-                        Paragraph(_("It is in your library as #{id}.").format(id=added.book.id)),
-                        Steps((Step(_("Send it"), f"send #{added.book.id}"), Step(_("My books"), "list"))),
-                    ),
-                )
-            except BotError as error:
-                outcome = Problem(error.code, error.text, fix=error.fix)
-            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"saved:{cause}")
+            Answers(work).tell(
+                lambda: _saved(work, user_id, book), user=user, identity=self.identity, cause=f"saved:{cause}"
+            )
 
         await self.database.in_work(save)
 
@@ -107,8 +98,8 @@ class StoryBooks:
         except BotError as error:
             outcome = Problem(
                 error.code,
-                _("“{metadata}” was not sent to {device}. {error}").format(
-                    metadata=book.metadata.title, device=device.name, error=error.text
+                _("“{book}” was not sent to {device}. {why}").format(
+                    book=book.metadata.title, device=device.name, why=error.text
                 ),
                 fix=error.fix,
             )
@@ -124,10 +115,11 @@ class StoryBooks:
         """A story's book, in the store."""
         pictures = await self.pictures.fetch(story.reading.pictures)
         with tempfile.TemporaryDirectory(dir=self.work_root) as name:
-            part = await self.sandbox.run(
-                make_story_book, story, pictures=pictures, timezone=timezone,
-                language=language, folder=Path(name), timeout_seconds=BOOK_SECONDS,
-            )  # fmt: skip
+            with speaking(language):
+                part = await self.sandbox.run(
+                    make_story_book, story, pictures=pictures, timezone=timezone,
+                    language=language, folder=Path(name), timeout_seconds=BOOK_SECONDS,
+                )  # fmt: skip
             return await asyncio.to_thread(self._store, story, part.path)
 
     def _store(self, story: Story, path: Path) -> StagedBook:
@@ -147,6 +139,20 @@ class StoryBooks:
                 language=story.reading.language,
             ),
         )
+
+
+def _saved(work: Work, user_id: int, book: StagedBook) -> Answer | Problem:
+    try:
+        added = BookManager(work).add(user_id, book)
+    except BotError as error:
+        return Problem(error.code, error.text, fix=error.fix)
+    return Answer(
+        _("Saved: {book}").format(book=added.book.title),
+        (
+            Paragraph(_("It is in your library as #{id}.").format(id=added.book.id)),
+            Steps((Step(_("Send it"), f"send #{added.book.id}"), Step(_("My books"), "list"))),
+        ),
+    )
 
 
 def _load(work: Work, article_id: int, *, user_id: int) -> _Loaded:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bot.news.refresh import Database, FeedRefresher
 from bot.sandbox import Sandbox, SandboxError
 from core.errors import BotError
-from core.i18n import _
+from core.i18n import _, speaking
 from core.mail.answer import Answer, Item, Items, Paragraph, Problem
 from core.mail.outgoing import Identity
 from core.models import Feed, User
@@ -39,6 +41,10 @@ class FeedFinder:
 
     async def discover(self, *, url: str, user_id: int, name: str, section: str, cause: str) -> None:
         """The job. Runs again after a crash: a subscription is one however often it is made, and so is the mail."""
+        with speaking(await self.database.in_read(lambda session: User.language_of(session, user_id))):
+            await self._discover(url=url, user_id=user_id, name=name, section=section, cause=cause)
+
+    async def _discover(self, *, url: str, user_id: int, name: str, section: str, cause: str) -> None:
         try:
             feeds = await self._find(url)
         except FetchFailed as failure:
@@ -93,25 +99,27 @@ class FeedFinder:
             raise FetchFailed(_("The page takes too long to read."), code="feed.too-hungry") from error
         return fetched, looked
 
-    async def _tell(self, outcome: Answer | Problem, *, user_id: int, cause: str) -> None:
+    async def _tell(self, outcome: Problem, *, user_id: int, cause: str) -> None:
         await self.database.in_work(lambda work: self._enqueue(work, outcome, user_id=user_id, cause=cause))
 
-    def _enqueue(self, work: Work, outcome: Answer | Problem, *, user_id: int, cause: str) -> None:
+    def _enqueue(
+        self, work: Work, outcome: Problem | Callable[[], Answer | Problem], *, user_id: int, cause: str
+    ) -> None:
         if (user := work.session.get(User, user_id)) is not None:
             Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"subscribed:{cause}")
 
     async def _tell_found(self, feeds: tuple[FoundFeed, ...], *, url: str, user_id: int, cause: str) -> None:
         def tell(work: Work) -> None:
             rows = [NewsAggregator(work).add_feed(found.url, title=found.title) for found in feeds]
-            outcome = _choice(url, feeds, rows) if rows else _nothing(url)
-            self._enqueue(work, outcome, user_id=user_id, cause=cause)
+            say = partial(_choice, url, feeds, rows) if rows else partial(_nothing, url)
+            self._enqueue(work, say, user_id=user_id, cause=cause)
 
         await self.database.in_work(tell)
 
     def _welcome(self, work: Work, feed_id: int, *, user_id: int, cause: str) -> None:
         """Tell a reader what they subscribed to."""
         feed = work.session.get_one(Feed, feed_id)
-        self._enqueue(work, welcome(work, feed, user_id=user_id), user_id=user_id, cause=cause)
+        self._enqueue(work, partial(welcome, work, feed, user_id=user_id), user_id=user_id, cause=cause)
 
 
 def _choice(url: str, feeds: tuple[FoundFeed, ...], rows: list[Feed]) -> Answer:

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,7 +17,7 @@ from bot.news.refresh import Database
 from bot.sandbox import Sandbox
 from core.devices import DEVICE_KINDS
 from core.errors import TooMuch
-from core.i18n import _
+from core.i18n import _, speaking
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import AttachedFile, Identity, attachment_name, compose_delivery
 from core.models import Device, Digest, DigestIssue, User
@@ -101,9 +102,10 @@ class IssueBuilder:
     async def _paper(self, contents: Contents, device: Device) -> Sequence[_Stored]:
         cap_bytes = int((DEVICE_KINDS[device.kind].max_mail_bytes - MAIL_OVERHEAD) / BASE64)
         with tempfile.TemporaryDirectory(dir=self.work_root) as name:
-            parts = await self.sandbox.run(
-                make_paper, contents.issue, folder=Path(name), cap_bytes=cap_bytes, timeout_seconds=PAPER_SECONDS
-            )
+            with speaking(contents.issue.language):
+                parts = await self.sandbox.run(
+                    make_paper, contents.issue, folder=Path(name), cap_bytes=cap_bytes, timeout_seconds=PAPER_SECONDS
+                )
             return await asyncio.to_thread(self._store, parts)
 
     def _store(self, parts: Sequence[PaperPart]) -> list[_Stored]:
@@ -122,15 +124,10 @@ class IssueBuilder:
         row = work.session.get(DigestIssue, issue_id)
         if row is None or not Digests(work).finish_empty(issue_id) or not plan.asked_for:
             return
-        nothing = Answer(
-            _("{row}: nothing new").format(row=row.title),
-            (
-                Paragraph(_("None of your feeds has a story that you have not had.")),
-                Steps((Step(_("My feeds"), "feeds"), Step(_("My digests"), "digest list"))),
-            ),
-        )
         user = work.session.get_one(User, row.user_id)
-        Answers(work).tell(nothing, user=user, identity=self.identity, cause=f"{_cause(row)}:nothing")
+        Answers(work).tell(
+            partial(_nothing_new, row.title), user=user, identity=self.identity, cause=f"{_cause(row)}:nothing"
+        )
 
     def _finish(
         self, work: Work, issue_id: int, plan: _Plan, contents: Contents, stored: Sequence[_Stored]
@@ -180,15 +177,34 @@ class IssueBuilder:
 
     def _may_go(self, work: Work, row: DigestIssue, device: Device) -> bool:
         """Whether the device gets one more parcel today; if not, its reader is told, and has the paper as a letter."""
+        user = work.session.get_one(User, row.user_id)
         try:
-            KindleSyncService(work).check_day(device)
+            with speaking(user.language):
+                KindleSyncService(work).check_day(device)
         except TooMuch as error:
-            said = f"{row.title} came by mail and not to {device.name}. {error.text}"
-            user = work.session.get_one(User, row.user_id)
-            outcome = Problem(error.code, said, fix=error.fix)
-            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"{_cause(row)}:closed")
+            Answers(work).tell(
+                partial(_closed, row.title, device.name, error),
+                user=user,
+                identity=self.identity,
+                cause=f"{_cause(row)}:closed",
+            )
             return False
         return True
+
+
+def _closed(title: str, device: str, error: TooMuch) -> Problem:
+    said = _("{issue} came by mail and not to {device}. {why}").format(issue=title, device=device, why=error.text)
+    return Problem(error.code, said, fix=error.fix)
+
+
+def _nothing_new(title: str) -> Answer:
+    return Answer(
+        _("{issue}: nothing new").format(issue=title),
+        (
+            Paragraph(_("None of your feeds has a story that you have not had.")),
+            Steps((Step(_("My feeds"), "feeds"), Step(_("My digests"), "digest list"))),
+        ),
+    )
 
 
 def _without_pictures(issue: Issue) -> Issue:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
+from sqlalchemy.orm import Session
 
 from bot.news.books import StoryBooks
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox, SandboxError
 from core.errors import BotError
-from core.i18n import _
+from core.i18n import _, speaking
 from core.mail.answer import Answer, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import Identity
 from core.models import Article, ReadLater, User
@@ -57,7 +59,8 @@ class PageReader:
         if url is None:
             return
         try:
-            entry = await self._read(url)
+            with speaking(await self.database.in_read(lambda session: _language_of(session, read_later_id))):
+                entry = await self._read(url)
         except FetchFailed as failure:
             await self._fail(read_later_id, failure)
             return
@@ -88,29 +91,43 @@ class PageReader:
         if wish.is_now:
             return article.id
         user = work.session.get_one(User, wish.user_id)
-        saved = Answer(
-            _("Saved for later: {article}").format(article=article.title),
-            (
-                Paragraph(_("It stands in your next issue.")),
-                Steps((Step(_("Read it now"), f"read {wish.url}"), Step(_("A paper now"), "digest now"))),
-            ),
-        )
-        Answers(work).tell(saved, user=user, identity=self.identity, cause=f"read:{wish.id}")
+        say = partial(_saved, article.title, url=wish.url)
+        Answers(work).tell(say, user=user, identity=self.identity, cause=f"read:{wish.id}")
         return None
 
     async def _fail(self, read_later_id: int, failure: FetchFailed) -> None:
         def fail(work: Work) -> None:
             wish = work.session.get_one(ReadLater, read_later_id)
             ReadingList(work).fail(wish, failure.text)
-            outcome = Problem(
-                failure.code,
-                _("{url} could not be read. {failure}").format(url=wish.url, failure=failure.text),
-                fix=_("Look whether the address is right."),
-            )
             user = work.session.get_one(User, wish.user_id)
-            Answers(work).tell(outcome, user=user, identity=self.identity, cause=f"read:{wish.id}")
+            Answers(work).tell(
+                partial(_unread, wish.url, failure), user=user, identity=self.identity, cause=f"read:{wish.id}"
+            )
 
         await self.database.in_work(fail)
+
+
+def _saved(title: str, *, url: str) -> Answer:
+    return Answer(
+        _("Saved for later: {article}").format(article=title),
+        (
+            Paragraph(_("It stands in your next issue.")),
+            Steps((Step(_("Read it now"), f"read {url}"), Step(_("A paper now"), "digest now"))),
+        ),
+    )
+
+
+def _unread(url: str, failure: FetchFailed) -> Problem:
+    return Problem(
+        failure.code,
+        _("{url} could not be read. {why}").format(url=url, why=failure.text),
+        fix=_("Look whether the address is right."),
+    )
+
+
+def _language_of(session: Session, read_later_id: int) -> str:
+    """Of whom the page is read for."""
+    return User.language_of(session, session.get_one(ReadLater, read_later_id).user_id)
 
 
 def problem_of(error: BotError) -> Problem:

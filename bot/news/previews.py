@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot.cache import Cache
 from bot.news.refresh import Database
+from core.i18n import _, dated, speaking
 from core.mail.outgoing import Identity
 from core.models import Digest, DigestIssue, Feedback, Subscription, User
 from core.services.answers import Answers
@@ -47,8 +48,9 @@ class Previewer:
     def _tell(self, work: Work, preview: dict[str, Any], *, user_id: int, cause: str) -> None:
         user = work.session.get_one(User, user_id)
         local = datetime.fromisoformat(preview["made_at"]).astimezone(ZoneInfo(user.timezone))
-        answer = preview_answer(preview, local=local)
-        Answers(work).tell(answer, user=user, identity=self.identity, cause=f"preview:{cause}")
+        Answers(work).tell(
+            partial(preview_answer, preview, local=local), user=user, identity=self.identity, cause=f"preview:{cause}"
+        )
 
 
 def _key(session: Session, *, digest_id: int, user_id: int) -> str | None:
@@ -77,14 +79,21 @@ def _key(session: Session, *, digest_id: int, user_id: int) -> str | None:
 def _choose(work: Work, digest_id: int) -> dict[str, Any]:
     """The preview as JSON."""
     digest = work.session.get_one(Digest, digest_id)
-    zone = ZoneInfo(work.session.get_one(User, digest.user_id).timezone)
+    user = work.session.get_one(User, digest.user_id)
+    with speaking(user.language):
+        return _preview(work, digest, zone=ZoneInfo(user.timezone))
+
+
+def _preview(work: Work, digest: Digest, *, zone: ZoneInfo) -> dict[str, Any]:
     today = work.now.astimezone(zone).date()
     contents = gather(work.session, digest, local_date=today, now=work.now, slot="preview")
     due = digest.next_due_at.astimezone(zone) if digest.next_due_at is not None else None
     return {
         "digest": digest.name,
         "made_at": work.now.isoformat(),
-        "next": f"The next issue comes on {due:%A}, {due.day} {due:%B}, at {due:%H:%M}." if due else "It is off.",
+        "next": _("The next issue comes on {when}.").format(when=dated(due, _("EEEE, d MMMM, 'at' HH:mm")))
+        if due
+        else _("It is off."),
         "stories": [{"title": one.story.title, "detail": _detail(one)} for one in contents.chosen],
         "minutes": contents.issue.minutes,
         "left_out": contents.issue.left_out,
@@ -96,8 +105,8 @@ def _detail(chosen: Chosen) -> str:
     parts = (
         story.section,
         story.feed,
-        "updated" if story.is_updated else "",
-        f"{story.reading.minutes} min",
-        f"{chosen.score} of 100",
+        _("updated") if story.is_updated else "",
+        _("{minutes} min").format(minutes=story.reading.minutes),
+        _("{score} of 100").format(score=chosen.score),
     )
     return " · ".join(part for part in parts if part)

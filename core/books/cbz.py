@@ -10,6 +10,7 @@ from core.books.limits import BookLimits
 from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
 from core.books.zips import Members, open_members
+from core.i18n import _
 
 PICTURE = re.compile(r"(?!__MACOSX/).*\.(jpe?g|png|gif|webp|bmp|avif|tiff?)", re.IGNORECASE | re.DOTALL)
 
@@ -19,7 +20,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
     with open_members(path, limits, kind="CBZ") as members:
         pages = sorted(filter(PICTURE.fullmatch, members.names), key=natural_order)
         if not pages:
-            raise damaged("comic", "there is no page in it")
+            raise damaged("comic", _("there is no page in it"))
         claims = _read_info(members)
         claims.page_count = len(pages)
         claims.cover = members.read_if_sound(pages[0])

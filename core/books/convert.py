@@ -29,6 +29,7 @@ from core.books.text import clean_line, decode_text
 from core.books.typeset import body_xhtml, parse_html
 from core.books.xml import attribute, children, elements_named, find, local_name, text_of
 from core.books.zips import Members, open_members
+from core.i18n import _
 from core.values import BookFormat
 
 MODIFIED: Final = datetime.fromisoformat("2026-01-01T00:00:00+00:00")  # fixed: the same file gives the same book
@@ -77,7 +78,7 @@ def convert_to_epub(path: Path, target: Path, *, book_format: BookFormat, facts:
     """Write the book at `path` as EPUB. Blocks. Raises `DamagedFile`, `RefusedFile`."""
     chapters, pictures, cover = _READERS[book_format](path, facts, limits)
     if not pictures and not any(re.sub(r"<[^>]*>|\s", "", chapter.body) for chapter in chapters):
-        raise damaged(book_format.value.upper(), "there is no text in it", code="file.empty")
+        raise damaged(book_format.value.upper(), _("there is no text in it"), code="file.empty")
     plan = BookPlan(
         title=facts.title,
         authors=facts.authors or ("…",),
@@ -118,7 +119,7 @@ def _read_docx(path: Path, facts: Facts, limits: BookLimits) -> _Read:
     with open_members(path, limits, kind="DOCX") as members:
         for name in members.names:
             if name.endswith(".xml") and b"<!ENTITY" in members.read(name, limit_bytes=TEXT_BYTES):
-                raise damaged("DOCX", "it declares entities, which no word processor does")
+                raise damaged("DOCX", _("it declares entities, which no word processor does"))
     with path.open("rb") as file:
         html = mammoth.convert_to_html(file).value
     return _chaptered(f"<html><body>{html}</body></html>", facts, _inlined)
@@ -159,7 +160,7 @@ def _base64(encoded: str) -> bytes | None:
 
 def _bytes(path: Path) -> bytes:
     if path.stat().st_size > TEXT_BYTES:
-        raise too_large("Its text", limit_bytes=TEXT_BYTES)
+        raise too_large(_("Its text"), limit_bytes=TEXT_BYTES)
     return path.read_bytes()
 
 
@@ -207,7 +208,7 @@ def _read_odt(path: Path, facts: Facts, limits: BookLimits) -> _Read:
         try:
             root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
         except etree.XMLSyntaxError as error:
-            raise damaged("ODT", "its text cannot be read") from error
+            raise damaged("ODT", _("its text cannot be read")) from error
         text = next(iter(elements_named(root, "text")), None)
         html = "" if text is None else "".join(_odt_block(child) for child in text)
         shelf_find = lambda source: _member(members, source)  # noqa: E731 - while the archive is open
@@ -280,7 +281,7 @@ _FB2_TAGS: Final = {
 def _read_fb2(path: Path, facts: Facts, limits: BookLimits) -> _Read:
     data = load_fb2(path, limits)
     if len(data) > limits.file_bytes or data.count(b"<") > 2_000_000:
-        raise too_large("Its text", limit_bytes=TEXT_BYTES)
+        raise too_large(_("Its text"), limit_bytes=TEXT_BYTES)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=True)
     declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([\w.-]+)", data)
     text = decode_text(data, declared=declared[1].decode() if declared else None)
@@ -347,7 +348,7 @@ def _read_cbz(path: Path, facts: Facts, limits: BookLimits) -> _Read:
             if content is not None and (picture := _picture(content, number=number)) is not None
         ]
     if not pictures:
-        raise damaged("comic", "none of its pages can be read")
+        raise damaged("comic", _("none of its pages can be read"))
     chapters = [
         Chapter(f"page-{number}", f"Page {number}", f'<p><img src="{picture.name}" alt="Page {number}"/></p>')
         for number, picture in enumerate(pictures, start=1)

@@ -9,13 +9,14 @@ from core.books.limits import BookLimits
 from core.books.refusals import damaged
 from core.books.xml import find, parse_xml, text_of
 from core.books.zips import Members, open_members
+from core.i18n import _
 
 
 def read(path: Path, limits: BookLimits) -> Claims:
     """See `core.books.open.Reader`."""
     with open_members(path, limits, kind="DOCX") as members:
         if not any(name.startswith("word/document") for name in members.names):
-            raise damaged("DOCX", "its text is missing")
+            raise damaged("DOCX", _("its text is missing"))
         claims = _read_properties(members)
         claims.cover = read_thumbnail(members, "docProps/thumbnail.jpeg")
         return claims

@@ -16,6 +16,7 @@ from core.books.limits import BookLimits
 from core.books.refusals import damaged, protected
 from core.books.xml import attribute, children, find, local_name, parse_xml, text_of
 from core.books.zips import Members, open_members
+from core.i18n import _
 
 IDPF_OBFUSCATION = "http://www.idpf.org/2008/embedding"  # EPUB 3.3, 4.2.4
 ADOBE_OBFUSCATION = "http://ns.adobe.com/pdf/enc#RC"  # Adobe's older way, which ADEPT is not
@@ -84,14 +85,14 @@ def _open_package(members: Members) -> _Package:
     name = _package_name(members)
     root = parse_xml(members.read(name))
     if root is None or local_name(root) != "package":
-        raise damaged("EPUB", "its package document, the list of its parts, cannot be read")
+        raise damaged("EPUB", _("its package document, the list of its parts, cannot be read"))
     folder = posixpath.dirname(name)
     manifest, spine = find(root, "manifest"), find(root, "spine")
     items = dict(_items(members, manifest, folder=folder))
     chapters = [attribute(ref, "idref") for ref in children(spine, "itemref")] if spine is not None else []
     package = _Package(root, folder, items, [items[idref] for idref in chapters if idref in items])
     if not package.spine and not any("html" in item.media_type for item in items.values()):
-        raise damaged("EPUB", "none of its chapters is in the file")
+        raise damaged("EPUB", _("none of its chapters is in the file"))
     return package
 
 
@@ -107,7 +108,7 @@ def _package_name(members: Members) -> str:
     candidates = [name for name in members.names if name.lower().endswith(".opf")]
     if len(candidates) == 1:
         return candidates[0]
-    raise damaged("EPUB", "its package document, the list of its parts, is missing")
+    raise damaged("EPUB", _("its package document, the list of its parts, is missing"))
 
 
 def _items(members: Members, manifest: etree._Element | None, *, folder: str) -> Iterator[tuple[str, _Item]]:

@@ -15,6 +15,7 @@ from core.books.refusals import damaged
 from core.books.text import decode_text
 from core.books.xml import attribute, children, find, parse_xml, text_of
 from core.books.zips import open_members
+from core.i18n import _
 
 _DESCRIPTION_END = re.compile(rb"</(?:[\w.-]{1,20}:)?description\s*>")
 _DESCRIPTION_WITHIN = 1024 * 1024
@@ -30,9 +31,9 @@ def read(path: Path, limits: BookLimits) -> Claims:
     root = parse_xml(data[: end.end()] + b"</FictionBook>") if end else None
     description = find(root, "description")
     if description is None:
-        raise damaged("FB2", "its description, with title and author, is missing")
+        raise damaged("FB2", _("its description, with title and author, is missing"))
     if not _END.search(data[-4096:]):
-        raise damaged("FB2", "it is cut short, its end is missing")
+        raise damaged("FB2", _("it is cut short, its end is missing"))
     return _claims(description, data, limits=limits)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from core.books.signatures import SIGNATURES, TEXT_SIGNATURES
 from core.books.text import utf16_without_bom
 from core.books.zips import ZIP_ERRORS, open_zip
+from core.i18n import N_
 from core.values import BookFormat
 
 SAMPLE_BYTES = 8192
@@ -34,29 +35,29 @@ class Identified:
 
 
 _NAMES = {
-    BookFormat.EPUB: "an EPUB book",
-    BookFormat.PDF: "a PDF document",
-    BookFormat.MOBI: "a MOBI book",
-    BookFormat.AZW3: "an AZW3 book",
-    BookFormat.FB2: "a FictionBook (FB2)",
-    BookFormat.DOCX: "a Word document (DOCX)",
-    BookFormat.RTF: "an RTF document",
-    BookFormat.TXT: "a text file",
-    BookFormat.HTML: "a web page (HTML)",
-    BookFormat.CBZ: "a comic book (CBZ)",
-    BookFormat.ODT: "an OpenDocument text (ODT)",
-    BookFormat.MARKDOWN: "a Markdown text",
+    BookFormat.EPUB: N_("an EPUB book"),
+    BookFormat.PDF: N_("a PDF document"),
+    BookFormat.MOBI: N_("a MOBI book"),
+    BookFormat.AZW3: N_("an AZW3 book"),
+    BookFormat.FB2: N_("a FictionBook (FB2)"),
+    BookFormat.DOCX: N_("a Word document (DOCX)"),
+    BookFormat.RTF: N_("an RTF document"),
+    BookFormat.TXT: N_("a text file"),
+    BookFormat.HTML: N_("a web page (HTML)"),
+    BookFormat.CBZ: N_("a comic book (CBZ)"),
+    BookFormat.ODT: N_("an OpenDocument text (ODT)"),
+    BookFormat.MARKDOWN: N_("a Markdown text"),
 }
 
 _XML_ROOTS: tuple[tuple[str, BookFormat | None, str], ...] = (
     ("FictionBook", BookFormat.FB2, _NAMES[BookFormat.FB2]),
     ("html", BookFormat.HTML, _NAMES[BookFormat.HTML]),
-    ("svg", None, "a picture (SVG)"),
+    ("svg", None, N_("a picture (SVG)")),
     ("package", None, "the contents list of an EPUB (OPF) without its book"),
     ("ncx", None, "the contents list of an EPUB (NCX) without its book"),
-    ("rss", None, "a news feed"),
-    ("feed", None, "a news feed"),
-    ("opml", None, "a list of feeds (OPML)"),
+    ("rss", None, N_("a news feed")),
+    ("feed", None, N_("a news feed")),
+    ("opml", None, N_("a list of feeds (OPML)")),
 )
 
 _HTML_TAGS = re.compile(
@@ -86,7 +87,7 @@ def identify(path: Path, *, filename: str | None = None) -> Identified:
         sample = file.read(SAMPLE_BYTES)
         suffix = PurePosixPath(filename or path.name).suffix.lower()
         if not sample.strip(b"\x00"):
-            return Identified(None, False, "an empty file")
+            return Identified(None, False, N_("an empty file"))
         if sample.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
             file.seek(_ole_directory_offset(sample))
             return Identified(None, False, _ole_name(file.read(4096)))
@@ -106,7 +107,7 @@ def _book(book_format: BookFormat) -> Identified:
 def _identify_plain(sample: bytes, *, suffix: str) -> Identified:
     text = sample_text(sample)
     if sample.startswith(b"BM") and sample[6:10] == b"\x00\x00\x00\x00":
-        return Identified(None, False, "a picture (BMP)")
+        return Identified(None, False, N_("a picture (BMP)"))
     for offset, magic, what in SIGNATURES:
         # "OTTO" begins fonts, and stories of a man of that name.
         may_be_text = text is not None and magic.isascii() and magic.decode().isprintable()
@@ -117,7 +118,7 @@ def _identify_plain(sample: bytes, *, suffix: str) -> Identified:
     if sample.startswith(b"{\\rtf"):
         return _book(BookFormat.RTF)
     if text is None:
-        return Identified(None, False, "a file of an unknown kind")
+        return Identified(None, False, N_("a file of an unknown kind"))
     return _identify_text(text, suffix=suffix)
 
 
@@ -168,7 +169,7 @@ def _identify_markup(text: str, *, suffix: str) -> Identified | None:
         if root.lower() == name.lower():
             return Identified(book_format, False, what)
     if text.startswith("<?xml"):
-        return Identified(None, False, "an XML file of an unknown kind")
+        return Identified(None, False, N_("an XML file of an unknown kind"))
     # Fragments: Markdown may begin with a tag too, so there the name decides.
     if _HTML_TAGS.fullmatch(root) and suffix not in _MARKDOWN_SUFFIXES:
         return _book(BookFormat.HTML)
@@ -207,10 +208,10 @@ def _mimetype(archive: zipfile.ZipFile, names: list[str]) -> str:
 _ZIP_PARTS: tuple[tuple[Callable[[str], bool], BookFormat | None, str], ...] = (
     (lambda name: name == "META-INF/container.xml", BookFormat.EPUB, _NAMES[BookFormat.EPUB]),
     (lambda name: re.fullmatch(r"word/document\d*\.xml", name) is not None, BookFormat.DOCX, _NAMES[BookFormat.DOCX]),
-    (lambda name: name.startswith("xl/workbook."), None, "a spreadsheet"),
-    (lambda name: name.startswith("ppt/presentation."), None, "a presentation"),
-    (lambda name: name == "AndroidManifest.xml", None, "an Android program"),
-    (lambda name: name == "META-INF/MANIFEST.MF", None, "a Java program"),
+    (lambda name: name.startswith("xl/workbook."), None, N_("a spreadsheet")),
+    (lambda name: name.startswith("ppt/presentation."), None, N_("a presentation")),
+    (lambda name: name == "AndroidManifest.xml", None, N_("an Android program")),
+    (lambda name: name == "META-INF/MANIFEST.MF", None, N_("a Java program")),
 )
 """(a part that gives a container away, its format, what it is); the first that is there decides."""
 
@@ -219,7 +220,7 @@ def _identify_names(names: list[str], *, mimetype: str) -> Identified:
     if mimetype in _ZIP_MIMETYPES:
         return _book(_ZIP_MIMETYPES[mimetype])
     if mimetype.startswith("application/vnd.oasis.opendocument."):
-        return Identified(None, False, "an OpenDocument file that is not a text")
+        return Identified(None, False, N_("an OpenDocument file that is not a text"))
     for is_part, book_format, what in _ZIP_PARTS:
         if any(map(is_part, names)):
             return Identified(book_format, False, what)
@@ -230,7 +231,7 @@ def _identify_names(names: list[str], *, mimetype: str) -> Identified:
         suffix in _PICTURE_SUFFIXES or suffix in _COMIC_EXTRAS for suffix in suffixes
     ):
         return _book(BookFormat.CBZ)
-    return Identified(None, True, "a ZIP archive")
+    return Identified(None, True, N_("a ZIP archive"))
 
 
 _CONTAINER_SUFFIXES = {
@@ -251,7 +252,7 @@ def _identify_broken_zip(sample: bytes, *, suffix: str) -> Identified:
         return _book(BookFormat.ODT)
     if suffix in _CONTAINER_SUFFIXES:
         return _book(_CONTAINER_SUFFIXES[suffix])
-    return Identified(None, True, "a damaged ZIP archive")
+    return Identified(None, True, N_("a damaged ZIP archive"))
 
 
 # -- OLE compound files (MS-CFB): the formats of Office 97-2003
@@ -266,13 +267,13 @@ def _ole_directory_offset(sample: bytes) -> int:
 
 def _ole_name(directory: bytes) -> str:
     streams = (
-        ("WordDocument", "a Word 97 document"),
-        ("Workbook", "an Excel 97 spreadsheet"),
-        ("PowerPoint Document", "a PowerPoint 97 presentation"),
-        ("__properties_version1.0", "an Outlook message"),
-        ("EncryptedPackage", "an Office document with a password"),
+        ("WordDocument", N_("a Word 97 document")),
+        ("Workbook", N_("an Excel 97 spreadsheet")),
+        ("PowerPoint Document", N_("a PowerPoint 97 presentation")),
+        ("__properties_version1.0", N_("an Outlook message")),
+        ("EncryptedPackage", N_("an Office document with a password")),
     )
     for stream, what in streams:
         if stream.encode("utf-16-le") in directory:
             return what
-    return "an old Office file"
+    return N_("an old Office file")

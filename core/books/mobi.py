@@ -13,6 +13,7 @@ from typing import BinaryIO
 from core.books.claims import Claims, split_authors, split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, protected
+from core.i18n import _
 
 _PALM_HEADER_BYTES = 78
 _NONE = 0xFFFFFFFF
@@ -54,7 +55,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         # A megabyte is a hundred times what a header with a long description takes.
         header = database.record(0, limit_bytes=1024 * 1024)
         if len(header) < 132 or header[16:20] != b"MOBI":
-            raise damaged("MOBI", "its header is missing")
+            raise damaged("MOBI", _("its header is missing"))
         if struct.unpack_from(">H", header, 12)[0]:
             raise protected()
         return _read_header(header, database, limits=limits)
@@ -65,10 +66,10 @@ def _open_database(file: BinaryIO, *, size_bytes: int) -> _PalmDatabase:
     count = struct.unpack_from(">H", header, 76)[0]
     index = file.read(8 * count)
     if len(index) < 8 * count:
-        raise damaged("MOBI", "it is cut short")
+        raise damaged("MOBI", _("it is cut short"))
     offsets = [int(offset) for offset, _ in struct.iter_unpack(">LL", index)]
     if offsets and offsets[-1] >= size_bytes:
-        raise damaged("MOBI", "it is cut short, its end is missing")
+        raise damaged("MOBI", _("it is cut short, its end is missing"))
     name = header[:32].split(b"\x00")[0].decode("latin-1").replace("_", " ")
     return _PalmDatabase(file, name, [*offsets, size_bytes])
 
@@ -102,7 +103,7 @@ def _read_exth(data: bytes) -> dict[int, list[bytes]]:
         return values
     count = struct.unpack_from(">L", data, 8)[0]
     at = 12
-    for _ in range(min(count, len(data) // 8)):
+    for _number in range(min(count, len(data) // 8)):
         kind, length = struct.unpack_from(">LL", data.ljust(at + 8, b"\x00") if at + 8 > len(data) else data, at)
         if length < 8 or at + length > len(data):
             break

@@ -10,6 +10,7 @@ from core.books.limits import BookLimits
 from core.books.refusals import damaged, locked
 from core.books.xml import attribute, children, find, parse_xml, text_of
 from core.books.zips import Members, open_members
+from core.i18n import _
 
 
 def read(path: Path, limits: BookLimits) -> Claims:
@@ -19,7 +20,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         if manifest and b"encryption-data" in members.read(manifest):
             raise locked()
         if members.find("content.xml") is None:
-            raise damaged("ODT", "its text is missing")
+            raise damaged("ODT", _("its text is missing"))
         claims = _read_meta(members)
         claims.cover = read_thumbnail(members, "Thumbnails/thumbnail.png")
         return claims

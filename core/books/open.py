@@ -15,7 +15,7 @@ from core.books.limits import DEFAULT_LIMITS, BookLimits
 from core.books.refusals import damaged, hungry, too_large
 from core.books.zips import is_own_fault
 from core.errors import BotError, RefusedFile
-from core.i18n import _
+from core.i18n import N_, _
 from core.values import BookFormat, OpenedBook
 
 __all__ = ["DEFAULT_LIMITS", "READER_MODULES", "BookLimits", "open_book", "unpack_archive"]
@@ -58,7 +58,7 @@ def open_book(path: Path, *, filename: str, work_dir: Path, limits: BookLimits =
     """
     size_bytes = path.stat().st_size
     if size_bytes > limits.file_bytes:
-        raise too_large("The file", limit_bytes=limits.file_bytes)
+        raise too_large(_("The file"), limit_bytes=limits.file_bytes)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     book_format = _known_format(identify(path, filename=filename))
@@ -74,12 +74,17 @@ def open_book(path: Path, *, filename: str, work_dir: Path, limits: BookLimits =
 
 
 _FIXES = {
-    "a RAR archive": "Unpack it and send the books themselves, or pack them as ZIP (a comic: CBZ).",
-    "a 7-Zip archive": "Unpack it and send the books themselves, or pack them as ZIP.",
-    "a Word 97 document": "Open it in Word or LibreOffice and save it as DOCX.",
-    "an Office document with a password": "Remove the password and send it again.",
-    "a DjVu book": "Convert it to PDF and send that.",
+    "a RAR archive": N_("Unpack it and send the books themselves, or pack them as ZIP (a comic: CBZ)."),
+    "a 7-Zip archive": N_("Unpack it and send the books themselves, or pack them as ZIP."),
+    "a Word 97 document": N_("Open it in Word or LibreOffice and save it as DOCX."),
+    "an Office document with a password": N_("Remove the password and send it again."),
+    "a DjVu book": N_("Convert it to PDF and send that."),
 }
+
+
+_ANY_KIND = N_(
+    "Send it as EPUB, PDF, MOBI, AZW3, FB2, DOCX, ODT, RTF, TXT, Markdown, HTML or CBZ, or several in a ZIP."
+)
 
 
 def _known_format(found: Identified) -> BookFormat:
@@ -91,10 +96,9 @@ def _known_format(found: Identified) -> BookFormat:
             fix=_("Unpack it and send the books themselves."),
             code="file.nested-archive",
         )
-    kinds = "EPUB, PDF, MOBI, AZW3, FB2, DOCX, ODT, RTF, TXT, Markdown, HTML or CBZ"
     raise RefusedFile(
-        _("This is {what}, not a book that can be kept.").format(what=found.what),
-        fix=_FIXES.get(found.what, f"Send it as {kinds}, or several in a ZIP."),
+        _("This is {what}, not a book that can be kept.").format(what=_(found.what)),
+        fix=_(_FIXES.get(found.what, _ANY_KIND)),
         code="file.unknown-kind",
     )
 
@@ -113,7 +117,7 @@ def _read(path: Path, book_format: BookFormat, *, limits: BookLimits) -> Claims:
             raise
         # The boundary of a dozen parsers, each with exceptions of its own (struct.error, zlib.error, PdfiumError,
         # BadZipFile, ...). On input that nobody wrote in good faith, what they raise means damage, whatever its type.
-        raise damaged(kind, "it is cut short, or not what it says it is", code="file.unreadable") from error
+        raise damaged(kind, _("it is cut short, or not what it says it is"), code="file.unreadable") from error
 
 
 def _write_cover(picture: bytes | None, target: Path) -> Path | None:

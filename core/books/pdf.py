@@ -14,6 +14,7 @@ from core.books.cover import MAX_SIZE
 from core.books.limits import BookLimits
 from core.books.refusals import damaged, locked, protected
 from core.errors import RefusedFile
+from core.i18n import _
 
 # fpdfview.h, FPDF_GetLastError.
 _ERROR_PASSWORD, _ERROR_SECURITY = 4, 5
@@ -34,7 +35,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
         with pypdfium2.PdfDocument(_repaired(path)) as document:
             return _claims(document)
     except pypdfium2.PdfiumError as error:
-        raise damaged("PDF", "its pages cannot be found") from error
+        raise damaged("PDF", _("its pages cannot be found")) from error
 
 
 def _no_entry(err_code: int | None) -> RefusedFile:
@@ -55,13 +56,13 @@ def _repaired(path: Path) -> bytes:
     except pikepdf.PasswordError as error:
         raise locked() from error
     except pikepdf.PdfError as error:
-        raise damaged("PDF", "its pages cannot be found") from error
+        raise damaged("PDF", _("its pages cannot be found")) from error
 
 
 def _claims(document: pypdfium2.PdfDocument) -> Claims:
     pages = len(document)
     if pages == 0:
-        raise damaged("PDF", "there is no page in it")
+        raise damaged("PDF", _("there is no page in it"))
     fields = document.get_metadata_dict()
     title = _PROGRAM_IN_TITLE.sub("", fields.get("Title", "").strip())
     return Claims(

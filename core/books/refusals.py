@@ -10,8 +10,8 @@ _MB = 1024 * 1024
 
 def damaged(kind: str, what: str, *, code: str = "file.damaged", fix: str = "") -> DamagedFile:
     """`kind` is "EPUB", `what` a clause: "its chapters are missing"."""
-    fix = fix or "Send it again, or get a fresh copy from where it came."
-    return DamagedFile(_("The {kind} is damaged: {what}.").format(kind=kind, what=what), fix=fix, code=code)
+    fix = fix or _("Send it again, or get a fresh copy from where it came.")
+    return DamagedFile(_("The {kind} is damaged: {what}.").format(kind=kind, what=_(what)), fix=fix, code=code)
 
 
 def protected() -> RefusedFile:
@@ -35,7 +35,7 @@ def locked() -> RefusedFile:
 def hostile(why: str) -> RefusedFile:
     """Built to harm whoever opens it, or so broken that it looks like it. `why` is a clause."""
     return RefusedFile(
-        _("This file looks dangerous and was not opened: {why}.").format(why=why),
+        _("This file looks dangerous and was not opened: {why}.").format(why=_(why)),
         fix=_("Get the book from another source, or save it anew with a program such as Calibre."),
         code="file.hostile",
     )
@@ -44,7 +44,7 @@ def hostile(why: str) -> RefusedFile:
 def too_large(what: str, *, limit_bytes: int) -> RefusedFile:
     """`what` ("The file", "A part of the file") has more than `limit_bytes`."""
     return RefusedFile(
-        _("{what} is larger than the {count} MB that are read.").format(what=what, count=limit_bytes // _MB),
+        _("{what} is larger than the {count} MB that are read.").format(what=_(what), count=limit_bytes // _MB),
         fix=_("Send a smaller copy, for example with smaller pictures."),
         code="file.too-large",
     )

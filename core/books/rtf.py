@@ -9,6 +9,7 @@ from pathlib import Path
 from core.books.claims import Claims, split_authors, split_keywords
 from core.books.limits import BookLimits
 from core.books.refusals import damaged
+from core.i18n import _
 
 _HEAD_BYTES = 1024 * 1024
 """Of the beginning: the group stands behind the font and style tables."""
@@ -28,7 +29,7 @@ def read(path: Path, limits: BookLimits) -> Claims:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if len(head) < _HEAD_BYTES and b"}" not in head[-64:]:
-        raise damaged("RTF", "it is cut short, its end is missing")
+        raise damaged("RTF", _("it is cut short, its end is missing"))
     start = _INFO.search(head)
     charset = _charset(head)
     info = head[start.end() : start.end() + _INFO_BYTES] if start else b""

@@ -13,6 +13,7 @@ from lxml import etree
 
 from core.books.refusals import hostile
 from core.books.text import decode_text
+from core.i18n import _
 
 _DECLARED_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 MAX_MARKUP = 100_000
@@ -31,12 +32,12 @@ def parse_xml(data: bytes) -> etree._Element | None:
     Raises `RefusedFile` for entities that grow without end, and for more nodes than `MAX_MARKUP`.
     """
     if data.count(b"<") > MAX_MARKUP or data.count(b"&") > MAX_MARKUP:
-        raise hostile("a list in it has more entries than any book needs")
+        raise hostile(_("a list in it has more entries than any book needs"))
     try:
         return etree.fromstring(data, _parser(recover=False))
     except etree.XMLSyntaxError as error:
         if error.code in _BOMBS:  # type: ignore[attr-defined] # lxml-stubs do not know it
-            raise hostile("its text is made to grow without end when it is read") from error
+            raise hostile(_("its text is made to grow without end when it is read")) from error
         return _parse_broken(data)
 
 

@@ -28,6 +28,7 @@ from core.books.packed import Packed
 from core.books.refusals import damaged, hostile, locked, too_large, too_many
 from core.books.text import clean_line
 from core.errors import BotError
+from core.i18n import _
 
 MAX_DIRECTORY_BYTES = 4 * 1024 * 1024
 """Of the central directory, which `zipfile` reads and parses whole: 10,000 entries of 400 bytes, and an entry is 46
@@ -168,7 +169,7 @@ class Members:
             while chunk := member.read(_CHUNK_BYTES):
                 content += chunk
                 if len(content) > limit:
-                    raise too_large("A part of the file", limit_bytes=limit)
+                    raise too_large(_("A part of the file"), limit_bytes=limit)
         return bytes(content)
 
     def read_if_sound(self, name: str) -> bytes | None:
@@ -196,7 +197,7 @@ class Members:
             if is_own_fault(error):
                 raise
             shown = clean_line(posixpath.basename(name), max_length=60)
-            raise damaged(self._kind, f"a part of it, “{shown}”, cannot be unpacked") from error
+            raise damaged(self._kind, _("a part of it, “{shown}”, cannot be unpacked").format(shown=shown)) from error
 
 
 def _read_fully(file: IO[bytes], size_bytes: int) -> bytes:
@@ -221,7 +222,7 @@ def open_members(path: Path, limits: BookLimits, *, kind: str) -> Iterator[Membe
             if is_own_fault(error):
                 raise
             raise damaged(
-                kind, "the list of its parts, which stands at its end, cannot be read", code="file.cut-short"
+                kind, _("the list of its parts, which stands at its end, cannot be read"), code="file.cut-short"
             ) from error
         yield Members(archive, limits, kind=kind)
 
@@ -231,13 +232,13 @@ def _checked(infos: list[zipfile.ZipInfo], limits: BookLimits) -> dict[str, zipf
         raise too_many(len(infos), limit=limits.entries)
     # `zipfile` never yields more of a member than its declared size, so that the sum of these is a true bound.
     if sum(info.file_size for info in infos) > limits.unpacked_bytes:
-        raise too_large("What is packed into the file", limit_bytes=limits.unpacked_bytes)
+        raise too_large(_("What is packed into the file"), limit_bytes=limits.unpacked_bytes)
     checked: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         _check_member(info)
         twin = checked.get(info.filename)
         if twin is not None and (twin.CRC, twin.file_size) != (info.CRC, info.file_size):
-            raise hostile("it holds two different files of one name")
+            raise hostile(_("it holds two different files of one name"))
         if not info.is_dir():
             checked[info.filename] = info
     _check_overlap(infos)
@@ -253,15 +254,15 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         raise locked()
     # `filename` was cut at a NUL by `zipfile`; `orig_filename` is as written.
     if _HOSTILE_NAME.search(info.orig_filename) or len(info.orig_filename) > _MAX_NAME_LENGTH:
-        raise hostile("the name of a part leads out of the file or hides characters")
+        raise hostile(_("the name of a part leads out of the file or hides characters"))
     if is_symlink(info):
-        raise hostile("it holds a link to a file outside of it")
+        raise hostile(_("it holds a link to a file outside of it"))
 
 
 def _check_overlap(infos: list[zipfile.ZipInfo]) -> None:
     """Records that share their bytes are how a small file unpacks into a huge one (Fifield, 2019)."""
     places = sorted((info.header_offset, info.compress_size) for info in infos)
-    for (offset, size), (following, _) in pairwise(places):
+    for (offset, size), (following, _size) in pairwise(places):
         # 30 bytes of local header (APPNOTE 4.3.7) before name, extra field and content.
         if offset + 30 + size > following:
-            raise hostile("its parts overlap, as in a ZIP bomb")
+            raise hostile(_("its parts overlap, as in a ZIP bomb"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.i18n import _
+from core.i18n import N_, _
 from core.mail.answer import Answer, Block, Columns, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Grammar
 from core.values import Trust
@@ -12,8 +12,8 @@ from core.values import Trust
 _TRUST = {
     Trust.NONE: "",
     Trust.READ: "",
-    Trust.DELIVER: "The mail has to be surely yours: write to your secret address.",
-    Trust.CHANGE: "The mail has to be surely yours: write to your secret address.",
+    Trust.DELIVER: N_("The mail has to be surely yours: write to your secret address."),
+    Trust.CHANGE: N_("The mail has to be surely yours: write to your secret address."),
 }
 
 
@@ -37,7 +37,7 @@ def overview(grammar: Grammar) -> Answer:
                 )
             ),
             *(
-                Steps(tuple(Step(spec.name, f"help {spec.name}", spec.summary) for spec in specs), heading=group)
+                Steps(tuple(Step(spec.name, f"help {spec.name}", _(spec.summary)) for spec in specs), heading=_(group))
                 for group, specs in by_group(grammar).items()
             ),
         ),
@@ -47,21 +47,21 @@ def overview(grammar: Grammar) -> Answer:
 def help_for(spec: CommandSpec) -> Answer:
     """All about one command."""
     blocks: list[Block] = [
-        Facts(tuple(Fact(_("Write") if not place else _("or"), form) for place, form in enumerate(spec.usage)))
+        Facts(tuple(Fact(_("Write") if not place else _("or"), _(form)) for place, form in enumerate(spec.usage)))
     ]
     blocks += [Paragraph(text) for text in _paragraphs(spec)]
     if spec.examples:
-        blocks.append(Columns((_("For example"), ""), tuple((each.line, each.meaning) for each in spec.examples)))
+        blocks.append(Columns((_("For example"), ""), tuple((_(each.line), _(each.meaning)) for each in spec.examples)))
     if spec.aliases:
         blocks.append(Facts((Fact(_("Also"), ", ".join(spec.aliases)),)))
     alone = () if spec.min_words or spec.is_destructive or spec.takes_attachments else (Step(spec.name, spec.name),)
     blocks.append(Steps((*alone, Step(_("All commands"), "help"))))
-    return Answer(f"{spec.name}: {spec.summary}", tuple(blocks))
+    return Answer(f"{spec.name}: {_(spec.summary)}", tuple(blocks))
 
 
 def _paragraphs(spec: CommandSpec) -> list[str]:
-    said = [text.strip() for text in spec.details.split("\n\n")]
-    return [text for text in (*said, _TRUST[spec.trust]) if text]
+    said = [text.strip() for text in _(spec.details).split("\n\n")]
+    return [text for text in (*said, _(_TRUST[spec.trust])) if text]
 
 
 def markdown_page(spec: CommandSpec) -> str:

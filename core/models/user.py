@@ -61,6 +61,12 @@ class User(Base):
         return self.role is UserRole.ADMINISTRATOR
 
     @classmethod
+    def language_of(cls, session: Session, user_id: int) -> str:
+        """ "" for nobody, and for somebody who has not shown it yet."""
+        user = session.get(cls, user_id)
+        return user.language if user is not None else ""
+
+    @classmethod
     def by_address(cls, session: Session, address: str) -> User | None:
         return session.scalars(_BY_ADDRESS, {"address": address.lower()}).one_or_none()
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
+from core.i18n import _, dated, ngettext, speaking
 from core.mail.compose import alternatives, environment, inliner, local_time, mailto, one_line, reply_to, visible
 from core.mail.loops import LOOP_FIELD
 from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
@@ -69,6 +70,11 @@ class LetterContext:
 def compose_letter(issue: Issue, *, context: LetterContext) -> OutgoingMail:
     """The issue as a mail of at most `MAX_HTML_BYTES` of HTML; what does not fit stands in it as a headline, or is
     counted. Raises `ValueError` for an address, or an `unsubscribe_url`, that no header can hold."""
+    with speaking(issue.language):
+        return _compose(issue, context)
+
+
+def _compose(issue: Issue, context: LetterContext) -> OutgoingMail:
     html, text = _bodies(issue, context)
     subject = _subject(issue)
     message_id = context.identity.message_id(context.reference)
@@ -102,7 +108,7 @@ def _bodies(issue: Issue, context: LetterContext) -> tuple[str, str]:
 
 def _subject(issue: Issue) -> str:
     top = f": {issue.stories[0].title}" if issue.stories else ""
-    day = f"{issue.local_date.day} {issue.local_date:%b}"
+    day = dated(issue.local_date, _("d MMM"))
     return one_line(f"{one_line(issue.title, limit=MAX_NAME)}, {day}{top}", limit=MAX_SUBJECT)
 
 
@@ -191,7 +197,8 @@ def _stop_feed(story: Story) -> str:
 
 def _summary(issue: Issue) -> str:
     count = len(issue.stories)
-    return f"{count} {'story' if count == 1 else 'stories'}, {issue.minutes}\u00a0min"
+    text = ngettext("{count} story, {minutes}\u00a0min", "{count} stories, {minutes}\u00a0min", count)
+    return text.format(count=count, minutes=issue.minutes)
 
 
 def _told(stories: Sequence[Story], *, text_bytes: int) -> tuple[Excerpt, ...]:
@@ -223,7 +230,7 @@ def _fewer(told: tuple[Excerpt, ...], excess: int) -> tuple[Excerpt, ...]:
 
 
 def _long_day(day: date) -> str:
-    return f"{day:%A}, {day.day} {day:%B %Y}"
+    return dated(day, _("EEEE, d MMMM yyyy"))
 
 
 def _source(story: Story, *, zone: ZoneInfo) -> str:
@@ -233,7 +240,7 @@ def _source(story: Story, *, zone: ZoneInfo) -> str:
     parts = (
         one_line(story.feed, limit=MAX_NAME),
         one_line(authors, limit=MAX_NAME) if authors != story.feed else "",
-        f"{at.day} {at:%b, %H:%M}" if at else "",
+        dated(at, _("d MMM, HH:mm")) if at else "",
         f"{story.reading.minutes}\u00a0min",
     )
     return " · ".join(part for part in parts if part)

@@ -18,6 +18,7 @@ from lxml import etree
 from markupsafe import Markup
 
 from core.books.making import direction_of
+from core.i18n import N_, _, dated
 from core.news.captions import without_captions
 from core.news.issue import Issue, Story
 from core.news.sizing import Volume
@@ -29,34 +30,34 @@ MOST_AUTHORS: Final = 4
 
 # What the paper says to its reader, by name.
 WORDS: Final[Mapping[str, str]] = {
-    "also_in": "Also in {}",
-    "colophon": "About this paper",
-    "cut": "The rest of this story was too long for this paper.",
-    "front": "Front page",
-    "is_part": "It is part {} of {}: all of it would have been too large for one mail.",
-    "left_out": "Left out",
-    "left_out_fix": "To change what fits, mail me a length, such as “digest 40 min”; “help digest” has the rest.",
-    "left_out_many": "{} more stories did not fit the limits of this paper.",
-    "left_out_one": "One more story did not fit the limits of this paper.",
-    "lost_picture": "One picture could not be had, or did not fit.",
-    "lost_pictures": "{} pictures could not be had, or did not fit.",
-    "made": "Made on {}.",
-    "minutes": "{} min read",
-    "next": "Next",
-    "nothing": "Nothing new today.",
-    "original": "Read the original at {}",
-    "part": "part {} of {}",
-    "picture": "Picture",
-    "previous": "Previous",
-    "stories": "{} stories",
-    "story": "One story",
-    "stub": "This is all that its feed gives of the story.",
-    "troubles": "Feeds that gave nothing",
-    "troubles_fix": "They are tried again by themselves. Mail me “feeds” to see how they are.",
-    "unsorted": "Other stories",
-    "untitled": "Untitled",
-    "updated": "Updated",
-    "updated_since": "Updated since you had it",
+    "also_in": N_("Also in {}"),
+    "colophon": N_("About this paper"),
+    "cut": N_("The rest of this story was too long for this paper."),
+    "front": N_("Front page"),
+    "is_part": N_("It is part {} of {}: all of it would have been too large for one mail."),
+    "left_out": N_("Left out"),
+    "left_out_fix": N_("To change what fits, mail me a length, such as “digest 40 min”; “help digest” has the rest."),
+    "left_out_many": N_("{} more stories did not fit the limits of this paper."),
+    "left_out_one": N_("One more story did not fit the limits of this paper."),
+    "lost_picture": N_("One picture could not be had, or did not fit."),
+    "lost_pictures": N_("{} pictures could not be had, or did not fit."),
+    "made": N_("Made on {}."),
+    "minutes": N_("{} min read"),
+    "next": N_("Next"),
+    "nothing": N_("Nothing new today."),
+    "original": N_("Read the original at {}"),
+    "part": N_("part {} of {}"),
+    "picture": N_("Picture"),
+    "previous": N_("Previous"),
+    "stories": N_("{} stories"),
+    "story": N_("One story"),
+    "stub": N_("This is all that its feed gives of the story."),
+    "troubles": N_("Feeds that gave nothing"),
+    "troubles_fix": N_("They are tried again by themselves. Mail me “feeds” to see how they are."),
+    "unsorted": N_("Other stories"),
+    "untitled": N_("Untitled"),
+    "updated": N_("Updated"),
+    "updated_since": N_("Updated since you had it"),
 }
 
 STYLE: Final = """
@@ -89,6 +90,16 @@ hr { border: none; border-top: 1px solid #999; margin: 1.2em 0 0.8em; }
 .end { margin-top: 1.6em; font-size: 0.9em; }
 """
 
+
+class _Words:
+    """`WORDS` for the templates, in the language of the moment."""
+
+    def __getattr__(self, name: str) -> str:
+        if name not in WORDS:
+            raise AttributeError(name)
+        return _(WORDS[name])
+
+
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _UNSAFE: Final = re.compile(r"""[^!#$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]]|%(?![0-9A-Fa-f]{2})""")
@@ -102,14 +113,14 @@ def plain(text: str) -> str:
 
 
 def long_date(day: date) -> str:
-    return f"{day:%A}, {day.day} {day:%B %Y}"
+    return dated(day, _("EEEE, d MMMM yyyy"))
 
 
 def summary(stories: Sequence[Story]) -> str:
     """`24 stories, 51 min read`."""
     minutes = max(1, round(sum(story.reading.words for story in stories) / WORDS_A_MINUTE))
-    count = WORDS["story"] if len(stories) == 1 else WORDS["stories"].format(len(stories))
-    return f"{count}, {WORDS['minutes'].format(minutes)}"
+    count = _(WORDS["story"]) if len(stories) == 1 else _(WORDS["stories"]).format(len(stories))
+    return f"{count}, {_(WORDS['minutes']).format(minutes)}"
 
 
 def front_page(issue: Issue, *, volume: Volume) -> str:
@@ -145,7 +156,7 @@ def story_page(
         story=story,
         byline=_byline(story, timezone=issue.timezone),
         text=story_html(story.reading, names),
-        note=WORDS["cut"] if is_cut else WORDS["stub"] if story.is_stub else "",
+        note=_(WORDS["cut"]) if is_cut else _(WORDS["stub"]) if story.is_stub else "",
         link=link,
         host=(urlsplit(link).hostname or "").removeprefix("www."),
         is_in_paper=bool(neighbours),
@@ -167,7 +178,7 @@ def story_html(reading: Reading, names: Mapping[str, str]) -> Markup:
             continue
         picture.set("src", name)
         if not picture.get("alt"):  # Kindle's converter is said to refuse empty ones (E21018)
-            picture.set("alt", WORDS["picture"])
+            picture.set("alt", _(WORDS["picture"]))
     _order_headings(root)
     whole = etree.tostring(root, encoding="unicode")
     return Markup(whole[whole.find(">") + 1 : whole.rfind("</")])  # noqa: S704  # sanitised, see `Reading.html`
@@ -233,12 +244,12 @@ def _byline(story: Story, *, timezone: str) -> str:
     parts = [", ".join(authors)] if authors else []
     if story.published_at is not None:
         parts.append(_moment(story.published_at, timezone))
-    return " · ".join([*parts, WORDS["minutes"].format(story.reading.minutes)])
+    return " · ".join([*parts, _(WORDS["minutes"]).format(story.reading.minutes)])
 
 
 def _moment(moment: datetime, timezone: str) -> str:
     local = moment.astimezone(ZoneInfo(timezone))
-    return f"{local.day} {local:%B %Y, %H:%M}"
+    return dated(local, _("d MMMM yyyy, HH:mm"))
 
 
 def _facts(issue: Issue, volume: Volume) -> dict[str, object]:
@@ -271,8 +282,8 @@ def _templates() -> jinja2.Environment:
     )
     templates.filters["groups"] = _by_section
     templates.filters["page"] = page_name
-    templates.globals["say"] = WORDS
-    templates.globals["minutes"] = lambda story: WORDS["minutes"].format(story.reading.minutes)
+    templates.globals["say"] = _Words()
+    templates.globals["minutes"] = lambda story: _(WORDS["minutes"]).format(story.reading.minutes)
     return templates
 
 

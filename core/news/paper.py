@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.books.drawing import draw_cover
 from core.books.making import BookPlan, Chapter, Picture, make_epub
+from core.i18n import _, dated
 from core.news.check_paper import check_paper
 from core.news.issue import FittedPicture, Issue, Story
 from core.news.pages import STYLE, WORDS, colophon, front_page, long_date, page_name, plain, story_page, summary
@@ -46,7 +47,7 @@ def make_paper(issue: Issue, *, folder: Path, cap_bytes: int | None = None) -> t
     if cap_bytes is not None:
         troubles = sum(len(f"{trouble.feed}{trouble.reason}".encode()) + 50 for trouble in issue.troubles)
         room = cap_bytes - FRAME_BYTES - troubles - len(cover)
-    for _ in range(1 + CORRECTIONS):
+    for _round in range(1 + CORRECTIONS):
         volumes = plan_volumes(issue, room_bytes=room)
         parts = tuple(
             _write(issue, volume, cover=cover if volume.of == 1 else _cover(issue, volume), folder=folder)
@@ -66,7 +67,7 @@ def make_story_book(
     dated = story.published_at or _UNDATED
     issue = Issue(
         identifier=uuid.uuid5(uuid.NAMESPACE_URL, f"inkpost:{story.url or story.title}").urn,
-        title=plain(story.title) or WORDS["untitled"],
+        title=plain(story.title) or _(WORDS["untitled"]),
         local_date=dated.astimezone(ZoneInfo(timezone)).date(),
         made_at=dated,
         timezone=timezone,
@@ -121,13 +122,13 @@ def _made(plan: BookPlan, path: Path, *, stories: tuple[int, ...]) -> PaperPart:
 
 
 def _chapters(issue: Issue, volume: Volume, *, names: Mapping[str, str]) -> Iterator[Chapter]:
-    yield Chapter("front", WORDS["front"], front_page(issue, volume=volume))
+    yield Chapter("front", _(WORDS["front"]), front_page(issue, volume=volume))
     stories = volume.stories
     for before, story, after in zip((None, *stories), stories, (*stories[1:], None), strict=False):
         page = story_page(story, issue=issue, volume=volume, names=names, neighbours=(before, after))
-        title = plain(story.title) or WORDS["untitled"]
+        title = plain(story.title) or _(WORDS["untitled"])
         yield Chapter(_page_id(story), title, page, section=plain(story.section))
-    yield Chapter("colophon", WORDS["colophon"], colophon(issue, volume=volume))
+    yield Chapter("colophon", _(WORDS["colophon"]), colophon(issue, volume=volume))
 
 
 def _page_id(story: Story) -> str:
@@ -143,9 +144,9 @@ def _named(volume: Volume) -> dict[str, Picture]:
 
 
 def _title(issue: Issue, volume: Volume) -> str:
-    day = issue.local_date
-    part = f" ({volume.number} of {volume.of})" if volume.of > 1 else ""
-    return f"{plain(issue.title)}, {day.day} {day:%B %Y}{part}"
+    day = dated(issue.local_date, _("d MMMM yyyy"))
+    part = _(" ({number} of {count})").format(number=volume.number, count=volume.of) if volume.of > 1 else ""
+    return f"{plain(issue.title)}, {day}{part}"
 
 
 def _identifier(issue: Issue, volume: Volume) -> str:
@@ -156,11 +157,11 @@ def _identifier(issue: Issue, volume: Volume) -> str:
 
 def _cover(issue: Issue, volume: Volume) -> bytes:
     titles = [plain(story.title) for story in volume.stories[: 1 + COVER_LINES]]
-    part = f" · {WORDS['part'].format(volume.number, volume.of)}" if volume.of > 1 else ""
+    part = f" · {_(WORDS['part']).format(volume.number, volume.of)}" if volume.of > 1 else ""
     return draw_cover(
         plain(issue.title),
         kicker=long_date(issue.local_date),
-        lead=titles[0] if titles else WORDS["nothing"],
+        lead=titles[0] if titles else _(WORDS["nothing"]),
         lines=titles[1:],
         footer=summary(volume.stories) + part,
     )

@@ -11,6 +11,7 @@ from itertools import pairwise
 from math import ceil
 from types import MappingProxyType
 
+from core.i18n import _, ngettext
 from core.news.canonical import fold
 from core.news.values import WORDS_A_MINUTE
 
@@ -179,30 +180,34 @@ class Score:
 def score(facts: StoryFacts, *, taste: Taste) -> Score:
     """How good a story is for this reader. The reasons with no points are left out."""
     found = [
-        ("Every story starts here", WEIGHTS.start),
+        (_("Every story starts here"), WEIGHTS.start),
         _length(facts),
         _links(facts),
-        ("Original reporting", WEIGHTS.original if facts.is_original else 0),
-        (f"In {facts.carried_by} of your feeds", _from(WEIGHTS.carried_by, facts.carried_by)),
+        (_("Original reporting"), WEIGHTS.original if facts.is_original else 0),
+        (_("In {count} of your feeds").format(count=facts.carried_by), _from(WEIGHTS.carried_by, facts.carried_by)),
         _age(facts.age),
-        ("With a picture", WEIGHTS.picture if facts.has_picture else 0),
+        (_("With a picture"), WEIGHTS.picture if facts.has_picture else 0),
         *_tastes(facts, taste),
     ]
     total = sum(points for _, points in found)
     value = min(100, max(0, total))
-    found.append((f"No story has {'more than 100' if total > 100 else 'less than 0'}", value - total))
+    bound = _("No story has more than 100") if total > 100 else _("No story has less than 0")
+    found.append((bound, value - total))
     return Score(value, tuple(Reason(f"{text}: {_signed(points)}", points) for text, points in found if points))
 
 
 def _length(facts: StoryFacts) -> tuple[str, int]:
     if facts.is_stub:
-        return f"Only a teaser, {_words(facts.words)}", WEIGHTS.stub
+        return _("Only a teaser, {words}").format(words=_words(facts.words)), WEIGHTS.stub
     points = _from(WEIGHTS.full_text, facts.words)
-    return f"{'Full text' if points > 0 else 'Very short'}, {_words(facts.words)}", points
+    text = _("Full text, {words}") if points > 0 else _("Very short, {words}")
+    return text.format(words=_words(facts.words)), points
 
 
 def _links(facts: StoryFacts) -> tuple[str, int]:
-    return f"Links are {facts.link_share:.0%} of its text", _from(WEIGHTS.links, facts.link_share)
+    return _("Links are {share} of its text").format(share=f"{facts.link_share:.0%}"), _from(
+        WEIGHTS.links, facts.link_share
+    )
 
 
 def _age(age: timedelta | None) -> tuple[str, int]:
@@ -210,8 +215,11 @@ def _age(age: timedelta | None) -> tuple[str, int]:
         return "", 0
     points = next((points for limit, points in WEIGHTS.ages if age < limit), WEIGHTS.old)
     hours = max(0, round(age / timedelta(hours=1)))
-    words = f"{hours // 24} days old" if hours >= 48 else "1 hour old" if hours == 1 else f"{hours} hours old"
-    return "Less than an hour old" if not hours else words.capitalize(), points
+    if not hours:
+        return _("Less than an hour old"), points
+    if hours >= 48:
+        return _("{days} days old").format(days=hours // 24), points
+    return ngettext("1 hour old", "{hours} hours old", hours).format(hours=hours), points
 
 
 def _tastes(facts: StoryFacts, taste: Taste) -> list[tuple[str, int]]:
@@ -223,8 +231,11 @@ def _tastes(facts: StoryFacts, taste: Taste) -> list[tuple[str, int]]:
         default=(0.0, ""),
     )
     found = [
-        (f"You asked for {_wish(feed)} of this feed", round(WEIGHTS.feed_taste * feed)),
-        (f"You asked for {_wish(author)} by {name}", round(WEIGHTS.author_taste * author)),
+        (
+            _("You asked for more of this feed") if feed > 0 else _("You asked for less of this feed"),
+            round(WEIGHTS.feed_taste * feed),
+        ),
+        (_wanted_by(author).format(author=name), round(WEIGHTS.author_taste * author)),
     ]
     by_word = {word: taste.keywords[word].leaning for word in keywords(facts.title) if word in taste.keywords}
     for is_liked in (True, False):
@@ -232,7 +243,8 @@ def _tastes(facts: StoryFacts, taste: Taste) -> list[tuple[str, int]]:
         points = round(sum(WEIGHTS.one_keyword_taste * leaning for leaning in words.values()))
         bounded = min(WEIGHTS.keyword_taste, max(-WEIGHTS.keyword_taste, points))
         strongest = sorted(words, key=lambda word: -abs(words[word]))[:3]
-        found.append((f"You asked for {_wish(points)} about {', '.join(strongest)}", bounded))
+        wanted = _("You asked for more about {words}") if points > 0 else _("You asked for less about {words}")
+        found.append((wanted.format(words=", ".join(strongest)), bounded))
     return found
 
 
@@ -241,11 +253,11 @@ def _from(steps: Sequence[tuple[float, int]], amount: float) -> int:
 
 
 def _words(count: int) -> str:
-    return "1 word" if count == 1 else f"{count:,} words"
+    return ngettext("1 word", "{count} words", count).format(count=f"{count:,}")
 
 
-def _wish(leaning: float) -> Wish:
-    return Wish.MORE if leaning > 0 else Wish.LESS
+def _wanted_by(leaning: float) -> str:
+    return _("You asked for more by {author}") if leaning > 0 else _("You asked for less by {author}")
 
 
 def _signed(points: int) -> str:

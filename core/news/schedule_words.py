@@ -122,8 +122,8 @@ def _schedule(line: str, current: Schedule | None) -> Schedule:
     )
 
 
-def _unclear(text: str, *, fix: str = f"Write it as in: {EXAMPLE}") -> Unclear:
-    return Unclear(text, fix=fix)
+def _unclear(text: str, *, fix: str = "") -> Unclear:
+    return Unclear(text, fix=fix or _("Write it as in: {example}").format(example=EXAMPLE))
 
 
 def _read(line: str) -> _Parts:
@@ -265,7 +265,7 @@ _UNTIL: Final = tuple(
         r"(?:next |this )?(?P<weekday>[a-z]{2,}\.?)",
     )
 )
-_FIX = "Write it as in: digest pause until 12 Aug"
+_FIX = N_("Write it as in: digest pause until 12 Aug")
 _COUNTS: Final = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3}
 
 
@@ -283,7 +283,8 @@ def _date(line: str, today: date) -> date:
         if (match := pattern.fullmatch(words)) is not None and (day := _until(match.groupdict(), today)) is not None:
             if today < day <= date(today.year + LONGEST_PAUSE_YEARS, 12, 31):
                 return day
-            raise Unclear(f"{day.day} {day:%b %Y} is {'not to come' if day <= today else 'too far away'}.", fix=_FIX)
+            text = _("{day} is not to come.") if day <= today else _("{day} is too far away.")
+            raise Unclear(text.format(day=dated(day, _("d MMM yyyy"))), fix=_(_FIX))
     raise Unclear(
         _("I do not understand the date “{words}”.").format(words=words) if words else _("Until when?"), fix=_FIX
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from core.i18n import speaking
 from core.mail.answer import Answer, Items, Problem, Result
 from core.mail.compose import AnswerContext, compose_answer, compose_notice
 from core.mail.message import ParsedMessage
@@ -55,8 +58,18 @@ class Answers:
             mail, cause=cause or f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
         )
 
-    def tell(self, outcome: Answer | Problem, *, user: User, identity: Identity, cause: str) -> OutboxMail:
-        """Queue a mail that is no answer: what came of something later, or by itself. Once for each `cause`."""
+    def tell(
+        self, outcome: Answer | Problem | Callable[[], Answer | Problem], *, user: User, identity: Identity, cause: str
+    ) -> OutboxMail:
+        """Queue a mail that is no answer: what came of something later, or by itself. Once for each `cause`.
+
+        It is in the user's language, and so is an `outcome` that is said only here.
+        """
+        with speaking(user.language):
+            said = outcome() if callable(outcome) else outcome
+            return self._tell(said, user=user, identity=identity, cause=cause)
+
+    def _tell(self, outcome: Answer | Problem, *, user: User, identity: Identity, cause: str) -> OutboxMail:
         mail = compose_notice(
             outcome,
             context=AnswerContext(

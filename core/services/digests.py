@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from core import jobs
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import IssueSent
-from core.i18n import _
+from core.i18n import N_, _, dated
 from core.models import (
     Article,
     DeliveredStory,
@@ -32,7 +32,7 @@ from core.news.schedule import Schedule, last_due, next_due
 from core.services.gathering import Contents
 from core.work import Work
 
-DEFAULT_NAME = "Morning paper"
+DEFAULT_NAME = N_("Morning paper")
 MAX_DIGESTS = 20
 MOST_ARTICLES = 200  # of an issue: a letter lists 60, and a book of more is a week's reading
 
@@ -53,7 +53,7 @@ class Digests:
     def ensure(self, user_id: int) -> Digest:
         """The reader's first digest; who reads a feed has one: every day at 06:30, to all that they have."""
         mine = self.of_user(user_id)
-        return mine[0] if mine else self.order(user_id, Schedule(), name=DEFAULT_NAME)
+        return mine[0] if mine else self.order(user_id, Schedule(), name=_(DEFAULT_NAME))
 
     def order(self, user_id: int, schedule: Schedule, *, name: str = "", section: str = "") -> Digest:
         """A new digest. Raises `BadRequest`, `Conflict`, `TooMuch`."""
@@ -63,7 +63,7 @@ class Digests:
                 _("You have {count} digests already.").format(count=len(mine)),
                 fix=_("Delete one with: digest remove <name>"),
             )
-        name = _checked_name(name or section or DEFAULT_NAME)
+        name = _checked_name(name or section or _(DEFAULT_NAME))
         _refuse_taken(name, mine)
         digest = Digest(
             user_id=user_id,
@@ -263,7 +263,9 @@ class Digests:
         found = self._session.get(IssueStory, (issue.id, number))
         if found is None:
             raise NotFound(
-                f"There is no story {number} in “{issue.title}” of {issue.local_date:%d %B}.",
+                _("There is no story {number} in “{issue}” of {day}.").format(
+                    number=number, issue=issue.title, day=dated(issue.local_date, _("dd MMMM"))
+                ),
                 fix=_("The numbers stand before the titles."),
                 code="story.not-found",
             )

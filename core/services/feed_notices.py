@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.events import EventBus, FeedFailing, FeedGone
-from core.i18n import _
+from core.i18n import _, dated
 from core.mail.answer import Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import Identity
 from core.models import Feed, Subscription, User
@@ -30,7 +30,9 @@ class FeedNotices:
         for subscription in Subscription.of_feed(work.session, feed.id):
             outcome = Problem(
                 "feed.failing",
-                f"“{subscription.name}” could not be read since {since:%d %B}.",
+                _("“{feed}” could not be read since {day}.").format(
+                    feed=subscription.name, day=dated(since, _("dd MMMM"))
+                ),
                 fix=_("It is tried again by itself, and you hear no more of it. Look whether it has moved."),
                 blocks=(Facts((Fact(_("Address"), feed.url), Fact(_("Reason"), event.reason))), _steps(subscription)),
             )

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from core.i18n import SOURCE
+from core.i18n import N_, SOURCE, _, speaking
 from core.models import (
     Article,
     ArticleText,
@@ -32,7 +32,7 @@ from core.news.quality import Score, Scored, StoryFacts, Taste, Wish, choose, sc
 from core.news.schedule import Target
 from core.news.values import Reading
 
-LATER = "Saved for later"
+LATER = N_("Saved for later")
 """The section of the pages that the reader put aside."""
 LOOK_BACK = timedelta(days=3)
 """A story that was kept out by an issue's limits may stand in one of these days' later ones."""
@@ -89,6 +89,11 @@ def taste_of(session: Session, user_id: int) -> Taste:
 def gather(session: Session, digest: Digest, *, local_date: date, now: datetime, slot: str) -> Contents:
     """What the digest would hold at `now`: chosen, ordered, numbered. Only looks; `Digests.finish` remembers it."""
     user = session.get_one(User, digest.user_id)
+    with speaking(user.language):  # the reasons are kept as they are said
+        return _gather(session, digest, user=user, local_date=local_date, now=now, slot=slot)
+
+
+def _gather(session: Session, digest: Digest, *, user: User, local_date: date, now: datetime, slot: str) -> Contents:
     subscriptions = {one.feed_id: one for one in _subscriptions(session, digest)}
     candidates = _candidates(session, digest, subscriptions, now=now)
     scored, scores = _scored(candidates, taste=taste_of(session, user.id), now=now)
@@ -290,12 +295,12 @@ def _read_later(session: Session, digest: Digest) -> list[Chosen]:
     )
     return [
         Chosen(
-            story=replace(_story(article, feed=_host(article.url), section=LATER), is_wish=True),
+            story=replace(_story(article, feed=_host(article.url), section=_(LATER)), is_wish=True),
             article_id=article.id,
             story_id=article.story_id or article.id,
             feed_id=None,
             score=100,
-            reasons=("You asked for it: +100",),
+            reasons=(_("You asked for it: +100"),),
             read_later_id=wish.id,
         )
         for wish, article in rows

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import BookSent, DeviceAdded, DeviceRemoved
-from core.i18n import _
+from core.i18n import _, ngettext
 from core.limits import DAY
 from core.mail.outgoing import AttachedFile, Identity, compose_delivery
 from core.models import Book, Device, OutboxMail
@@ -282,9 +282,15 @@ def _recipe(book: Book, kind: DeviceKind, wish: Wish, *, converted: frozenset[Bo
             return "calibre", BookFormat.EPUB
         if book.format not in kind.formats or wish is Wish.AS_EPUB:
             what = (
-                f"{kind.name} does not take {name} by mail" if wish is not Wish.AS_EPUB else f"{name} is not made EPUB"
+                _("{device} does not take {format} by mail.")
+                if wish is not Wish.AS_EPUB
+                else _("{format} is not made EPUB.")
             )
-            raise BadRequest(f"{what}.", fix=kind.advice or "Mail me the book as EPUB.", code="device.format")
+            raise BadRequest(
+                what.format(device=kind.name, format=name),
+                fix=_(kind.advice) or _("Mail me the book as EPUB."),
+                code="device.format",
+            )
     return "", book.format
 
 
@@ -300,7 +306,7 @@ def _opens_at(sent: Sequence[tuple[datetime, int]], *, most_bytes: int) -> datet
 
 def _in_words(span: timedelta) -> str:
     hours = -(-int(span.total_seconds()) // 3600)
-    return "an hour" if hours <= 1 else f"{hours} hours"
+    return ngettext("an hour", "{count} hours", max(hours, 1)).format(count=hours)
 
 
 def _checked_kind(address: str, wanted: str | None) -> DeviceKind:

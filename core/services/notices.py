@@ -10,7 +10,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
-from core.i18n import _, speaking
+from core.i18n import N_, _, ngettext, speaking
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.authenticity import OurAddresses
 from core.mail.compose import AnswerContext, compose_notice
@@ -131,8 +131,8 @@ def _title_of(mail: OutboxMail, book: Book | None) -> str:
 
 def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Problem:
     """What the gateway said, in plain words, and the steps that mend it."""
-    why, fix = _WHY[kind]
-    tries = f" It was mended and sent {mail.rung + 1} times in all." if mail.rung else ""
+    why, fix = map(_, _WHY[kind])
+    tries = " " + _("It was mended and sent {count} times in all.").format(count=mail.rung + 1) if mail.rung else ""
     again = (Step(_("Try again"), f"send #{book.id}"),) if book is not None else ()
     resume = (Step(_("I have approved it"), "kindle resume"),) if kind is NoticeKind.UNAPPROVED else ()
     parts = (Step(_("What became of its other parts?"), "status"),) if mail.whole_id is not None else ()
@@ -151,27 +151,29 @@ def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Proble
 
 _WHY = {
     NoticeKind.REJECTED: (
-        "Amazon could not make a Kindle book of the file",
-        "The book is still in your library. Another edition of it may work.",
+        N_("Amazon could not make a Kindle book of the file"),
+        N_("The book is still in your library. Another edition of it may work."),
     ),
-    NoticeKind.FORMAT: ("Amazon does not take this kind of file any more", "Mail me the book as EPUB."),
+    NoticeKind.FORMAT: (N_("Amazon does not take this kind of file any more"), N_("Mail me the book as EPUB.")),
     NoticeKind.NO_ATTACHMENT: (
-        "Amazon saw no book in the mail",
-        "Try again; if it happens again, tell the operator of this service.",
+        N_("Amazon saw no book in the mail"),
+        N_("Try again; if it happens again, tell the operator of this service."),
     ),
-    NoticeKind.TOO_LARGE: ("the file is larger than Amazon takes", "Mail me a smaller edition of it."),
+    NoticeKind.TOO_LARGE: (N_("the file is larger than Amazon takes"), N_("Mail me a smaller edition of it.")),
     NoticeKind.UNAPPROVED: (
-        "Amazon does not take mail from my address for you yet",
-        "1. At Amazon, open “Manage Your Content and Devices”, “Preferences”, “Personal Document Settings”. "
-        "2. Add {sender}, the whole address, to the “Approved Personal Document E-mail List”. "
-        "3. Write to me: kindle resume. Until then your books wait here.",
+        N_("Amazon does not take mail from my address for you yet"),
+        N_(
+            "1. At Amazon, open “Manage Your Content and Devices”, “Preferences”, “Personal Document Settings”. "
+            "2. Add {sender}, the whole address, to the “Approved Personal Document E-mail List”. "
+            "3. Write to me: kindle resume. Until then your books wait here."
+        ),
     ),
     NoticeKind.SUSPENDED: (
-        "Amazon takes no mail from this service for now",
-        "The operator of this service has been told. Your book is still in your library.",
+        N_("Amazon takes no mail from this service for now"),
+        N_("The operator of this service has been told. Your book is still in your library."),
     ),
-    NoticeKind.UNKNOWN: ("this came back, and I cannot read it", "Look at your Kindle, and at what came back."),
-    NoticeKind.VERIFY: ("Amazon wants you to confirm it", "Look for a mail of Amazon's to you."),
+    NoticeKind.UNKNOWN: (N_("this came back, and I cannot read it"), N_("Look at your Kindle, and at what came back.")),
+    NoticeKind.VERIFY: (N_("Amazon wants you to confirm it"), N_("Look for a mail of Amazon's to you.")),
 }
 """Why, as half a sentence, and how to mend it; `{sender}` is the address that it was sent from."""
 
@@ -193,7 +195,7 @@ def _click(mail: OutboxMail, book: Book | None) -> Answer:
 
 
 def _mended(mail: OutboxMail, book: Book | None) -> Answer:
-    times = "once" if mail.rung == 1 else f"{mail.rung} times"
+    times = ngettext("once", "{count} times", mail.rung).format(count=mail.rung)
     why = (Step(_("What was changed"), f"why #{book.id}"),) if book is not None else ()
     return Answer(
         _("Mended and sent again: {title_of}").format(title_of=_title_of(mail, book)),
@@ -248,7 +250,7 @@ def _told(failed: OutboxMail, book: Book | None, *, reason: str, is_held: bool) 
 def _kept(failed: OutboxMail, book: Book | None) -> str:
     """Where the reader finds what did not arrive."""
     if book is not None:
-        return "The book is still in your library."
+        return _("The book is still in your library.")
     if failed.cause.startswith("digest:"):
-        return "To have your paper by mail, write: digest to mail."
-    return "It is not in your library: “save” and a story's number, in reply to its letter, puts it there."
+        return _("To have your paper by mail, write: digest to mail.")
+    return _("It is not in your library: “save” and a story's number, in reply to its letter, puts it there.")

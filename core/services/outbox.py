@@ -16,7 +16,7 @@ from core import jobs
 from core.devices import kind_of
 from core.errors import BotError, Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
-from core.i18n import _
+from core.i18n import _, dated
 from core.mail.outgoing import OutgoingMail
 from core.mail.status import clean_reply
 from core.models import Attempt, Book, OutboxMail, SendingStop
@@ -442,37 +442,43 @@ def describe(mail: OutboxMail, timezone: str) -> str:
     """
     match mail.state:
         case OutboxState.QUEUED:
-            return f"queued{_next_try(mail, timezone, ' ({})')}{f', {mail.notice}' if mail.notice else ''}"
+            waits = _(mail.notice.partition(": ")[0]) + mail.notice[len(mail.notice.partition(": ")[0]) :]
+            return _("queued") + _next_try(mail, timezone, " ({})") + (f", {waits}" if waits else "")
         case OutboxState.SENDING:
-            return f"sending (attempt {mail.attempts}{_next_try(mail, timezone, ', {}')})"
+            next_try = _next_try(mail, timezone, ", {}")
+            return _("sending (attempt {number}{next_try})").format(number=mail.attempts, next_try=next_try)
         case OutboxState.ACCEPTED:
             return _accepted(mail)
         case OutboxState.NEEDS_CLICK:
             until = mail.settle_at.astimezone(ZoneInfo(timezone)) if mail.settle_at is not None else None
-            return f"needs your click: confirm it at the gateway{f' by {until:%d %b %H:%M}' if until else ''}"
+            if until is None:
+                return _("needs your click: confirm it at the gateway")
+            when = dated(until, _("dd MMM HH:mm"))
+            return _("needs your click: confirm it at the gateway by {when}").format(when=when)
         case OutboxState.NO_REFUSAL:
-            return f"{_accepted(mail)}; no refusal seen since"
+            return _("{accepted}; no refusal seen since").format(accepted=_accepted(mail))
         case OutboxState.REJECTED:
-            return f"rejected by the gateway: {mail.notice}"
+            return _("rejected by the gateway: {notice}").format(notice=mail.notice)
         case OutboxState.BOUNCED:
-            return f"sent back: {mail.notice}"
+            return _("sent back: {notice}").format(notice=mail.notice)
         case OutboxState.FAILED:
-            return f"failed: {mail.last_reply}"
+            return _("failed: {reply}").format(reply=mail.last_reply)
         case OutboxState.UNKNOWN:
-            return f"unknown: the relay may have it ({mail.last_reply})"
+            return _("unknown: the relay may have it ({reply})").format(reply=mail.last_reply)
         case OutboxState.DROPPED:
-            return "dropped by the operator"
+            return _("dropped by the operator")
         case _:
             assert_never(mail.state)
 
 
 def _accepted(mail: OutboxMail) -> str:
     # Without a relay (a Maildir) there is no relay that could have accepted it: no reply code, no such word.
-    by = " by the relay" if mail.last_reply[:3].isdigit() else ""
-    return f"accepted{by}: {mail.last_reply}"
+    text = _("accepted by the relay: {reply}") if mail.last_reply[:3].isdigit() else _("accepted: {reply}")
+    return text.format(reply=mail.last_reply)
 
 
 def _next_try(mail: OutboxMail, timezone: str, words: str) -> str:
     if mail.next_try_at is None:
         return ""
-    return words.format(f"next try at {mail.next_try_at.astimezone(ZoneInfo(timezone)):%d %b %H:%M}")
+    when = dated(mail.next_try_at.astimezone(ZoneInfo(timezone)), _("dd MMM HH:mm"))
+    return words.format(_("next try at {when}").format(when=when))

@@ -19,6 +19,7 @@ from core.books.limits import DEFAULT_LIMITS, BookLimits
 from core.books.refusals import damaged
 from core.books.zips import open_members
 from core.errors import BotError
+from core.i18n import _
 
 MAX_TEXT_BYTES: Final = 48 * 1024 * 1024
 """Of all pages and styles together: their trees have ten times as much, and a worker has 512 MB."""
@@ -106,11 +107,11 @@ def refuse_broken(book: Copy) -> None:
     """Raises `DamagedFile` for what no rule could mend and no Kindle can read."""
     there = {item.id for item in book.package.items if item.name}
     if not there.intersection(book.package.spine):
-        raise damaged("EPUB", "none of its chapters is in the file")
+        raise damaged("EPUB", _("none of its chapters is in the file"))
     for name in book.read_pages:
         if book.tree(name) is None and book.size_of(name) <= PAGE_BYTES:
             shown = name.rpartition("/")[2]
-            raise damaged("EPUB", f"a chapter of it, “{shown[:60]}”, cannot be read")
+            raise damaged("EPUB", _("a chapter of it, “{shown}”, cannot be read").format(shown=shown[:60]))
 
 
 def _lost(book: Copy, target: Path, *, limits: BookLimits) -> str:

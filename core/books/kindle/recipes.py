@@ -21,6 +21,7 @@ from core.books.making import make_epub
 from core.books.refusals import damaged
 from core.books.word import write_docx
 from core.books.zips import open_members
+from core.i18n import _
 from core.sizes import size_in_words
 from core.values import BookFormat
 
@@ -80,7 +81,12 @@ def _docx(source: Path, folder: Path, order: Order) -> Dish:
         label = label_of(book, title=order.title, authors=order.authors)
         write_docx(plan_of(book, label=label, modified=label.modified), target)
     if budget is not None and target.stat().st_size > budget:
-        raise damaged("book", f"as a document it is larger than the {size_in_words(budget)} that a mail may have")
+        raise damaged(
+            "book",
+            _("as a document it is larger than the {size_in_words} that a mail may have").format(
+                size_in_words=size_in_words(budget)
+            ),
+        )
     fix = _fix("docx", "the book was written as a Word document")
     return Dish("docx", RECIPES["docx"].version, (Made(target, BookFormat.DOCX, order.title),), (*compiled.fixes, fix))
 
@@ -110,7 +116,9 @@ def _check_text(source: Path, target: Path, order: Order) -> None:
         old, new = Copy(before), Copy(after)
         texts, pictures = zip(*((_text(book), _pictures(book)) for book in (old, new)), strict=True)
     if texts[0] != texts[1] or pictures[0] > pictures[1]:
-        raise damaged("EPUB", "it cannot be set anew without losing some of its text or pictures", code="device.text")
+        raise damaged(
+            "EPUB", _("it cannot be set anew without losing some of its text or pictures"), code="device.text"
+        )
 
 
 def _text(book: Copy) -> str:

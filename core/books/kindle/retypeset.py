@@ -17,6 +17,7 @@ from core.books.kindle.working import Copy, is_remote
 from core.books.making import BookPlan, Chapter, Picture
 from core.books.refusals import damaged
 from core.books.typeset import body_xhtml, parse_html
+from core.i18n import _
 from core.news.shape import drop
 
 _SUFFIXES: Final = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/svg+xml": "svg"}
@@ -30,7 +31,7 @@ def plan_of(book: Copy, *, label: Label, modified: str) -> BookPlan:
     setting = _Setting(book)
     pages = [name for name in book.read_pages if name != book.nav]
     if not pages:
-        raise damaged("EPUB", "it has no chapters of text that could be set anew", code="device.text")
+        raise damaged("EPUB", _("it has no chapters of text that could be set anew"), code="device.text")
     titles = {entry.name: entry.title for entry in outline(book)}
     setting.names = {name: f"chapter-{number}" for number, name in enumerate(pages, start=1)}
     chapters = [Chapter(setting.names[name], titles.get(name, "…"), setting.body(name)) for name in pages]

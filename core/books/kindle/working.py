@@ -24,6 +24,7 @@ from core.books.kindle.zipping import MIMETYPE, ZipWriter
 from core.books.refusals import damaged, hostile
 from core.books.xml import attribute, children, find, local_name
 from core.books.zips import Members
+from core.i18n import _
 
 XHTML: Final = "http://www.w3.org/1999/xhtml"
 OPF: Final = "http://www.idpf.org/2007/opf"
@@ -236,7 +237,7 @@ class Copy:
         candidates = [name for name in self._contents if name.lower().endswith(".opf")]
         if len(candidates) == 1:
             return candidates[0]
-        raise damaged("EPUB", "its package document, the list of its parts, is missing")
+        raise damaged("EPUB", _("its package document, the list of its parts, is missing"))
 
     @cached_property
     def package(self) -> Package:
@@ -244,7 +245,7 @@ class Copy:
         name = self.package_name
         tree = self.tree(name)
         if tree is None or local_name(tree.getroot()) != "package":
-            raise damaged("EPUB", "its package document, the list of its parts, cannot be read")
+            raise damaged("EPUB", _("its package document, the list of its parts, cannot be read"))
         root = tree.getroot()
         return Package(
             name=name,
@@ -382,7 +383,7 @@ def parse(data: bytes) -> Tree | None:
         return etree.fromstring(data, _parser()).getroottree()
     except etree.XMLSyntaxError as error:
         if error.code in _BOMBS and b"<!ENTITY" in data:  # type: ignore[attr-defined] # lxml-stubs do not know it
-            raise hostile("its text is made to grow without end when it is read") from error
+            raise hostile(_("its text is made to grow without end when it is read")) from error
         return None
     except ValueError:
         return None
