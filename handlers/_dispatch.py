@@ -128,7 +128,7 @@ def _problem(error: BotError, spec: CommandSpec) -> Problem:
         code=error.code,
         text=error.text,
         fix=error.fix,
-        usage=tuple(map(_, spec.usage)) if wrote_it_wrong else (),
+        usage=spec.usage if wrote_it_wrong else (),
         blocks=error.blocks,
     )
 
@@ -141,7 +141,7 @@ def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:
         code=f"request.{line.reason.value}",
         text=_(text).format(line=line.line),
         fix=_(fix),
-        usage=tuple(map(_, grammar.specs[line.command].usage)) if line.command is not None else (),
+        usage=grammar.specs[line.command].usage if line.command is not None else (),
         blocks=(Steps(steps),),
     )
 

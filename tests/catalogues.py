@@ -52,8 +52,7 @@ def _described() -> Iterator[str]:
     """The texts of the grammar, which are told in the language of who asks for them."""
     for handler in load_handlers().values():
         spec = handler.SPEC
-        yield from (spec.summary, spec.group, *spec.usage, *(each.meaning for each in spec.examples))
-        yield from (each.line for each in spec.examples)
+        yield from (spec.summary, spec.group, *(each.meaning for each in spec.examples))
         yield from filter(None, [spec.details])
 
 

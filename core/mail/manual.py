@@ -47,11 +47,11 @@ def overview(grammar: Grammar) -> Answer:
 def help_for(spec: CommandSpec) -> Answer:
     """All about one command."""
     blocks: list[Block] = [
-        Facts(tuple(Fact(_("Write") if not place else _("or"), _(form)) for place, form in enumerate(spec.usage)))
+        Facts(tuple(Fact(_("Write") if not place else _("or"), form) for place, form in enumerate(spec.usage)))
     ]
     blocks += [Paragraph(text) for text in _paragraphs(spec)]
     if spec.examples:
-        blocks.append(Columns((_("For example"), ""), tuple((_(each.line), _(each.meaning)) for each in spec.examples)))
+        blocks.append(Columns((_("For example"), ""), tuple((each.line, _(each.meaning)) for each in spec.examples)))
     if spec.aliases:
         blocks.append(Facts((Fact(_("Also"), ", ".join(spec.aliases)),)))
     alone = () if spec.min_words or spec.is_destructive or spec.takes_attachments else (Step(spec.name, spec.name),)
