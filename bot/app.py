@@ -360,8 +360,10 @@ def _processor(
         blobs=blobs,
         sandbox=sandbox,
         stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
-        authenticator=ProofAuthenticator(config.trust, config.service.ours, origin, engine.in_read),
-        prover=DomainProver(config.trust, config.service.ours, origin),
+        authenticator=ProofAuthenticator(
+            config.trust, config.service.ours, origin, engine.in_read, config.imap.providers
+        ),
+        prover=DomainProver(config.trust, config.service.ours, origin, config.imap.providers),
         ours=config.service.ours,
         identity=identity_of(config),
         signer=open_signer(config),

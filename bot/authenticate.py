@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -16,7 +16,7 @@ from bot.origin import OriginCheck
 from core.errors import Unavailable
 from core.mail.authenticity import OurAddresses, is_listed
 from core.mail.message import ParsedMessage
-from core.mail.results import upstream_results
+from core.mail.results import mailbox_results, upstream_results
 from core.mail.verdict import Authenticity
 from core.models import User
 from core.models.user import UserState
@@ -72,6 +72,8 @@ class ProofAuthenticator:
     origin: OriginCheck
     read: Callable[[Callable[[Session], SenderVerdict]], Awaitable[SenderVerdict]]
     """Runs a function with a read-only session in a thread."""
+    providers: Mapping[str, str] = field(default_factory=dict)
+    """By the name of a mailbox that we fetch from, the authserv-id of the house that it is at."""
 
     async def authenticate(self, message: ParsedMessage, envelope: Envelope, peer: Peer, *, raw: Path) -> SenderVerdict:
         """Asks name servers for mails of registered addresses only: a stranger's mail costs them nothing."""
@@ -111,9 +113,24 @@ class ProofAuthenticator:
         domain = author.rpartition("@")[2]
         if is_listed(peer.ip, self.settings.upstream_networks):
             return _by_upstream(message, self.settings.upstream_authserv_id, domain)
+        vouched = self._by_provider(message, peer, domain)
         if not self.settings.check_origin:
-            return None, "neither logged in, nor from a listed network, nor to a secret subaddress"
-        return _by_origin(await _check_origin(self.origin, self.ours, message, envelope, peer, raw=raw, domain=domain))
+            return vouched or (None, "neither logged in, nor from a listed network, nor to a secret subaddress")
+        try:
+            found = await _check_origin(self.origin, self.ours, message, envelope, peer, raw=raw, domain=domain)
+        except OriginUnknown:
+            if vouched is None:
+                raise
+            return vouched
+        # A signature that holds comes first: it tells a copy of a mail to somebody else, and the provider does not.
+        return vouched if vouched is not None and not found.is_authentic else _by_origin(found)
+
+    def _by_provider(self, message: ParsedMessage, peer: Peer, domain: str) -> tuple[Proof | None, str] | None:
+        """The word of the house where the mailbox is that the mail was fetched from, in place of SPF; None if none."""
+        provider = self.providers.get(peer.mailbox)
+        if provider is None or not _provider_vouches(message, provider, domain):
+            return None
+        return Proof.UPSTREAM, f"{provider}, whose mailbox it came to, says dmarc=pass for {domain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +140,8 @@ class DomainProver:
     settings: TrustSettings
     ours: OurAddresses
     origin: OriginCheck
+    providers: Mapping[str, str] = field(default_factory=dict)
+    """See `ProofAuthenticator`."""
 
     async def is_proven(self, message: ParsedMessage, path: Path, envelope: Envelope, peer: Peer) -> bool:
         if message.author is None:
@@ -132,6 +151,8 @@ class DomainProver:
             return True
         if is_listed(peer.ip, self.settings.upstream_networks):
             return _by_upstream(message, self.settings.upstream_authserv_id, domain)[0] is not None
+        if (provider := self.providers.get(peer.mailbox)) and _provider_vouches(message, provider, domain):
+            return True
         if not self.settings.check_origin:
             return False
         found = await _check_origin(self.origin, self.ours, message, envelope, peer, raw=path, domain=domain)
@@ -168,6 +189,11 @@ def _by_upstream(message: ParsedMessage, authserv_id: str, domain: str) -> tuple
     if not results.passes_dmarc(domain):
         return None, f"{authserv_id} says dmarc={results.dmarc}, or of another domain than {domain}"
     return Proof.UPSTREAM, f"{authserv_id} says dmarc=pass for {domain}"
+
+
+def _provider_vouches(message: ParsedMessage, authserv_id: str, domain: str) -> bool:
+    results = mailbox_results(message.headers, authserv_id)
+    return results is not None and results.passes_dmarc(domain)
 
 
 def _by_origin(found: Authenticity) -> tuple[Proof | None, str]:

@@ -44,8 +44,11 @@ class OriginCheck:
         self, raw: Path, author_domain: str, envelope: Envelope, peer: Peer, is_addressed_to_us: bool
     ) -> Authenticity:
         claims = await asyncio.to_thread(read_claims, raw)
-        spf, findings, texts = await asyncio.gather(
-            check_spf(self.dns, envelope, peer), self._check_signatures(raw, claims), self._texts({author_domain})
+        spf, findings, texts, exists = await asyncio.gather(
+            check_spf(self.dns, envelope, peer),
+            self._check_signatures(raw, claims),
+            self._texts({author_domain}),
+            self._exists(author_domain),
         )
         passed = {one.domain for one in findings.signatures if one.result in ("pass", "temperror")}
         further = await self._texts(candidates(author_domain, passed | {spf.domain} - {""}))
@@ -57,6 +60,7 @@ class OriginCheck:
                 signatures=findings.signatures,
                 arc=findings.arc,
                 dmarc_texts={name: found for name, found in records.items() if found is not None},
+                author_exists=exists,
                 dmarc_failed=None in records.values(),
                 listed_sealers=self.listed_sealers,
                 is_addressed_to_us=is_addressed_to_us,
@@ -77,6 +81,13 @@ class OriginCheck:
 
     async def _texts(self, domains: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
         return await self._ask({name for domain in domains for name in names_to_ask(domain)})
+
+    async def _exists(self, domain: str) -> bool:
+        """Whether a domain is a name at all (RFC 9989: as RFC 8020 has it). What is not known is taken to exist."""
+        try:
+            return (await self.dns.ask(domain, RecordType.A)).exists
+        except Unavailable:
+            return True
 
     async def _ask(self, names: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
         """TXT records by name, None where the name servers did not answer."""

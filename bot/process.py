@@ -358,7 +358,7 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
         reference=row.reference,
         intake=row.intake,
         envelope=Envelope(row.mail_from, tuple(row.rcpt_tos)),
-        peer=Peer(row.peer_ip, row.helo, row.auth_user, row.tls),
+        peer=Peer(row.peer_ip, row.helo, row.auth_user, row.tls, row.mailbox),
         size_bytes=row.size_bytes,
         raw=row.raw,
         raw_key=row.raw_key,

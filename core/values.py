@@ -17,6 +17,8 @@ class Peer:
     helo: str = ""
     auth_user: str | None = None
     tls: bool = False
+    mailbox: str = ""
+    """The mailbox at another house that it was fetched from, by its name in our configuration."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class ReceivedMail:
         """
         rcpt_tos = sorted({rcpt_to.lower() for rcpt_to in self.envelope.rcpt_tos})
         way = (self.mail_key, self.intake, self.peer.ip or "", self.peer.auth_user or "", *rcpt_tos)
+        if self.peer.mailbox:
+            way = (*way, self.peer.mailbox)
         return hashlib.sha256("\n".join(way).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -219,6 +221,7 @@ def _row(entry: _Entry, reference: str, work: Work) -> dict[str, Any]:
         "helo": mail.peer.helo,
         "auth_user": mail.peer.auth_user,
         "tls": mail.peer.tls,
+        "mailbox": mail.peer.mailbox,
         "mail_from": mail.envelope.mail_from,
         "rcpt_tos": list(mail.envelope.rcpt_tos),
         "size_bytes": mail.size_bytes,

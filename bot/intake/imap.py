@@ -58,6 +58,11 @@ class ImapSettings:
     accounts: tuple[ImapAccount, ...] = ()
     """Each is a table of its own, `[[imap.accounts]]`."""
 
+    @property
+    def providers(self) -> dict[str, str]:
+        """The authserv-ids that are believed, by the names of the mailboxes where they are."""
+        return {account.name: account.authserv_id for account in self.accounts if account.authserv_id}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImapHouse:
@@ -247,7 +252,7 @@ class ImapReader:
     def _accept(self, spool: MailSpool, head: bytes) -> Receipt:
         envelope = fetched_envelope(head, self._house.ours, mailbox=self._house.mailbox)
         mail = self._call(spool.finish(envelope))
-        peer = Peer(None, tls=self.account.security is not Security.PLAIN)
+        peer = Peer(None, tls=self.account.security is not Security.PLAIN, mailbox=self.account.name)
         received = ReceivedMail("imap", peer, envelope, mail.content, mail.size_bytes, mail.content_hash, mail.mail_key)
         return self._call(self._bring(received))
 

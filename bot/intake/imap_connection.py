@@ -53,6 +53,10 @@ class ImapAccount:
     """The folder that is read. Best one that nobody else reads: what is marked as read before we see it first stays."""
     done_folder: str = ""
     """The folder that mails are moved to when they are taken; where empty they stay, marked as read."""
+    authserv_id: str = ""
+    """The name with which the provider signs the Authentication-Results that it puts on every mail, such as
+    `mx.google.com`: its word for DMARC is then believed. Only for a provider that removes fields of that name which
+    come from outside (RFC 8601 5); where empty, we look at signatures ourselves and at nothing else."""
 
     def __post_init__(self) -> None:
         if self.security is Security.PLAIN and not is_loopback(self.host):

@@ -23,13 +23,17 @@ class DmarcRecord:
     domain: str
     policy: str
     subdomain_policy: str
+    nonexistent_policy: str
     strict_dkim: bool = False
     strict_spf: bool = False
     psd: str = "u"
     """`y`: a public suffix, `n`: an organisation of its own, `u`: it does not say."""
 
-    def policy_for(self, domain: str) -> str:
-        return self.policy if domain == self.domain else self.subdomain_policy
+    def policy_for(self, domain: str, *, exists: bool = True) -> str:
+        """`p=`, `sp=` for what is below, `np=` for what is below and does not exist (RFC 8020: NXDOMAIN)."""
+        if domain == self.domain:
+            return self.policy
+        return self.subdomain_policy if exists else self.nonexistent_policy
 
 
 def names_to_ask(domain: str) -> tuple[str, ...]:
@@ -117,10 +121,13 @@ def parse_record(domain: str, text: str) -> DmarcRecord | None:
             return None
         policy = "none"
     below = tags.get("sp", "").lower()
+    below = below if below in POLICIES else policy
+    nowhere = tags.get("np", "").lower()
     return DmarcRecord(
         domain=domain,
         policy=policy,
-        subdomain_policy=below if below in POLICIES else policy,
+        subdomain_policy=below,
+        nonexistent_policy=nowhere if nowhere in POLICIES else below,
         strict_dkim=tags.get("adkim", "r").lower() == "s",
         strict_spf=tags.get("aspf", "r").lower() == "s",
         psd=tags.get("psd", "u").lower(),

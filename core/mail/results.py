@@ -63,6 +63,24 @@ def upstream_results(headers: Sequence[tuple[str, str]], authserv_id: str) -> Re
     return Results(wanted, tuple(findings)) if is_there else None
 
 
+def mailbox_results(headers: Sequence[tuple[str, str]], authserv_id: str) -> Results | None:
+    """What the provider of a mailbox found out about a mail that was fetched from there, None if nothing.
+
+    Its servers write below Received fields of their own, so these mark no border. What marks it is that everything
+    which they add is above all that the mail came with: the topmost of all such fields has to be theirs. One more of
+    their name anywhere below it shows that they let a stranger's stand, and then neither counts.
+    """
+    fields = [value for name, value in headers if name.strip().lower() == _FIELD.lower()]
+    wanted = authserv_id.lower()
+    if not fields or any(wanted in value.lower() for value in fields[1:]):
+        return None
+    try:
+        results = _parse(fields[0])
+    except _Unreadable:
+        return None
+    return results if results.authserv_id == wanted else None
+
+
 def read_arc_results(value: str) -> Results | None:
     """An ARC-Authentication-Results field without its instance (RFC 8617 4.1.1); None for what cannot be read."""
     try:

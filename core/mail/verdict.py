@@ -34,6 +34,8 @@ class Evidence:
     arc: ArcChain = field(default_factory=ArcChain)
     dmarc_texts: Texts = field(default_factory=dict)
     """Of the names that `dmarc.names_to_ask` asks for, for the author's and every candidate's domain."""
+    author_exists: bool = True
+    """The author's domain is a name at all."""
     dmarc_failed: bool = False
     """Name servers did not answer for one of them."""
     listed_sealers: frozenset[str] = frozenset()
@@ -73,7 +75,7 @@ def candidates(author_domain: str, domains: Collection[str]) -> frozenset[str]:
 def judge(evidence: Evidence) -> Authenticity:
     """Who may have written a mail as an address of `author_domain`."""
     record = policy_record(evidence.author_domain, evidence.dmarc_texts)
-    policy = record.policy_for(evidence.author_domain) if record is not None else ""
+    policy = record.policy_for(evidence.author_domain, exists=evidence.author_exists) if record is not None else ""
     if evidence.dmarc_failed:
         return Authenticity("temperror", why="the name servers did not answer for the domain's DMARC record")
     signed = _aligned_signatures(evidence, record)

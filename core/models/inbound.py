@@ -54,6 +54,8 @@ class Inbound(Base):
     helo: Mapped[str] = mapped_column(sa.String(255), default="")
     auth_user: Mapped[str | None] = mapped_column(sa.String(320))
     tls: Mapped[bool] = mapped_column(default=False)
+    mailbox: Mapped[str] = mapped_column(sa.String(500), default="")
+    """The mailbox at another house that it was fetched from; "" for other ways."""
     mail_from: Mapped[str] = mapped_column(sa.String(320))
     rcpt_tos: Mapped[list[str]]
     size_bytes: Mapped[int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -137,3 +138,24 @@ async def test_fetched_mail_is_believed_for_nothing_that_it_says(
         await bring(house, "imap", box, claim + letter(ada, to=BOT), rcpt=BOT)
         assert [row.outcome for row in await ledger(house)] == ["unbelieved"]
         assert house.world.mails == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "outcome"),
+    [
+        (b"mx.house.test; dmarc=pass header.from=reader.test", "answered"),
+        (b"mx.house.test;\r\n\tdmarc=fail (no dmarc=pass) header.from=reader.test", "unbelieved"),
+        (b"mx.evil.test; dmarc=pass header.from=reader.test", "unbelieved"),
+    ],
+    ids=["pass", "fail", "another name"],
+)
+async def test_house_of_the_mailbox_is_believed_where_that_is_set(
+    tmp_path: Path, mail_devel: MailDevel, claim: bytes, outcome: str
+) -> None:
+    box = mail_devel.mailbox()
+    async with house_with(tmp_path, replace(box.account(), authserv_id="mx.house.test")) as house:
+        ada = await house.person()
+        field = b"Authentication-Results: " + claim + b"\r\n"
+        await bring(house, "imap", box, field + letter(ada, to=BOT), rcpt=BOT)
+        await bring(house, "smtp", box, field + letter(ada, to=BOT), rcpt=BOT)  # the sender's own word there
+        assert [row.outcome for row in await ledger(house)] == [outcome, "unbelieved"]

@@ -33,6 +33,9 @@ ZONE: Zone = {
     "_dmarc.two.example": [("TXT", "v=DMARC1; p=reject"), ("TXT", "v=DMARC1; p=reject")],
     "junk.example": [("TXT", SPF_OWN)],
     "_dmarc.junk.example": [("TXT", "site-verification=abc"), ("TXT", "v=DMARC1; p=reject")],
+    "_dmarc.np.example": [("TXT", "v=DMARC1; p=none; sp=quarantine; np=reject")],
+    "here.np.example": [("A", "192.0.2.1")],
+    "_dmarc.oddnp.example": [("TXT", "v=DMARC1; p=none; sp=quarantine; np=perhaps")],
     "_dmarc.slow.example": "TIMEOUT",
     "_dmarc.slowkey.example": [("TXT", "v=DMARC1; p=reject")],
     "s1._domainkey.slowkey.example": "TIMEOUT",
@@ -167,6 +170,22 @@ async def test_subdomain_and_its_organisation_are_one(tmp_path: Path) -> None:
 
     assert (up.result, up.aligned_by) == ("pass", ("dkim:example.org",))
     assert (fails.result, fails.policy) == ("fail", "quarantine")
+
+
+@pytest.mark.parametrize(
+    ("author", "policy"),
+    [
+        ("np.example", "none"),
+        ("here.np.example", "quarantine"),
+        ("nowhere.np.example", "reject"),
+        ("nowhere.oddnp.example", "quarantine"),
+        ("nowhere.example.org", "quarantine"),
+    ],
+)
+async def test_policy_of_a_subdomain_is_by_whether_it_exists(tmp_path: Path, author: str, policy: str) -> None:
+    found = await check(tmp_path, make_mail(f"a@{author}"), author=author)
+
+    assert (found.result, found.policy) == ("fail", policy)
 
 
 async def test_strict_alignment_wants_the_very_domain(tmp_path: Path) -> None:

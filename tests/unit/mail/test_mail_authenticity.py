@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from core.mail.authenticity import OurAddresses, is_listed
+from core.mail.results import mailbox_results
 
 OURS = OurAddresses(domains=frozenset({"books.example"}), local_parts=frozenset({"books", "library"}))
 
@@ -62,3 +63,62 @@ def test_readers_own_sender_is_ours_only_where_readers_have_one() -> None:
     assert not own.takes_commands("books-0@books.example")
     assert not own.takes_commands("books-x@books.example")
     assert not own.takes_commands("books-17@elsewhere.example")
+
+
+GMAIL = "mx.google.com"
+PASS = f"{GMAIL}; dkim=pass header.i=@reader.example; dmarc=pass (p=REJECT dis=NONE) header.from=reader.example"
+TRACE = [
+    ("Delivered-To", "books@gmail.test"),
+    ("Received", "by 2002:a05:6a10:1 with SMTP id x"),
+    ("X-Received", "by y"),
+]
+HOP = ("Received", "from mail.reader.example by mx.google.com with ESMTPS id z")
+
+
+def vouched(*fields: tuple[str, str], domain: str = "reader.example") -> bool:
+    """Whether the provider's word stands in a header of these fields, below its trace."""
+    found = mailbox_results([*TRACE, *fields], GMAIL)
+    return found is not None and found.passes_dmarc(domain)
+
+
+def result(value: str) -> tuple[str, str]:
+    return ("Authentication-Results", value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([HOP, result(PASS)], id="below its own hop, as Gmail writes it"),
+        pytest.param([result(PASS), HOP], id="on top, as others do"),
+        pytest.param([HOP, result(PASS.replace("; ", ";\r\n       "))], id="folded"),
+        pytest.param([HOP, result(PASS.replace(GMAIL, f"(a comment) {GMAIL} 1"))], id="with a comment and a version"),
+        pytest.param(
+            [HOP, result(PASS), result("mx.evil.test; dmarc=fail header.from=x.test")], id="a stranger's below"
+        ),
+    ],
+)
+def test_house_of_a_mailbox_is_believed_for_what_it_wrote(fields: list[tuple[str, str]]) -> None:
+    assert vouched(*fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([HOP], id="it wrote nothing"),
+        pytest.param([HOP, result(PASS.replace("dmarc=pass", "dmarc=fail"))], id="it fails"),
+        pytest.param([HOP, result(PASS.replace("from=reader", "from=evil"))], id="for another domain"),
+        pytest.param([HOP, result(f"{GMAIL}; dkim=pass header.i=@reader.example")], id="says nothing of DMARC"),
+        pytest.param([HOP, result(f"{GMAIL}; dmarc=fail header.from=reader.example"), result(PASS)], id="forged below"),
+        pytest.param([result(PASS), HOP, result(f"{GMAIL}; dmarc=none")], id="forged above: two of its name"),
+        pytest.param([HOP, result(PASS), result(f"({GMAIL}) broken")], id="its name in one below that cannot be read"),
+        pytest.param([HOP, result("mx.evil.test; dmarc=pass header.from=reader.example")], id="another name"),
+        pytest.param([HOP, result("mx.other.test; spf=pass"), result(PASS)], id="not the topmost"),
+        pytest.param([HOP, result(PASS.replace(GMAIL, "mx.google.com.evil.test"))], id="a name that begins like it"),
+        pytest.param([HOP, result(f"evil.test ({GMAIL}); dmarc=pass header.from=reader.example")], id="in a comment"),
+        pytest.param([HOP, result(f"evil.test (x\r\n {PASS})")], id="in a folded comment"),
+        pytest.param([HOP, ("X-Authentication-Results", PASS)], id="a field of another name"),
+        pytest.param([HOP, result(f"{PASS}; dmarc=fail header.from=reader.example")], id="two verdicts"),
+    ],
+)
+def test_what_a_sender_can_write_into_a_mail_to_a_mailbox_is_not_believed(fields: list[tuple[str, str]]) -> None:
+    assert not vouched(*fields)
