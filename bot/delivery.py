@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 LONGEST_NAP_SECONDS = 3.0  # for a provider's pace a job waits so long in its place, and gives it up for longer
+IN_HAND_SECONDS = 5.0  # until a job is asked for again whose mail another run of it has in hand
 RECORD_TRIES = 130  # ten minutes of a database that is away; then the engine has the job run again
 RECORD_PAUSE_SECONDS = (0.1, 5.0)  # the first, and the longest
 
@@ -86,21 +87,39 @@ class Deliverer:
         self._jitter = jitter
         self._observe = observe
         self._prepare = prepare
+        self._in_hand: set[int] = set()
+        """Mails whose entries in the journal are of attempts that are being made, not of a process that died."""
 
     async def replay(self, journal: Journal | None = None) -> int:
         """Record what became of the attempts of an earlier process; how many mails it was. Before any of its jobs.
 
-        `journal` is that of a process which is dead for good; without it, this process's own.
+        `journal` is that of a process which is dead for good; without it, this process's own, of which what is in hand
+        is left alone.
         """
-        journal = journal or self._journal
-        entries = journal.pending
-        for entry in entries:
+        count = 0
+        for entry in (journal or self._journal).pending:
+            if journal is None and entry.outbox_id in self._in_hand:
+                continue
             await self._record(partial(self._record_entry, entry))
-            journal.settle(entry)
-        return len(entries)
+            (journal or self._journal).settle(entry)
+            count += 1
+        return count
 
     async def deliver(self, outbox_id: int) -> None:
-        """Try once, if there is anything to send. Raises `RetryLater`, or `Unavailable` where the database is away."""
+        """Try once, if there is anything to send. Raises `RetryLater`, or `Unavailable` where the database is away.
+
+        An engine that took this worker for dead, since it stood still, may give it its own job a second time: that run
+        waits. To it the journal would read as if a process had died in the midst of the attempt.
+        """
+        if outbox_id in self._in_hand:
+            raise RetryLater(IN_HAND_SECONDS)
+        self._in_hand.add(outbox_id)
+        try:
+            await self._deliver(outbox_id)
+        finally:
+            self._in_hand.discard(outbox_id)
+
+    async def _deliver(self, outbox_id: int) -> None:
         if (entry := self._journal.find(outbox_id)) is not None:
             await self._record(partial(self._record_entry, entry))
             self._journal.settle(entry)

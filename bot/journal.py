@@ -82,9 +82,11 @@ class Journal:
             log.error("journal cannot be written", reference=entry.reference, reason=error)
 
     def settle(self, entry: JournalEntry) -> None:
-        """The database knows. The file is made anew now and then, with what is still pending."""
+        """The database knows of this attempt. The file is made anew now and then, with what is still pending."""
         with self._lock:
-            self._pending.pop(entry.outbox_id, None)
+            pending = self._pending.get(entry.outbox_id)
+            if pending is not None and pending.number <= entry.number:
+                del self._pending[entry.outbox_id]
             if os.fstat(self._file).st_size > SHRINK_AT_BYTES:
                 self._shrink()
 

@@ -45,6 +45,7 @@ async def running(app: App) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         await app.health.start()
         stack.push_async_callback(app.health.close)
+        await _replay(app)  # before any job: what the relay took must not be sent again
         if Role.WORKER in app.roles:
             await _start_worker(app, stack)
         if Role.SCHEDULER in app.roles:
@@ -62,7 +63,6 @@ async def running(app: App) -> AsyncIterator[None]:
 
 
 async def _start_worker(app: App, stack: AsyncExitStack) -> None:
-    await _replay(app)  # before any job: what the relay took must not be sent again
     worker = asyncio.create_task(app.engine.run_worker(before_reaping=partial(_replay, app)), name="worker")
     stack.push_async_callback(_end, worker)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy.orm import Session
 
 from bot.circuit import CircuitSettings
+from bot.delivery import IN_HAND_SECONDS, Deliverer
 from bot.journal import Journal, JournalEntry
 from bot.pace import PaceSettings
 from core.errors import Unavailable
@@ -17,6 +21,7 @@ from core.events import BookSynced, DeliveryFailed
 from core.mail.outgoing import encoded_size
 from core.models import Book
 from core.models.outbox import OutboxState
+from core.ports import SendResult, Transport
 from core.services.outbox import Outbox, describe
 from core.services.retries import DAY
 from core.work import Work
@@ -325,6 +330,60 @@ async def test_long_wait_for_a_providers_pace_gives_the_place_up_uncounted(offic
     assert told(office, second) == "queued (next try at 23 Nov 06:00)"
     office.ledger.clock.pass_by(seconds)
     assert await run_job(deliverer, second) is None
+
+
+# A worker that stood still, and that the engine took for dead
+
+
+@dataclass
+class HeldUp:
+    """See `Transport`. Its connection is slow, until it is let go."""
+
+    inner: Transport
+    has_begun: asyncio.Event = field(default_factory=asyncio.Event)
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, **mail: Any) -> SendResult:
+        self.has_begun.set()
+        await self.may_go_on.wait()
+        return await self.inner.send(**mail)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@asynccontextmanager
+async def mail_in_hand(office: PostOffice) -> AsyncIterator[tuple[Deliverer, int]]:
+    """A deliverer in the midst of an attempt, which is let go, and done, behind the block."""
+    held: list[HeldUp] = []
+
+    def hold_up(transport: Transport) -> Transport:
+        held.append(HeldUp(transport))
+        return held[0]  # type: ignore[return-value] # the rest of a transport is the inner one's
+
+    deliverer, outbox_id = office.start(transport=hold_up), office.enqueue()
+    attempt = asyncio.create_task(run_job(deliverer, outbox_id))
+    await asyncio.wait_for(held[0].has_begun.wait(), 10)
+    yield deliverer, outbox_id
+    held[0].may_go_on.set()
+    assert await attempt is None
+
+
+async def test_replay_leaves_alone_what_is_in_hand(office: PostOffice) -> None:
+    async with mail_in_hand(office) as (deliverer, outbox_id):
+        assert await deliverer.replay() == 0
+        assert office.results(outbox_id) == [""]  # and not "interrupted", which would be sent again after a death
+
+    assert office.results(outbox_id) == ["delivered"]
+
+
+async def test_second_run_of_a_job_waits_for_the_first(office: PostOffice) -> None:
+    async with mail_in_hand(office) as (deliverer, outbox_id):
+        assert await run_job(deliverer, outbox_id) == IN_HAND_SECONDS
+        assert office.results(outbox_id) == [""]
+
+    assert await run_job(deliverer, outbox_id) is None
+    assert len(office.sink.mails) == 1
 
 
 # The journal at the start

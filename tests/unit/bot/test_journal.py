@@ -48,6 +48,16 @@ def test_what_is_noted_can_be_found_until_it_is_settled(path: Path) -> None:
     assert journal.pending == ()
 
 
+def test_what_is_settled_late_does_not_take_a_later_attempt_along(path: Path) -> None:
+    journal = Journal(path)
+    later = replace(ENTRY, number=ENTRY.number + 1, stage=Stage.BEGUN)
+    journal.note(later)
+
+    journal.settle(ENTRY)
+
+    assert journal.find(7) == later
+
+
 def test_closed_journal_without_open_ends_is_empty(path: Path) -> None:
     journal = Journal(path)
     journal.note(ENTRY)
