@@ -359,7 +359,7 @@ async def mail_in_hand(office: PostOffice) -> AsyncIterator[tuple[Deliverer, int
 
     def hold_up(transport: Transport) -> Transport:
         held.append(HeldUp(transport))
-        return held[0]  # type: ignore[return-value] # the rest of a transport is the inner one's
+        return held[0]
 
     deliverer, outbox_id = office.start(transport=hold_up), office.enqueue()
     attempt = asyncio.create_task(run_job(deliverer, outbox_id))
