@@ -1,8 +1,12 @@
 """`python -m tests.bench soak [--seconds N] [--database wheel]`: steady mail and a world that is ill; exit 1 on a loss.
 
-For four fifths of the time the relay answers 421 and 451, refuses with 550 and is silent, in spells; on SQLite another
-program holds the database locked now and then, and where strace is there the disk is full for moments. Then all heals,
-and what is left has five minutes to be sent. The last line has the totals.
+For four fifths of the time, in spells, the relay answers 421 and 451, refuses with 550 and is silent, name servers do
+not answer and connections to the IMAP server are cut; on SQLite another program holds the database locked now and then,
+and where strace is there the disk is full for moments; on PostgreSQL its connections are cut. Then all heals, and what
+is left has five minutes to be sent. The last line has the totals, also after a Control-C, which ends the load.
+
+A mail in ten comes without a secret address, believed by SPF, which name servers are asked for, and one in twenty lies
+in a mailbox that is fetched from by IMAP.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import signal
 import sqlite3
 import statistics
 import tempfile
@@ -21,7 +26,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
@@ -30,6 +37,7 @@ from sqlalchemy.orm import Session as Rows
 from sqlalchemy.orm import undefer
 
 from bot.app import migrate, open_jobs
+from bot.jobs import libpq_conninfo
 from bot.mailbox import LoopbackMailbox
 from core.db import create_engine
 from core.models import Inbound, OutboxMail
@@ -37,10 +45,12 @@ from core.models.inbound import InboundState
 from core.models.outbox import OutboxState
 from core.services.accounts import Accounts
 from tests.bench.answers import process_tree, pss_bytes
-from tests.support.crash import bring_until_taken, message_id
+from tests.support.crash import bring_until_taken, mail_of, message_id
 from tests.support.fleet import Fleet, Ship, sailing
+from tests.support.imap_servers import PASSWORD, Mailbox, MailDevel
+from tests.support.names import NameServer, Zone, name_server
 from tests.support.postgres import running_postgres
-from tests.support.service import DOMAIN, service_config
+from tests.support.service import BOT, DOMAIN, service_config
 from tests.support.strace import NoStrace, traced
 
 SENDERS, READERS = 16, 300
@@ -50,7 +60,18 @@ DRAIN_SECONDS = 300.0
 STALL_SECONDS = 3.0
 LOCK_SECONDS, FULL_SECONDS = 1.0, 0.5
 GROWTH_LIMIT = 0.05
-SETTINGS = {"relay__timeout_seconds": 2.0, "circuit__probe_seconds": 5.0, "jobs__poll_seconds": 0.5}
+OPEN, BY_IMAP = 10, 20  # every how many-th mail has no secret, and comes by IMAP
+WELL_ZONE: Zone = {
+    "reader.test": [("TXT", "v=spf1 ip4:127.0.0.1 -all")],
+    "_dmarc.reader.test": [("TXT", "v=DMARC1; p=reject")],
+}
+ILL_ZONE: Zone = {"reader.test": "SERVFAIL", "_dmarc.reader.test": "TIMEOUT"}
+SETTINGS: dict[str, Any] = {
+    "relay__timeout_seconds": 2.0,
+    "circuit__probe_seconds": 5.0,
+    "jobs__poll_seconds": 0.5,
+    "imap__retry_seconds": 1.0,
+}
 
 
 @dataclass
@@ -78,6 +99,74 @@ class IllMailbox(LoopbackMailbox):
                 self.faults["time-out"] += 1
                 await asyncio.sleep(STALL_SECONDS)
         return await super().handle_RCPT(server, session, envelope, address, options)
+
+
+@dataclass
+class Wire:
+    """A way to another port of the loopback, on which all can be cut at once."""
+
+    to_port: int
+    port: int = 0
+    cuts: int = 0
+    _ends: set[asyncio.StreamWriter] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        self.cuts += len(self._ends) // 2
+        for end in self._ends:
+            end.transport.abort()
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self.cut()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, thither = await asyncio.open_connection("127.0.0.1", self.to_port)
+        ends = {writer, thither}
+        self._ends |= ends
+        try:
+            await asyncio.gather(_pour(reader, thither), _pour(there, writer))
+        finally:
+            self._ends -= ends
+
+
+async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while octets := await source.read(1 << 16):
+            sink.write(octets)
+            await sink.drain()
+    sink.close()
+
+
+@dataclass
+class Surroundings:
+    """What else the service leans on, besides its relay."""
+
+    names: NameServer
+    mailbox: Mailbox
+    wire: Wire
+
+    def settings(self) -> dict[str, Any]:
+        account = {"host": "127.0.0.1", "port": self.wire.port, "user": self.mailbox.user, "password": PASSWORD}
+        return {
+            "dns__servers": ["127.0.0.1"],
+            "dns__port": self.names.port,
+            "dns__timeout_seconds": 1.0,
+            "dns__deadline_seconds": 2.0,
+            "imap__accounts": [account | {"security": "plain"}],
+        }
+
+    def fall_ill(self) -> None:
+        self.names.zone = ILL_ZONE
+        self.wire.cut()
+
+    def heal(self) -> None:
+        self.names.zone = WELL_ZONE
 
 
 @dataclass
@@ -130,12 +219,26 @@ class Soak:
     spell_seconds: float = SPELL_SECONDS
     has_ill_relay: bool = True
     found: Soaked = field(default_factory=Soaked)
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at the end of the load, or before."""
     accepted: set[str] = field(default_factory=set)
     memory: list[int] = field(default_factory=list)
 
     async def __call__(self) -> Soaked:
+        server = MailDevel()
+        await asyncio.to_thread(server.start)
+        try:
+            async with name_server(WELL_ZONE) as names:
+                names.ttl = 1
+                return await self._soak(Surroundings(names, server.mailbox(), Wire(server.port)))
+        finally:
+            await asyncio.to_thread(server.stop)
+
+    async def _soak(self, around: Surroundings) -> Soaked:
         world = IllMailbox(self.folder / "world", chance=random.Random(self.seed))
-        fleet = Fleet(self.folder, self.database_url, relay_port=await world.open(), settings=SETTINGS)
+        await around.wire.open()
+        settings = SETTINGS | around.settings()
+        fleet = Fleet(self.folder, self.database_url, relay_port=await world.open(), settings=settings)
         (self.folder / "data").mkdir(exist_ok=True)
         database = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'inkpost.db'}")
         migrate(database)
@@ -146,57 +249,91 @@ class Soak:
             ships = [await fleet.start(one) for one in roles]
             await asyncio.gather(*(ship.is_up() for ship in ships))
             rcpt_tos = [f"books+{secret}@{DOMAIN}" for secret in secrets]
-            await self._run(world, fleet, ships, rcpt_tos=rcpt_tos)
+            spells = asyncio.create_task(self._spells(world, around, ships))
+            await self._run(around.mailbox, fleet, ships, rcpt_tos=rcpt_tos, spells=spells)
             await self._drain(database)
             for ship in ships:
                 await ship.stop()
         self.found.faults += world.faults
+        self.found.faults["DNS failure"] += around.names.failures
+        self.found.faults["IMAP drop"] += around.wire.cuts
+        await around.wire.close()
         self._judge(database, world)
         database.dispose()
         await world.close()
         return self.found
 
-    async def _run(self, world: IllMailbox, fleet: Fleet, ships: list[Ship], *, rcpt_tos: Sequence[str]) -> None:
-        started, over = time.monotonic(), asyncio.Event()
-        numbers = itertools.count()
+    async def _run(
+        self,
+        mailbox: Mailbox,
+        fleet: Fleet,
+        ships: list[Ship],
+        *,
+        rcpt_tos: Sequence[str],
+        spells: asyncio.Task[None],
+    ) -> None:
+        started, numbers = time.monotonic(), itertools.count()
         task = self.bar.add_task("seconds", total=self.seconds) if self.bar else None
-        senders = [asyncio.create_task(self._bring(numbers, rcpt_tos, fleet.smtp_port, over)) for _ in range(SENDERS)]
-        spells = asyncio.create_task(self._spells(world, ships))
-        while (passed := time.monotonic() - started) < self.seconds:
+        senders = [
+            asyncio.create_task(self._bring(numbers, rcpt_tos, fleet.smtp_port, mailbox)) for _ in range(SENDERS)
+        ]
+        while (passed := time.monotonic() - started) < self.seconds and not self.is_over.is_set():
             await asyncio.sleep(min(1.0, self.seconds - passed))
             self.memory.append(sum(pss_bytes(pid) for ship in ships for pid in process_tree(ship.process.pid)))
-            if passed > HEAL_AT * self.seconds and not spells.done():
+            if passed > HEAL_AT * self.seconds:
                 spells.cancel()
-                world.is_ill = False
             if self.bar and task is not None:
                 self.bar.update(task, completed=passed, description=f"seconds, {self.found.accepted} mails")
-        over.set()
+        self.is_over.set()
+        spells.cancel()
         await asyncio.gather(*senders)
         await asyncio.gather(spells, return_exceptions=True)
         self.found.seconds = time.monotonic() - started
 
-    async def _bring(self, numbers: Iterator[int], rcpt_tos: Sequence[str], port: int, over: asyncio.Event) -> None:
+    async def _bring(self, numbers: Iterator[int], rcpt_tos: Sequence[str], port: int, mailbox: Mailbox) -> None:
         due = time.monotonic()
         for number in numbers:
-            if over.is_set():
+            if self.is_over.is_set():
                 return
             due += SENDERS / self.mails_per_second  # a sender that was held up makes up for it
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            await bring_until_taken(number, rcpt_to=rcpt_tos[number % len(rcpt_tos)], port=port)
+            reader = number % len(rcpt_tos)
+            if number % BY_IMAP == 1:
+                await asyncio.to_thread(mailbox.put, mail_of(number, rcpt_to=rcpt_tos[reader]))
+            elif number % OPEN == 0:
+                address = f"reader{reader}@reader.test"
+                await bring_until_taken(number, rcpt_to=BOT, port=port, author=address, mail_from=address)
+            else:
+                await bring_until_taken(number, rcpt_to=rcpt_tos[reader], port=port)
             self.accepted.add(message_id(number))
             self.found.accepted += 1
 
-    async def _spells(self, world: IllMailbox, ships: list[Ship]) -> None:
-        """Well, then ill, over and over, with a fault of the disk in each spell."""
-        while True:
-            await asyncio.sleep(self.well_seconds)
-            world.is_ill = self.has_ill_relay
-            await asyncio.sleep(self.spell_seconds / 2)
-            if not self.database_url:
-                await asyncio.to_thread(self._lock_database)
-                await asyncio.to_thread(self._fill_disk, ships[0])
-            await asyncio.sleep(self.spell_seconds / 2)
+    async def _spells(self, world: IllMailbox, around: Surroundings, ships: list[Ship]) -> None:
+        """Well, then ill, over and over, with a fault of the disk or the database in each spell."""
+        try:
+            while True:
+                await asyncio.sleep(self.well_seconds)
+                world.is_ill = self.has_ill_relay
+                around.fall_ill()
+                await asyncio.sleep(self.spell_seconds / 2)
+                if self.database_url:
+                    await asyncio.to_thread(self._cut_connections)
+                else:
+                    await asyncio.to_thread(self._lock_database)
+                    await asyncio.to_thread(self._fill_disk, ships[0])
+                await asyncio.sleep(self.spell_seconds / 2)
+                world.is_ill = False
+                around.heal()
+        finally:
             world.is_ill = False
+            around.heal()
+
+    def _cut_connections(self) -> None:
+        """All that the service has to its PostgreSQL, as a restart of it does."""
+        mine = "datname = current_database() AND pid <> pg_backend_pid()"
+        with psycopg.connect(libpq_conninfo(sa.make_url(self.database_url)), autocommit=True) as other:
+            cut = other.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}").rowcount
+        self.found.faults["database connection cut"] += cut
 
     def _lock_database(self) -> None:
         with contextlib.closing(sqlite3.connect(self.folder / "data" / "inkpost.db", isolation_level=None)) as other:
@@ -244,6 +381,11 @@ class Soak:
         self.found.growth, self.found.memory_mb = after / before - 1, after / 1e6
 
 
+async def _until_stopped(soak: Soak) -> Soaked:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, soak.is_over.set)
+    return await soak()
+
+
 def _open_work(database: sa.Engine) -> int:
     waiting = (OutboxState.QUEUED, OutboxState.SENDING)
     with Rows(database.execution_options(read_only=True)) as session:
@@ -266,6 +408,6 @@ def main(argv: Sequence[str]) -> int:
         if url == "wheel":
             url = stack.enter_context(stack.enter_context(running_postgres()).database())
         soak = Soak(Path(folder), 30 if options.short else options.seconds, options.seed, options.rate, url, bar)
-        found = asyncio.run(soak())
+        found = asyncio.run(_until_stopped(soak))
     print(f"TOTAL {'postgresql' if url else 'sqlite'}: {found}")
     return 0 if found.is_good else 1

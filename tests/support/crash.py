@@ -180,15 +180,26 @@ def message_id(number: int) -> str:
     return f"<crash-{number}@reader.test>"
 
 
-async def bring_until_taken(number: int, *, rcpt_to: str, port: int) -> None:
-    """As a sending server does it: again, byte for byte, until there is a 250."""
+AUTHOR = "ada@reader.test"
+
+
+def mail_of(number: int, *, rcpt_to: str, author: str = AUTHOR) -> bytes:
+    """One that is answered with a list."""
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "ada@reader.test", rcpt_to, "list"
+    mail["From"], mail["To"], mail["Subject"] = author, rcpt_to, "list"
     mail["Message-ID"], mail["Date"] = message_id(number), "Mon, 23 Nov 2026 06:30:00 +0000"
     mail.set_content(f"mail number {number}")
-    content = mail.as_bytes(policy=SMTP)
+    return mail.as_bytes(policy=SMTP)
+
+
+async def bring_until_taken(
+    number: int, *, rcpt_to: str, port: int, author: str = AUTHOR, mail_from: str | None = None
+) -> None:
+    """As a sending server does it: again, byte for byte, until there is a 250."""
+    content = mail_of(number, rcpt_to=rcpt_to, author=author)
     # A sender of its own each: the mails of one sender are done in order, and that is not what is tried here.
-    while not await _is_taken(content, mail_from=f"sender{number % 16}@reader.test", rcpt_to=rcpt_to, port=port):
+    sender = mail_from or f"sender{number % 16}@reader.test"
+    while not await _is_taken(content, mail_from=sender, rcpt_to=rcpt_to, port=port):
         await asyncio.sleep(TRY_AGAIN_SECONDS)
 
 

@@ -79,6 +79,8 @@ class NameServer(asyncio.DatagramProtocol):
     zone: Zone
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
+    failures: int = 0
+    """Questions that the zone has silence or SERVFAIL for."""
     ttl: int = TTL
     _transport: asyncio.DatagramTransport | None = None
 
@@ -115,7 +117,9 @@ class NameServer(asyncio.DatagramProtocol):
         kind = dns.rdatatype.to_text(question.rdtype)
         self.asked.append((name, kind))
         answer = dns.message.make_response(message, recursion_available=True)
-        if (silence := _silence(self.zone, name)) == "TIMEOUT":
+        silence = _silence(self.zone, name)
+        self.failures += silence is not None
+        if silence == "TIMEOUT":
             return None
         if silence is not None:
             answer.set_rcode(dns.rcode.SERVFAIL)
