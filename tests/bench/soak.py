@@ -225,22 +225,30 @@ class Soak:
     memory: list[int] = field(default_factory=list)
 
     async def __call__(self) -> Soaked:
-        server = MailDevel()
-        await asyncio.to_thread(server.start)
-        try:
-            async with name_server(WELL_ZONE) as names:
-                names.ttl = 1
-                return await self._soak(Surroundings(names, server.mailbox(), Wire(server.port)))
-        finally:
-            await asyncio.to_thread(server.stop)
+        async with contextlib.AsyncExitStack() as stack:
+            server = MailDevel()
+            await asyncio.to_thread(server.start)
+            stack.push_async_callback(asyncio.to_thread, server.stop)
+            names = await stack.enter_async_context(name_server(WELL_ZONE))
+            names.ttl = 1
+            around = Surroundings(names, server.mailbox(), Wire(server.port))
+            await around.wire.open()
+            stack.push_async_callback(around.wire.close)
+            world = IllMailbox(self.folder / "world", chance=random.Random(self.seed))
+            relay_port = await world.open()
+            stack.push_async_callback(world.close)
+            (self.folder / "data").mkdir(exist_ok=True)
+            database = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'inkpost.db'}")
+            stack.callback(database.dispose)
+            settings = SETTINGS | around.settings()
+            await self._soak(Fleet(self.folder, self.database_url, relay_port, settings), world, around, database)
+            self.found.faults += world.faults
+            self.found.faults["DNS failure"] += names.failures
+            self.found.faults["IMAP drop"] += around.wire.cuts
+            self._judge(database, world)
+        return self.found
 
-    async def _soak(self, around: Surroundings) -> Soaked:
-        world = IllMailbox(self.folder / "world", chance=random.Random(self.seed))
-        await around.wire.open()
-        settings = SETTINGS | around.settings()
-        fleet = Fleet(self.folder, self.database_url, relay_port=await world.open(), settings=settings)
-        (self.folder / "data").mkdir(exist_ok=True)
-        database = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'inkpost.db'}")
+    async def _soak(self, fleet: Fleet, world: IllMailbox, around: Surroundings, database: sa.Engine) -> None:
         migrate(database)
         with open_jobs(service_config(self.folder, relay_port=1), database).work() as work:
             secrets = [Accounts(work).add_user(f"reader{number}@reader.test")[1] for number in range(READERS)]
@@ -254,14 +262,6 @@ class Soak:
             await self._drain(database)
             for ship in ships:
                 await ship.stop()
-        self.found.faults += world.faults
-        self.found.faults["DNS failure"] += around.names.failures
-        self.found.faults["IMAP drop"] += around.wire.cuts
-        await around.wire.close()
-        self._judge(database, world)
-        database.dispose()
-        await world.close()
-        return self.found
 
     async def _run(
         self,

@@ -1,4 +1,5 @@
-"""A database that is locked and a disk that is full for moments, while mails come: see `tests.bench.soak`.
+"""A database that is locked, a disk that is full and name servers that are silent for moments, while mails come: see
+`tests.bench.soak`.
 
 The relay is well here: what it defers comes back after a minute, which is longer than a test may take.
 """
@@ -12,7 +13,7 @@ import pytest
 from tests.bench.soak import Soak
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_faults_of_the_disk_and_the_database_lose_no_mail(tmp_path: Path) -> None:
     soak = Soak(tmp_path, seconds=6, seed=1, well_seconds=1.0, spell_seconds=0.5, has_ill_relay=False)
 
