@@ -135,7 +135,10 @@ def utc_now() -> datetime:
 
 def identity_of(config: Config) -> Identity:
     return Identity(
-        address=config.service.address, name=config.service.name, has_readers_own=config.service.own_senders
+        address=config.service.address,
+        name=config.service.name,
+        has_readers_own=config.service.own_senders,
+        signer=open_signer(config),
     )
 
 
@@ -155,9 +158,12 @@ def migrate(database: sa.Engine) -> None:
 
 
 def open_signer(config: Config) -> TokenSigner:
-    """For the tokens of confirmations. Raises `ValueError` for a key that is too short."""
+    """For the tokens of confirmations and reply addresses. Raises `ValueError` for a key that is too short."""
     given = config.trust.token_key.get_secret_value()
-    return TokenSigner(given.encode() if given else token_key(config.data_dir / TOKEN_KEY))
+    old = config.trust.old_token_key.get_secret_value()
+    return TokenSigner(
+        given.encode() if given else token_key(config.data_dir / TOKEN_KEY), (old.encode(),) if old else ()
+    )
 
 
 def open_blobs(config: Config) -> BlobStore:
@@ -258,6 +264,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             counter=LibraryCounter(database=engine, cache=cache, clock=clock),
             metrics=metrics,
             work_root=work_root,
+            clock=clock,
         )
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
@@ -353,6 +360,7 @@ def _processor(
     calibre: Calibre,
     metrics: Metrics,
     work_root: Path,
+    clock: Clock,
 ) -> MailProcessor:
     handlers = load_handlers()
     return MailProcessor(
@@ -361,7 +369,13 @@ def _processor(
         sandbox=sandbox,
         stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
         authenticator=ProofAuthenticator(
-            config.trust, config.service.ours, origin, engine.in_read, config.imap.providers
+            config.trust,
+            config.service.ours,
+            origin,
+            engine.in_read,
+            open_signer(config),
+            clock,
+            config.imap.providers,
         ),
         prover=DomainProver(config.trust, config.service.ours, origin, config.imap.providers),
         ours=config.service.ours,

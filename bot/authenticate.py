@@ -1,10 +1,12 @@
-"""Who wrote a mail, and how sure that is: the secret address, a login, a network, an upstream's word, or its origin."""
+"""Who wrote a mail, and how sure that is: by the secret address, a login, a network, an upstream's word, its origin, or
+the address of a mail of ours that it answers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +22,7 @@ from core.mail.results import mailbox_results, upstream_results
 from core.mail.verdict import Authenticity
 from core.models import User
 from core.models.user import UserState
-from core.tokens import MIN_KEY_BYTES
+from core.tokens import MIN_KEY_BYTES, TokenSigner
 from core.values import Envelope, Peer, Proof, SenderVerdict, Trust
 
 T = TypeVar("T")
@@ -51,16 +53,19 @@ class TrustSettings:
     upstream_authserv_id: str = ""
     """The name with which that server signs its Authentication-Results."""
     token_key: SecretStr = field(default_factory=lambda: SecretStr(""))
-    """What confirmations are signed with, at least 32 characters; the same for all processes of one service. Where
-    empty, a key is made in the data folder, which does for one process."""
+    """What confirmations and the addresses of replies are signed with, at least 32 characters; the same for all
+    processes of one service. Where empty, a key is made in the data folder, which does for one process."""
+    old_token_key: SecretStr = field(default_factory=lambda: SecretStr(""))
+    """The `token_key` of before: what it signed is still good. Take it away 30 days after you have changed the key."""
     patience_hours: float = 4.0
     """How long a mail waits for name servers that do not answer. After that it is a stranger's."""
 
     def __post_init__(self) -> None:
         if bool(self.upstream_networks) != bool(self.upstream_authserv_id):
             raise ValueError("upstream_networks and upstream_authserv_id belong together")
-        if 0 < len(self.token_key.get_secret_value()) < MIN_KEY_BYTES:
-            raise ValueError(f"token_key has at least {MIN_KEY_BYTES} characters")
+        for name in ("token_key", "old_token_key"):
+            if 0 < len(getattr(self, name).get_secret_value()) < MIN_KEY_BYTES:
+                raise ValueError(f"{name} has at least {MIN_KEY_BYTES} characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class ProofAuthenticator:
     origin: OriginCheck
     read: Callable[[Callable[[Session], SenderVerdict]], Awaitable[SenderVerdict]]
     """Runs a function with a read-only session in a thread."""
+    signer: TokenSigner
+    clock: Callable[[], datetime]
     providers: Mapping[str, str] = field(default_factory=dict)
     """By the name of a mailbox that we fetch from, the authserv-id of the house that it is at."""
 
@@ -83,10 +90,26 @@ class ProofAuthenticator:
         verdict = await self.read(lambda session: self._by_path(session, author.address, envelope, peer))
         if verdict.trust is not Trust.NONE or verdict.user_id is None:
             return verdict
-        proof, why = await self._by_content(message, envelope, peer, raw, author.address)
+        found = await self._by_content(message, envelope, peer, raw, author.address)
+        proof, why = found.proof, found.why
+        if (proof is None or proof.trust < Proof.REPLY.trust) and self._answers_us(envelope, verdict.user_id):
+            # A domain that says what to do with forgeries, and says that this is one, is believed: then the address
+            # stood in a mail that its reader has shown to somebody.
+            if found.is_called_forged:
+                why = f"to the reply address of a mail to this user, but {why}"
+            else:
+                proof, why = Proof.REPLY, "sent to the reply address of a mail to this user"
         if proof is None:
             return _nobody(why)
         return replace(verdict, trust=proof.trust, method=proof.value, why=why)
+
+    def _answers_us(self, envelope: Envelope, user_id: int) -> bool:
+        """Whether the mail came to an address that is made for this user alone, and is still good."""
+        today = self.clock().date()
+        read = (
+            self.signer.read_reply(token, user_id=user_id) for token in self.ours.reply_tokens_in(envelope.rcpt_tos)
+        )
+        return any(token is not None and today <= token.last_day for token in read)
 
     def _by_path(self, session: Session, author: str, envelope: Envelope, peer: Peer) -> SenderVerdict:
         """By the way that the mail came; with a user and no trust where its content has to be looked at."""
@@ -109,13 +132,13 @@ class ProofAuthenticator:
 
     async def _by_content(
         self, message: ParsedMessage, envelope: Envelope, peer: Peer, raw: Path, author: str
-    ) -> tuple[Proof | None, str]:
+    ) -> _Found:
         domain = author.rpartition("@")[2]
         if is_listed(peer.ip, self.settings.upstream_networks):
             return _by_upstream(message, self.settings.upstream_authserv_id, domain)
         vouched = self._by_provider(message, peer, domain)
         if not self.settings.check_origin:
-            return vouched or (None, "neither logged in, nor from a listed network, nor to a secret subaddress")
+            return vouched or _Found(None, "neither logged in, nor from a listed network, nor to a secret subaddress")
         try:
             found = await _check_origin(self.origin, self.ours, message, envelope, peer, raw=raw, domain=domain)
         except OriginUnknown:
@@ -125,12 +148,12 @@ class ProofAuthenticator:
         # A signature that holds comes first: it tells a copy of a mail to somebody else, and the provider does not.
         return vouched if vouched is not None and not found.is_authentic else _by_origin(found)
 
-    def _by_provider(self, message: ParsedMessage, peer: Peer, domain: str) -> tuple[Proof | None, str] | None:
+    def _by_provider(self, message: ParsedMessage, peer: Peer, domain: str) -> _Found | None:
         """The word of the house where the mailbox is that the mail was fetched from, in place of SPF; None if none."""
         provider = self.providers.get(peer.mailbox)
         if provider is None or not _provider_vouches(message, provider, domain):
             return None
-        return Proof.UPSTREAM, f"{provider}, whose mailbox it came to, says dmarc=pass for {domain}"
+        return _Found(Proof.UPSTREAM, f"{provider}, whose mailbox it came to, says dmarc=pass for {domain}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +173,7 @@ class DomainProver:
         if is_listed(peer.ip, self.settings.networks):
             return True
         if is_listed(peer.ip, self.settings.upstream_networks):
-            return _by_upstream(message, self.settings.upstream_authserv_id, domain)[0] is not None
+            return _by_upstream(message, self.settings.upstream_authserv_id, domain).proof is not None
         if (provider := self.providers.get(peer.mailbox)) and _provider_vouches(message, provider, domain):
             return True
         if not self.settings.check_origin:
@@ -182,13 +205,23 @@ async def _check_origin(
     return found
 
 
-def _by_upstream(message: ParsedMessage, authserv_id: str, domain: str) -> tuple[Proof | None, str]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the content of a mail proves, and why, or why not."""
+
+    proof: Proof | None
+    why: str
+    is_called_forged: bool = False
+    """The author's domain says that such a mail is to be refused, or kept from its reader."""
+
+
+def _by_upstream(message: ParsedMessage, authserv_id: str, domain: str) -> _Found:
     results = upstream_results(message.headers, authserv_id)
     if results is None:
-        return None, f"no Authentication-Results of {authserv_id} above the first Received field"
+        return _Found(None, f"no Authentication-Results of {authserv_id} above the first Received field")
     if not results.passes_dmarc(domain):
-        return None, f"{authserv_id} says dmarc={results.dmarc}, or of another domain than {domain}"
-    return Proof.UPSTREAM, f"{authserv_id} says dmarc=pass for {domain}"
+        return _Found(None, f"{authserv_id} says dmarc={results.dmarc}, or of another domain than {domain}")
+    return _Found(Proof.UPSTREAM, f"{authserv_id} says dmarc=pass for {domain}")
 
 
 def _provider_vouches(message: ParsedMessage, authserv_id: str, domain: str) -> bool:
@@ -196,12 +229,13 @@ def _provider_vouches(message: ParsedMessage, authserv_id: str, domain: str) -> 
     return results is not None and results.passes_dmarc(domain)
 
 
-def _by_origin(found: Authenticity) -> tuple[Proof | None, str]:
+def _by_origin(found: Authenticity) -> _Found:
     if not found.is_authentic:
         policy = f"; DMARC {found.result}" + (f", p={found.policy}" if found.policy else "")
-        return None, found.why + policy
+        is_called_forged = found.result == "fail" and found.policy in ("reject", "quarantine")
+        return _Found(None, found.why + policy, is_called_forged)
     why = f"{', '.join(found.aligned_by)} authenticates the From field; DMARC {found.result}"
-    return (Proof.SIGNED_FOR_US if found.is_ours_to_read else Proof.DOMAIN), why
+    return _Found(Proof.SIGNED_FOR_US if found.is_ours_to_read else Proof.DOMAIN, why)
 
 
 def _is_addressed(message: ParsedMessage, ours: OurAddresses) -> bool:

@@ -30,7 +30,7 @@ from core.mail.answer import Problem, Result
 from core.mail.authenticity import OurAddresses
 from core.mail.commands import read_commands
 from core.mail.compose import local_time
-from core.mail.grammar import Command, Grammar, NotUnderstood
+from core.mail.grammar import Command, Grammar, Misreading, NotUnderstood
 from core.mail.language import language_of
 from core.mail.loops import DELIVERED_TO, silence_reason
 from core.mail.message import ParsedMessage
@@ -45,6 +45,7 @@ from core.services.answers import Answers
 from core.services.counted import Counted
 from core.services.digests import Digests
 from core.services.inbox import Inbox
+from core.services.threads import Thread, Threads
 from core.services.unreachable import welcome_back
 from core.tokens import TokenSigner
 from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook
@@ -146,7 +147,10 @@ class MailProcessor:
         if verdict.user_id is None:
             return await self._close(accepted, message, outcome="unbelieved", reason=verdict.why)
         grammar = self.administrators if verdict.is_administrator else self.grammar
-        commands = read_commands(message, grammar)
+        thread = await self._thread(accepted, message, user_id=verdict.user_id)
+        commands = read_commands(message, grammar, meanings=thread.meanings, is_too_old=thread.is_too_old)
+        if thread.is_somebody_elses:
+            commands = (NotUnderstood("", reason=Misreading.SOMEBODY_ELSES),)
         wanted = any(isinstance(one, Command) and grammar.specs[one.name].takes_attachments for one in commands)
         uploads = sum(not one.is_inline for one in message.attachments) if wanted else 0
         with self.quotas.counted(
@@ -158,12 +162,32 @@ class MailProcessor:
             counted = await self.counter.count(verdict.user_id, commands)
             outcome = await self.engine.in_work(
                 lambda work: self._answer(
-                    work, accepted, message, verdict=verdict, commands=commands, staged=staged, counted=counted
+                    work,
+                    accepted,
+                    message,
+                    verdict=verdict,
+                    thread=thread,
+                    commands=commands,
+                    staged=staged,
+                    counted=counted,
                 )
             )
         size_bytes = sum(one.size_bytes for one in staged if isinstance(one, StagedBook))
         self.quotas.note_stored(verdict.user_id, trust=verdict.trust, at=accepted.received_at, size_bytes=size_bytes)
         return outcome
+
+    async def _thread(self, accepted: _Accepted, message: ParsedMessage, *, user_id: int) -> Thread:
+        """What the mail answers. One that answers nothing costs no question."""
+        tokens = self.ours.reply_tokens_in(accepted.envelope.rcpt_tos)
+        replied_to = (*message.in_reply_to, *reversed(message.references))
+        if not tokens and not replied_to:
+            return Thread()
+
+        def find(session: Session) -> Thread:
+            threads = Threads(session, user_id=user_id, identity=self.identity, signer=self.signer)
+            return threads.find(tokens=tokens, replied_to=replied_to, now=accepted.received_at)
+
+        return await self.engine.in_read(find)
 
     async def _stage(self, message: ParsedMessage, user_id: int, *, work_dir: Path) -> tuple[Staged, ...]:
         """The files of a mail; what is wrong with them is said in the language of the answer."""
@@ -193,6 +217,7 @@ class MailProcessor:
         message: ParsedMessage,
         *,
         verdict: SenderVerdict,
+        thread: Thread,
         commands: Sequence[Command | NotUnderstood],
         staged: tuple[Staged, ...],
         counted: Counted,
@@ -206,12 +231,12 @@ class MailProcessor:
         if _is_copy(inbox, row, message, user=user):
             return "duplicate"
         grammar = self.administrators if user.is_administrator else self.grammar
-        replied_to = (*message.in_reply_to, *reversed(message.references))
         mail = Mail(
             user=user,
             trust=verdict.trust,
             attachments=staged,
-            replied_to=replied_to,
+            replied_to=thread.replied_to,
+            is_too_old=thread.is_too_old,
             reference=accepted.reference,
             identity=self.identity,
             signer=self.signer,
@@ -237,7 +262,7 @@ class MailProcessor:
                 inbound=row,
                 message=message,
                 identity=self.identity,
-                reply_address=self._reply_address(work, accepted, user),
+                reply_address=self._secret_address(work, accepted, user),
             )
         inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
         return "answered"
@@ -269,7 +294,7 @@ class MailProcessor:
                     inbound=row,
                     message=message,
                     identity=self.identity,
-                    reply_address=self._reply_address(work, accepted, user),
+                    reply_address=self._secret_address(work, accepted, user),
                     cause=closed.cause,
                 )
             told = "" if answer.inbound_id == row.id else f"; {answer.reference} has said so"
@@ -281,14 +306,12 @@ class MailProcessor:
         log.info("mail turned away", outcome=outcome, why=f"more than {closed.window.words}")
         return outcome
 
-    def _reply_address(self, work: Work, accepted: _Accepted, user: User) -> str:
-        """Where what the answer offers to tap goes to: where the mail came to, unless that was to a secret which is
-        none, or none any more."""
-        address = self.ours.reply_address(accepted.envelope.rcpt_tos, default=self.identity.address)
-        secrets = self.ours.secrets_in([address])
-        if not secrets or User.by_secret(work.session, secrets[0]) is user:
-            return address
-        return user.wrote_to or self.identity.address
+    def _secret_address(self, work: Work, accepted: _Accepted, user: User) -> str:
+        """The user's secret address if they wrote to it: what they tap in the answer is then as sure as their mail.
+        "" if they did not, or if it is theirs no more: their secret stands in no mail that they did not ask for there.
+        """
+        address = self.ours.secret_address(accepted.envelope.rcpt_tos)
+        return address if address and User.by_secret(work.session, self.ours.secrets_in([address])[0]) is user else ""
 
     async def _close(
         self,

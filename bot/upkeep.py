@@ -19,6 +19,7 @@ from core.services.confirmations import forget_confirmations
 from core.services.fates import Fates
 from core.services.inbox import Inbox
 from core.services.outbox import Outbox
+from core.services.threads import forget_threads
 from core.work import Work
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,7 @@ class Upkeep:
     def _forget(self, work: Work) -> None:
         BookManager(work).purge()
         forget_confirmations(work)
+        forget_threads(work)
         before = work.now - timedelta(days=self._settings.keep_mail_days)
         Inbox(work).forget_texts(before=before)
         Outbox(work).forget_texts(before=before)

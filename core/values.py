@@ -52,6 +52,8 @@ class Proof(enum.StrEnum):
     """From a network that checks its own senders, as the operator says."""
     UPSTREAM = "upstream"
     """The operator's own mail server says that DMARC passes."""
+    REPLY = "reply"
+    """Sent to the address that a mail of ours to this user is answered at, From the user's own address."""
     SIGNED_FOR_US = "signed"
     """The author's domain signed it (DKIM), and it was written to us: no copy of a mail to somebody else."""
     DOMAIN = "domain"
@@ -67,6 +69,7 @@ _TRUST = {
     Proof.SECRET: Trust.CHANGE,
     Proof.NETWORK: Trust.CHANGE,
     Proof.UPSTREAM: Trust.DELIVER,
+    Proof.REPLY: Trust.DELIVER,
     Proof.SIGNED_FOR_US: Trust.DELIVER,
     Proof.DOMAIN: Trust.READ,
 }

@@ -41,7 +41,7 @@ def add_attached(request: Request) -> Answer:
             *_remarks(added, refused),
             numbered([one.book for one in added]),
             *_autosend(request, added),
-            Steps((Step(_("My books"), "list"),)),
+            Steps((*_undo(added), Step(_("My books"), "list"))),
         ),
     )
 
@@ -91,6 +91,12 @@ def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block
                 )
             )
     return [*remarks, *(Paragraph(f"{one.filename}: {one.text} {one.fix}".strip()) for one in refused)]
+
+
+def _undo(added: list[Added]) -> tuple[Step, ...]:
+    """One book that was taken by mistake goes with a tap; of many it is not known which."""
+    new = [one.book for one in added if one.is_new]
+    return (Step(_("Remove it"), f"remove #{new[0].id}", reply="undo"),) if len(new) == 1 else ()
 
 
 def _autosend(request: Request, added: list[Added]) -> list[Block]:

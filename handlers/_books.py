@@ -9,7 +9,6 @@ from core.i18n import N_, _
 from core.mail.answer import Fact, Item, Items, Step
 from core.models import Book
 from core.models.book import SyncStatus
-from core.models.listing import Listing
 from core.sizes import size_in_words
 from handlers._request import Request
 
@@ -30,8 +29,7 @@ def meant_book(request: Request, words: Sequence[str]) -> Book:
     words, `NotFound`, and `Conflict` with a numbered choice for several."""
     if not words:
         raise BadRequest(_("Which book?"), fix=_("Name it by its number in the last list, or by words of its title."))
-    listing = Listing.shown(request.work.session, user_id=request.user.id, kind=BOOKS, replied_to=request.replied_to)
-    return request.books.resolve(request.user.id, tuple(words), listing=listing)
+    return request.books.resolve(request.user.id, tuple(words), listing=request.shown(BOOKS))
 
 
 def one_line(book: Book) -> str:

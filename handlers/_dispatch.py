@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from core.errors import BotError
 from core.i18n import N_, _
-from core.mail.answer import Answer, Problem, Result, Step, Steps
+from core.mail.answer import Answer, Block, Item, Items, Problem, Result, Step, Steps
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
-from core.models import User
+from core.models import Listing, User
 from core.services.confirmations import VALID_HOURS, Confirmations
 from core.services.counted import NOTHING_COUNTED, Counted
+from core.services.news_aggregator import FEEDS
 from core.tokens import TokenSigner
 from core.values import BookFormat, Staged, Trust
 from core.work import Work
+from handlers._books import BOOKS
 from handlers._registry import Handler
 from handlers._request import Request
 
@@ -28,11 +30,14 @@ class Mail:
     trust: Trust
     attachments: tuple[Staged, ...]
     replied_to: tuple[str, ...]
+    """Message-IDs of the mails that it answers, nearest first."""
     reference: str
     identity: Identity
     signer: TokenSigner
     counted: Counted = NOTHING_COUNTED
     converted: frozenset[BookFormat] = frozenset()
+    is_too_old: bool = False
+    """It answers a mail of ours of which nothing is remembered any more."""
 
 
 def dispatch(
@@ -78,7 +83,7 @@ class _Desk:
                 return self._handle(command, self.mail.replied_to)
         except BotError as error:
             del self.work.jobs[jobs_before:]  # the rows that they are about are gone with the SAVEPOINT
-            return _problem(error, spec)
+            return _problem(error, spec, command)
 
     def _handle(self, command: Command, replied_to: tuple[str, ...]) -> Answer:
         request = Request(
@@ -88,6 +93,7 @@ class _Desk:
             grammar=self.grammar,
             attachments=self.mail.attachments,
             replied_to=replied_to,
+            is_too_old=self.mail.is_too_old,
             cause=self.cause,
             identity=self.mail.identity,
             signer=self.mail.signer,
@@ -109,7 +115,10 @@ class _Desk:
                 fix=_("Write to your secret address, the one with a + in it."),
             )
         confirmations = Confirmations(self.work, self.mail.signer)
-        token = confirmations.ask(self.mail.user.id, command, replied_to=self.mail.replied_to)
+        # A number means what it means now, whatever list is shown before the word comes.
+        newest = Listing.newest_mails(self.work.session, user_id=self.mail.user.id)
+        replied_to = tuple(dict.fromkeys((*self.mail.replied_to, *newest)))
+        token = confirmations.ask(self.mail.user.id, command, replied_to=replied_to)
         return Problem(
             code="confirm.needed",
             text=_("“{line}” waits for your word: this mail could have been somebody else's.").format(
@@ -118,33 +127,75 @@ class _Desk:
             fix=_("If it is yours, confirm it within {hours} hours. If not, do nothing.").format(
                 hours=f"{VALID_HOURS:.0f}"
             ),
-            blocks=(Steps((Step(_("Yes, do it"), f"confirm {token}"),)),),
+            blocks=(
+                Steps(
+                    (
+                        Step(_("Yes, do it"), f"confirm {token}", reply="yes"),
+                        Step(_("No"), f"confirm no {token}", reply="no"),
+                    )
+                ),
+            ),
         )
 
 
-def _problem(error: BotError, spec: CommandSpec) -> Problem:
+def _problem(error: BotError, spec: CommandSpec, command: Command) -> Problem:
     wrote_it_wrong = error.code.startswith("request")
     return Problem(
         code=error.code,
         text=error.text,
         fix=error.fix,
         usage=spec.usage if wrote_it_wrong else (),
-        blocks=error.blocks,
+        blocks=tuple(_completing(block, command) for block in error.blocks),
     )
+
+
+def _completing(block: Block, command: Command) -> Block:
+    """A choice of things, each of which completes the command that asked for it: its number in a reply, or a tap, does
+    what was wanted with that one."""
+    if not isinstance(block, Items) or block.kind not in _NAMES or not block.item_ids:
+        return block
+    name, pairs = _NAMES[block.kind], zip(block.items, block.item_ids, strict=True)
+    items = (replace(item, command=_with_thing(command, name(item, item_id)), steps=()) for item, item_id in pairs)
+    return replace(block, items=tuple(items))
+
+
+_NAMES: dict[str, Callable[[Item, int], str]] = {
+    BOOKS: lambda _item, item_id: f"#{item_id}",
+    FEEDS: lambda item, _item_id: f'"{item.title}"',
+}
+"""How a command names a thing so that it means the same in every mail, by the kind of its list."""
+
+
+def _with_thing(command: Command, thing: str) -> str:
+    phrases = (f"{preposition} {' '.join(words)}" for preposition, words in command.phrases.items())
+    options = (f'{key}="{value}"' for key, value in command.options.items())
+    return " ".join((command.name, thing, *phrases, *options))
 
 
 def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:
     text, fix = _WORDS[line.reason]
-    steps = tuple(Step(suggestion, suggestion) for suggestion in line.suggestions)
-    steps = steps or tuple(Step(_(step.label), step.command) for step in _FIRST_STEPS)
     return Problem(
         code=f"request.{line.reason.value}",
         text=_(text).format(line=line.line),
         fix=_(fix),
         usage=grammar.specs[line.command].usage if line.command is not None else (),
-        blocks=(Steps(steps),),
+        blocks=(_suggested(line.suggestions),),
     )
 
+
+def _suggested(lines: Sequence[str]) -> Steps | Items:
+    """To tap, or to be answered: by “yes” where there is one, else by its number."""
+    match lines:
+        case []:
+            return Steps(tuple(Step(_(step.label), step.command) for step in _FIRST_STEPS))
+        case [line]:
+            return Steps((Step(line, line, reply="yes"), Step(_("No"), "help", reply="no")))
+        case _:
+            return Items(tuple(Item(number, line, command=line) for number, line in enumerate(lines, 1)), kind=CHOICE)
+
+
+CHOICE = "choice"
+"""The kind of a list of commands, of which one is to be chosen."""
 
 _FIRST_STEPS = (Step(N_("What can I write?"), "help"), Step(N_("My books"), "list"))
 _WORDS = {
@@ -161,6 +212,23 @@ _WORDS = {
     Misreading.ASKED_BEFORE: (
         N_("“{line}” is the subject of an earlier mail, so I did not do it a second time."),
         N_("If you want it again, write it as a new mail."),
+    ),
+    Misreading.NOT_ASKED: (
+        N_("The mail that you answer asked nothing that “{line}” is an answer to."),
+        N_("Tap what you want in it, or write it as a command."),
+    ),
+    Misreading.NO_MORE: (N_("The mail that you answer showed all there is."), N_("Did you mean something else?")),
+    Misreading.NOT_DONE: (
+        N_("Nothing that the mail which you answer has done can be taken back."),
+        N_("Removed books come back with “undo” in a new mail."),
+    ),
+    Misreading.SOMEBODY_ELSES: (
+        N_("The link, or the mail, that you answered is somebody else's, so I did nothing."),
+        N_("Answer a mail that I have sent to you, or write a new one."),
+    ),
+    Misreading.TOO_OLD: (
+        N_("The mail that you answer is more than 30 days old, and I no longer know what “{line}” meant in it."),
+        N_("Have it shown anew."),
     ),
     Misreading.TOO_MANY: (
         N_("“{line}” was one command more than one mail may hold, so I did not do it."),

@@ -12,7 +12,6 @@ from core.i18n import _, dated
 from core.mail.answer import Answer, Block, Item, Items, Paragraph, Step, Steps
 from core.mail.links import web_address
 from core.models import Article, Feed, Subscription
-from core.models.listing import Listing
 from core.services.news_aggregator import FEEDS, NewsAggregator
 from core.work import Work
 from handlers._request import Request
@@ -55,7 +54,7 @@ def meant_feeds(request: Request, words: Sequence[str]) -> tuple[Subscription, .
     """
     if not words:
         raise BadRequest(_("Which feed?"), fix=_("Name it by its number in “feeds”, or by words of its name."))
-    listing = Listing.shown(request.work.session, user_id=request.user.id, kind=FEEDS, replied_to=request.replied_to)
+    listing = request.shown(FEEDS)
     are_numbers = all(word.isascii() and word.isdigit() for word in words)
     wanted = words if are_numbers else (" ".join(words),)
     found = [request.news.resolve(request.user.id, _in_full(one), listing=listing) for one in wanted]
@@ -98,6 +97,6 @@ def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
     steps = (
         Step(_("A paper now"), "digest now"),
         Step(_("My feeds"), "feeds"),
-        Step(_("Leave it"), f"unsubscribe {name}"),
+        Step(_("Leave it"), f"unsubscribe {name}", reply="undo"),
     )
     return Answer(_("Subscribed: {name}").format(name=name), (*blocks, Steps(steps)))

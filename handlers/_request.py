@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from core.mail.answer import Answer
 from core.mail.grammar import Command, Grammar
 from core.mail.outgoing import Identity
-from core.models import User
+from core.models import Listing, User
 from core.services.accounts import Accounts
 from core.services.book_manager import BookManager
 from core.services.confirmations import Confirmations
@@ -23,6 +23,7 @@ from core.services.news_aggregator import NewsAggregator
 from core.services.outbox import Outbox
 from core.services.reading_list import ReadingList
 from core.services.stops import Stops
+from core.services.threads import Numbered, Shown
 from core.tokens import TokenSigner
 from core.values import BookFormat, Staged
 from core.work import Work
@@ -40,7 +41,9 @@ class Request:
     attachments: tuple[Staged, ...]
     """What the mail carried, opened and stored before the transaction began."""
     replied_to: tuple[str, ...]
-    """Message-IDs of In-Reply-To and References, nearest first."""
+    """Message-IDs of the mails that it answers, nearest first."""
+    is_too_old: bool
+    """It answers a mail of which nothing is remembered any more."""
     cause: str
     """Unique to this command of this mail: prefix for the causes of the mails that it enqueues."""
     identity: Identity
@@ -60,6 +63,14 @@ class Request:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.user.timezone)
+
+    def shown(self, kind: str) -> Numbered:
+        """The things of this kind whose numbers the mail means: those that the mail which it answers showed, else those
+        that were shown last."""
+        if self.is_too_old:
+            return Shown((), is_forgotten=True)
+        session = self.work.session
+        return Shown(Listing.shown(session, user_id=self.user.id, kind=kind, replied_to=self.replied_to))
 
     @cached_property
     def books(self) -> BookManager:

@@ -10,6 +10,7 @@ from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.models import DigestIssue, IssueStory
 from core.news.quality import Wish
 from core.references import parse_reference
+from core.services.threads import forgotten
 from handlers._arguments import phrase
 from handlers._request import Request
 
@@ -87,6 +88,8 @@ def _issue(request: Request, reference: str) -> DigestIssue:
             _("“{reference}” names no issue.").format(reference=reference),
             fix=_("Leave it out, and the newest issue is meant."),
         )
+    if wanted is None and request.is_too_old:
+        raise forgotten()
     found = DigestIssue.shown(
         request.work.session, user_id=request.user.id, reference=wanted, replied_to=request.replied_to
     )

@@ -6,6 +6,7 @@ from core.errors import BadRequest
 from core.i18n import _
 from core.mail.answer import Answer, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.models import Book
 from core.values import Trust
 from handlers._arguments import refuse_unknown_options
 from handlers._books import facts, meant_book
@@ -35,8 +36,30 @@ def handle(request: Request) -> Answer:
     if not request.command.options:
         raise BadRequest(_("What shall be changed?"), fix=_("Write for example: edit 2 title=Dune"))
     book = meant_book(request, request.command.words)
+    before = _before(book, tuple(request.command.options))
     book = request.books.edit(request.user.id, book.id, request.command.options)
     return Answer(
         _("Changed: {book}").format(book=book.title),
-        (Facts(facts(book)), Steps((Step(_("Send to my Kindle"), f"send #{book.id}"), Step(_("My books"), "list")))),
+        (
+            Facts(facts(book)),
+            Steps((Step(_("Send to my Kindle"), f"send #{book.id}"), Step(_("My books"), "list"), _undo(book, before))),
+        ),
     )
+
+
+def _before(book: Book, keys: tuple[str, ...]) -> dict[str, str]:
+    """What is said of a book, as the options that say it."""
+    said = {
+        "title": book.title,
+        "author": "; ".join(book.authors),
+        "genre": book.genre or "",
+        "tags": ", ".join(book.tags),
+        "series": book.series or "",
+        "language": book.language or "",
+    }
+    return {key: said[key] for key in keys}
+
+
+def _undo(book: Book, before: dict[str, str]) -> Step:
+    options = " ".join(f'{key}="{value.replace(chr(34), "”")}"' for key, value in before.items())
+    return Step(_("Undo"), f"edit #{book.id} {options}", reply="undo")

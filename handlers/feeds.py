@@ -51,7 +51,7 @@ def handle(request: Request) -> Answer:
                 page=page.page,
                 pages=page.pages,
                 total=page.total,
-                more=Step(_("Next page"), f"feeds {page.page + 1}") if page.page < page.pages else None,
+                more=Step(_("Next page"), f"feeds {page.page + 1}", reply="more") if page.page < page.pages else None,
             ),
             Steps((Step(_("My digests"), "digest list"), Step(_("As a file"), "export"))),
         ),

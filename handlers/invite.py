@@ -37,7 +37,6 @@ def handle(request: Request) -> Answer:
     user = invited.user
     local_part, _at, domain = request.identity.address.rpartition("@")
     secret_address = f"{local_part}{SECRET_SEPARATOR}{invited.secret}@{domain}"
-    request.accounts.expect_at(user.id, secret_address)
     Answers(request.work).tell(
         _invitation(request, secret_address), user=user, identity=request.identity, cause=f"invite:{request.cause}"
     )
@@ -49,7 +48,7 @@ def handle(request: Request) -> Answer:
 
 
 def _invitation(request: Request, secret_address: str) -> Answer:
-    """Three steps; the address that taps go to is the secret one."""
+    """Three steps, and the secret address, which is told this once."""
     host = request.user.name or request.user.address
     return Answer(
         _("{name} invites you to {service}").format(name=host, service=request.identity.name or "Inkpost"),

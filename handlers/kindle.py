@@ -108,10 +108,12 @@ def _item(number: int, device: Device) -> Item:
 
 
 def _default(request: Request, name: str) -> Answer:
+    before = [one for one in request.kindle.devices(request.user.id) if one.is_default]
     device = request.kindle.set_default(request.user.id, name)
+    back = tuple(Step(_("Undo"), f"kindle default {one.name}", reply="undo") for one in before if one is not device)
     return Answer(
         _("Books go to {device} from now on").format(device=device.name),
-        (Steps((Step(_("My devices"), "kindle list"),)),),
+        (Steps((*back, Step(_("My devices"), "kindle list"))),),
     )
 
 

@@ -55,7 +55,7 @@ def handle(request: Request) -> Answer:
                 page=page.page,
                 pages=page.pages,
                 total=page.total,
-                more=Step(_("Next page"), f"list {page.page + 1}") if page.page < page.pages else None,
+                more=Step(_("Next page"), f"list {page.page + 1}", reply="more") if page.page < page.pages else None,
             ),
         ),
     )

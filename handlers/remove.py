@@ -29,6 +29,6 @@ def handle(request: Request) -> Answer:
         _("Removed: {book}").format(book=book.title),
         (
             Paragraph(_("You can bring it back for 24 hours.")),
-            Steps((Step(_("Undo"), "undo"), Step(_("My books"), "list"))),
+            Steps((Step(_("Undo"), f"undo #{book.id}", reply="undo"), Step(_("My books"), "list"))),
         ),
     )

@@ -39,6 +39,7 @@ def handle(request: Request) -> Answer:
             fix=_("Rename each with a command of its own."),
         )
     before = [feed.name for feed in feeds]
+    sections = [feed.section for feed in feeds]
     for feed in feeds:
         if name:
             request.news.rename(feed, name)
@@ -49,4 +50,10 @@ def handle(request: Request) -> Answer:
         if name
         else _("{feeds}: moved to {section}").format(feeds=", ".join(before), section=section)
     )
-    return Answer(done, (Steps((Step(_("My feeds"), "feeds"),)),))
+    back = tuple(_back(feed.name, *was) for feed, *was in zip(feeds, before, sections, strict=True))
+    return Answer(done, (Steps((*back, Step(_("My feeds"), "feeds"))),))
+
+
+def _back(name: str, was: str, section: str) -> Step:
+    place = f' in "{section}"' if section else ""
+    return Step(_("Undo"), f'rename "{name}" to "{was}"{place}', reply="undo")

@@ -26,10 +26,11 @@ def handle(request: Request) -> Answer:
     feeds = meant_feeds(request, request.command.words)
     for feed in feeds:
         request.news.resume(feed)
+    back = tuple(Step(_("Pause {feed}").format(feed=feed.name), f"pause {feed.name}", reply="undo") for feed in feeds)
     return Answer(
         _("Resumed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (
             Paragraph(_("It is in your papers again, from yesterday's stories on.")),
-            Steps((Step(_("My feeds"), "feeds"),)),
+            Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )

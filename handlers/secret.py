@@ -60,7 +60,6 @@ def _make(request: Request) -> Answer:
     secret = request.accounts.rotate_secret(request.user.id)
     local_part, _at, domain = request.identity.address.rpartition("@")
     address = f"{local_part}{SECRET_SEPARATOR}{secret}@{domain}"
-    request.accounts.expect_at(request.user.id, address)
     return Answer(
         _("Your new secret address"),
         (

@@ -40,7 +40,7 @@ def handle(request: Request) -> Answer:
             (Paragraph(_("Send a book with: send <book>")), Steps((Step(_("My books"), "list"),))),
         )
     rows = tuple((mail.reference, _title(mail), describe(mail, request.user.timezone)) for mail in page.rows)
-    more = (Steps((Step(_("Older ones"), f"status {page.page + 1}"),)),) if page.page < page.pages else ()
+    more = (Steps((Step(_("Older ones"), f"status {page.page + 1}", reply="more"),)),) if page.page < page.pages else ()
     return Answer(_("Your deliveries"), (Columns((_("Reference"), _("Book"), _("State")), rows), *more))
 
 

@@ -11,11 +11,11 @@ from core.i18n import N_, _, ngettext
 from core.mail.answer import Answer, Block, Columns, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import Feed, Subscription
-from core.models.listing import Listing
 from core.models.subscription import LONGEST_NAME
 from core.news.opml import Opml, OpmlFeed
 from core.services.household import Household
 from core.services.news_aggregator import FOUND_FEEDS
+from core.services.threads import Numbered
 from core.values import AttachmentKind, RefusedAttachment, StagedFeedList, Trust
 from handlers._arguments import phrase
 from handlers._feeds import addresses_of, welcome
@@ -76,12 +76,11 @@ def _are_numbers(words: tuple[str, ...]) -> bool:
 
 def _chosen(request: Request, words: tuple[str, ...]) -> tuple[str, ...]:
     """The addresses of the feeds that stood at these numbers of a choice."""
-    session = request.work.session
-    listing = Listing.shown(session, user_id=request.user.id, kind=FOUND_FEEDS, replied_to=request.replied_to)
+    listing = request.shown(FOUND_FEEDS)
     return tuple(_chosen_feed(request, listing, word).url for word in dict.fromkeys(words))
 
 
-def _chosen_feed(request: Request, listing: Listing | None, word: str) -> Feed:
+def _chosen_feed(request: Request, listing: Numbered, word: str) -> Feed:
     feed = request.news.found_feed(listing, int(word[:9]))
     if feed is None:
         raise BadRequest(

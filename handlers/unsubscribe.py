@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.models import Subscription
 from core.values import Trust
 from handlers._feeds import meant_feeds
 from handlers._request import Request
@@ -28,9 +29,9 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     feeds = meant_feeds(request, request.command.words)
+    back = tuple(Step(_("{feed} again").format(feed=feed.name), _again(feed), reply="undo") for feed in feeds)
     for feed in feeds:
         request.news.unsubscribe(feed)
-    back = tuple(Step(_("{feed} again").format(feed=feed.name), f"subscribe {feed.feed.url}") for feed in feeds)
     return Answer(
         _("Unsubscribed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (
@@ -38,3 +39,9 @@ def handle(request: Request) -> Answer:
             Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )
+
+
+def _again(feed: Subscription) -> str:
+    """Under the name and in the section that the reader gave it."""
+    section = f' in "{feed.section}"' if feed.section else ""
+    return f'subscribe {feed.feed.url} as "{feed.name}"{section}'

@@ -35,6 +35,7 @@ from core.services.digests import Digests
 from core.services.gathering import Contents, gather
 from core.services.kindle_sync import KindleSyncService
 from core.services.outbox import Outbox
+from core.services.threads import remember
 from core.staging import BlobKind, blob_key, file_sha256
 from core.values import BookFormat
 from core.work import Work
@@ -150,13 +151,15 @@ class IssueBuilder:
                     now=work.now,
                     user_address=user.address,
                     user_name=user.name,
-                    reply_address=user.wrote_to or self.identity.address,
+                    reply_address=self.identity.reply_address(user_id=user.id, reference=reference, now=work.now),
                     in_issue=f" in {reference}",
                     off_command=stop_command(row.title, reference),
                     is_on_kindle=bool(stored),
                 ),
             )
             outbox.enqueue(letter, cause=f"{_cause(row)}:mail", kind=OutboxKind.ISSUE, user_id=user.id)
+            about = {str(story.number): [f"why {story.number} in {reference}"] for story in contents.issue.stories}
+            remember(work, letter.message_id, user_id=user.id, meanings=about)
         for number, part in enumerate(stored, start=1):
             assert plan.device is not None
             delivery = compose_delivery(

@@ -35,6 +35,8 @@ class Step:
     command: str
     detail: str = ""
     """What it does, where its label does not say it all: such steps stand below each other."""
+    reply: str = ""
+    """The word of a reply that means it: `yes`, `no`, `more`, `undo` (`core.mail.meanings.Short`)."""
 
 
 @dataclass(frozen=True, slots=True)

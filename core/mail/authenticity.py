@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 SECRET_SEPARATOR = "+"  # RFC 5233 calls what stands behind it the detail, or subaddress
+REPLY_PREFIX = "r-"  # of a subaddress that is no secret, but a token: secrets have no hyphen
 
 _READERS_OWN = re.compile(r"(.+)-[1-9]\d{0,18}")
 
@@ -35,14 +36,23 @@ class OurAddresses:
         return self.owns_domain(addr_spec) and local_part in self.local_parts
 
     def secrets_in(self, rcpt_tos: Iterable[str]) -> list[str]:
-        """The subaddresses that a mail was sent to, in order, lower case, "" left out."""
-        ours = (rcpt for rcpt in rcpt_tos if self.takes_commands(rcpt))
-        details = (rcpt.rpartition("@")[0].lower().partition(SECRET_SEPARATOR)[2] for rcpt in ours)
-        return [detail for detail in details if detail]
+        """The subaddresses that a mail was sent to, in order, lower case, "" and tokens left out."""
+        return [detail for _, detail in self._details(rcpt_tos) if not detail.startswith(REPLY_PREFIX)]
 
-    def reply_address(self, rcpt_tos: Iterable[str], *, default: str) -> str:
-        """The command address that a mail was sent to, so that a tap on a link comes back the same way."""
-        return next((rcpt for rcpt in rcpt_tos if self.takes_commands(rcpt)), default)
+    def reply_tokens_in(self, rcpt_tos: Iterable[str]) -> list[str]:
+        """The tokens of the reply addresses that a mail was sent to, in order, lower case."""
+        details = (detail for _, detail in self._details(rcpt_tos))
+        return [detail.removeprefix(REPLY_PREFIX) for detail in details if detail.startswith(REPLY_PREFIX)]
+
+    def secret_address(self, rcpt_tos: Iterable[str]) -> str:
+        """The first address of these with what may be a secret, as it was written; "" if there is none."""
+        return next((rcpt for rcpt, detail in self._details(rcpt_tos) if not detail.startswith(REPLY_PREFIX)), "")
+
+    def _details(self, rcpt_tos: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for rcpt in rcpt_tos:
+            detail = rcpt.rpartition("@")[0].lower().partition(SECRET_SEPARATOR)[2]
+            if detail and self.takes_commands(rcpt):
+                yield rcpt, detail
 
 
 def is_listed(ip: str | None, networks: Iterable[IPv4Network | IPv6Network]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from core.mail.arguments import split_arguments
@@ -12,6 +12,7 @@ from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnde
 from core.mail.guessing import first_three
 from core.mail.lines import Manner, find_command, fits, is_closing, is_sentence, is_silent, read_line
 from core.mail.links import MOST_LINKS, links_of
+from core.mail.meanings import Meanings, Short, short_word
 from core.mail.message import Attachment, ParsedMessage
 from core.mail.subjects import Subject, read_subject
 from core.mail.text import command_lines
@@ -33,8 +34,13 @@ _ACCESSORIES = re.compile(r"image/|text/(?:calendar|x?-?vcard)|application/(?:pg
 Found = Command | NotUnderstood
 
 
-def read_commands(message: ParsedMessage, grammar: Grammar) -> tuple[Found, ...]:
+def read_commands(
+    message: ParsedMessage, grammar: Grammar, *, meanings: Meanings | None = None, is_too_old: bool = False
+) -> tuple[Found, ...]:
     """The commands of a mail in order, with the lines that were meant for some; never empty.
+
+    `meanings` are those of the mail of ours that it answers, None where it answers none; `is_too_old` where it answers
+    one of which nothing is known any more.
 
     The subject comes first. Below a subject that is a command, the text holds further ones only where a line is
     clearly one; in a reply the text comes first, since the subject is that of an earlier mail. A mail with a book and
@@ -42,13 +48,16 @@ def read_commands(message: ParsedMessage, grammar: Grammar) -> tuple[Found, ...]
     """
     subject = read_subject(message.subject)
     lines = [line for text in command_lines(message.text) for line in _apart(text, grammar)]
-    is_answer = subject.is_forward or (subject.is_reply and bool(message.in_reply_to or message.references))
+    is_ours = meanings is not None or is_too_old or bool(message.in_reply_to or message.references)
+    is_answer = subject.is_forward or (subject.is_reply and is_ours)
     titles = [read_line(line, grammar, manner=Manner.SUBJECT) for line in _apart(subject.text, grammar)]
     asked = [title for title in titles if isinstance(title, Command)]
     if asked and not is_answer:
         found = _read_text(lines, grammar, manner=Manner.UNDER_COMMAND, above=asked)
     else:
-        found = _read_text(lines, grammar, manner=Manner.REPLY if subject.is_reply else Manner.BODY)
+        manner = Manner.REPLY if subject.is_reply or meanings is not None else Manner.BODY
+        replied = _Reply(meanings, grammar, is_too_old=is_too_old)
+        found = _read_text(lines, grammar, manner=manner, replied=replied)
         if not any(isinstance(each, Command) for each in found):
             found = [*_from_subject(titles, grammar, is_answer=is_answer, has_text=any(lines)), *found]
         elif not is_answer:
@@ -67,12 +76,54 @@ def _apart(line: str, grammar: Grammar) -> list[str]:
     return [part for part in parts if part]
 
 
-def _read_text(lines: Sequence[str], grammar: Grammar, *, manner: Manner, above: Sequence[Command] = ()) -> list[Found]:
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """Words that mean something only with the mail that they answer."""
+
+    meanings: Meanings | None
+    grammar: Grammar
+    is_too_old: bool = False
+
+    def read(self, line: str) -> list[Found]:
+        """What a line of such a word means, [] for all others. A number that the mail gave no meaning is left to the
+        commands that take one."""
+        if (word := short_word(line)) is None or (self.meanings is None and not self.is_too_old):
+            return []
+        commands = self.meanings.get(word, ()) if self.meanings is not None else ()
+        readings = [read_line(each, self.grammar, manner=Manner.SUBJECT) for each in commands]
+        found = [each for each in readings if each is not None]
+        if len(found) == 1:
+            return [replace(found[0], line=line)]
+        if found or word not in _UNANSWERED:
+            return found
+        return [NotUnderstood(line, reason=Misreading.TOO_OLD if self.is_too_old else _UNANSWERED[Short(word)])]
+
+
+_UNANSWERED = {
+    Short.YES: Misreading.NOT_ASKED,
+    Short.NO: Misreading.NOT_ASKED,
+    Short.MORE: Misreading.NO_MORE,
+    Short.UNDO: Misreading.NOT_DONE,
+}
+
+
+def _read_text(
+    lines: Sequence[str],
+    grammar: Grammar,
+    *,
+    manner: Manner,
+    above: Sequence[Command] = (),
+    replied: _Reply | None = None,
+) -> list[Found]:
     """The commands above a text and in it, and the lines among them that were meant for some."""
     found: list[Found] = [*above]
     strays: list[Found] = []
     before, is_wrapped = "", False
     for line in lines:
+        if replied is not None and (meant := replied.read(line)):
+            found += [*strays, *meant]
+            strays, before = [], ""
+            continue
         if is_closing(line) and any(isinstance(each, Command) for each in found):
             break
         if (longer := _continued(found[-1] if found else None, line, grammar)) is not None:

@@ -47,7 +47,7 @@ class AnswerContext:
     user_address: str
     user_name: str = ""
     reply_address: str
-    """The address that the user wrote to, with their secret subaddress: taps go there."""
+    """Where replies and taps go: `Identity.reply_address`, or the secret address of who wrote to that."""
     timezone: str = "UTC"
     """IANA name."""
     original_subject: str = ""

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,14 +20,20 @@ from typing import Any, BinaryIO, Final
 from pathvalidate import sanitize_filename
 
 from core.errors import Unavailable
+from core.mail.authenticity import REPLY_PREFIX, SECRET_SEPARATOR
 from core.mail.transliterate import to_ascii
 from core.ports import BlobCorrupt
+from core.tokens import TokenSigner
 
 LINE_BYTES = 57  # RFC 2045 6.8: at most 76 columns of base64, which hold 57 bytes
 ENCODED_LINE_BYTES = 78  # and their CRLF
 LINES_IN_CHUNK = 840  # 65,520 bytes: the most whole lines in the 64 KiB that `MailBody` allows
 MAX_LINE_BYTES = 998  # RFC 5322 2.1.1, without the CRLF
 CHUNK_BYTES = 64 * 1024
+LONGEST_LOCAL_PART = 64  # octets: RFC 5321 4.5.3.1.1
+REPLY_BYTES = 34  # of `+r-` and a token
+REPLY_DAYS = 30
+"""How long a mail of ours can be answered by a tap, and is remembered: as long as people go back in their mail."""
 NAME_LENGTH = 100
 SHORT_FIELD: Final = 76  # name and value, with ": " between them, in a line that nothing folds (RFC 5322 2.1.1)
 
@@ -107,6 +113,8 @@ class Identity:
     name: str = ""
     has_readers_own: bool = False
     """Deliveries are from an address of each reader's own, so that one whom a gateway dislikes is not everybody."""
+    signer: TokenSigner | None = None
+    """Signs the addresses at which mails of ours are answered; without one they are answered at `address`."""
 
     def for_reader(self, user_id: int) -> Identity:
         """Whom this reader's deliveries are from: `books-17@inkpost.example`, or everybody's address."""
@@ -114,6 +122,15 @@ class Identity:
             return self
         local_part, _, domain = self.address.rpartition("@")
         return replace(self, address=f"{local_part}-{user_id}@{domain}", has_readers_own=False)
+
+    def reply_address(self, *, user_id: int, reference: str, now: datetime) -> str:
+        """Where this user answers the mail with this reference: `books+r-<token>@inkpost.example`, for `REPLY_DAYS`."""
+        local_part, _, domain = self.address.rpartition("@")
+        if self.signer is None or len(local_part) > LONGEST_LOCAL_PART - REPLY_BYTES:
+            return self.address
+        last_day = now.date() + timedelta(days=REPLY_DAYS)
+        token = self.signer.make_reply(user_id=user_id, reference=reference, last_day=last_day)
+        return f"{local_part}{SECRET_SEPARATOR}{REPLY_PREFIX}{token}@{domain}"
 
     @property
     def from_header(self) -> Address:

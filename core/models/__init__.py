@@ -20,12 +20,14 @@ from core.models.issue import DigestIssue, IssueStory
 from core.models.listing import Listing
 from core.models.outbox import OutboxMail
 from core.models.read_later import ReadLater
+from core.models.reply_context import ReplyContext
 from core.models.sending_stop import SendingStop
 from core.models.share import FeedShare, Share
 from core.models.shelf import Shelf
 from core.models.spelling import Spelling
 from core.models.subscription import Subscription
 from core.models.tag import Tag
+from core.models.thumbnail import Thumbnail
 from core.models.user import User
 
 __all__ = [
@@ -52,11 +54,13 @@ __all__ = [
     "Listing",
     "OutboxMail",
     "ReadLater",
+    "ReplyContext",
     "SendingStop",
     "Share",
     "Shelf",
     "Spelling",
     "Subscription",
     "Tag",
+    "Thumbnail",
     "User",
 ]

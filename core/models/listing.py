@@ -14,7 +14,10 @@ class Listing(Base):
     """The numbered things of one answer. Numbers are 1-based places in `item_ids`, counted on over the pages."""
 
     __tablename__ = "listing"
-    __table_args__ = (sa.Index("ix_listing_user_id_id", "user_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_listing_user_id_id", "user_id", "id"),
+        sa.Index("ix_listing_created_at", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
@@ -27,14 +30,21 @@ class Listing(Base):
     created_at: Mapped[datetime]
 
     @classmethod
-    def shown(cls, session: Session, *, user_id: int, kind: str, replied_to: tuple[str, ...] = ()) -> Listing | None:
-        """The listing in the answer that a mail replies to, else the user's newest of this kind."""
-        mine = sa.select(cls).where(cls.user_id == user_id, cls.kind == kind).order_by(cls.id.desc()).limit(1)
+    def shown(cls, session: Session, *, user_id: int, kind: str, replied_to: tuple[str, ...] = ()) -> list[Listing]:
+        """The listings in the mails of a thread, the nearest first, whatever was shown elsewhere since; where it shows
+        none, the user's newest of this kind."""
+        mine = sa.select(cls).where(cls.user_id == user_id, cls.kind == kind).order_by(cls.id.desc())
         if replied_to:
-            answered = session.scalars(mine.where(cls.message_id.in_(replied_to))).first()
-            if answered is not None:
-                return answered
-        return session.scalars(mine).first()
+            answered = session.scalars(mine.where(cls.message_id.in_(replied_to))).all()
+            if answered:
+                return sorted(answered, key=lambda listing: replied_to.index(listing.message_id))
+        return list(session.scalars(mine.limit(1)))
+
+    @classmethod
+    def newest_mails(cls, session: Session, *, user_id: int) -> list[str]:
+        """Message-IDs of the mails that showed a user the newest listing of each kind, the newest first."""
+        newest = sa.select(sa.func.max(cls.id)).where(cls.user_id == user_id).group_by(cls.kind)
+        return list(session.scalars(sa.select(cls.message_id).where(cls.id.in_(newest)).order_by(cls.id.desc())))
 
     def item_id(self, number: int) -> int | None:
         """What stood at `number`, or None."""

@@ -45,9 +45,6 @@ class User(Base):
     """A key of `core.i18n.LANGUAGES`; "" until a mail or a setting says it, which is told in English."""
     secret_hash: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
     """`hash_secret` of the secret subaddress, which is also the SMTP AUTH password; None: revoked."""
-    wrote_to: Mapped[str] = mapped_column(sa.String(320), default="")
-    """The address of ours that they wrote to last, which may hold their secret: replies to what they did not ask for at
-    this moment go there. "" after the secret changed."""
     autosend: Mapped[bool] = mapped_column(default=False)
     """Send a book to the default device as soon as it is added."""
     most_books: Mapped[int | None]

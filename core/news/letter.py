@@ -54,7 +54,7 @@ class LetterContext:
     user_address: str
     user_name: str = ""
     reply_address: str
-    """Where replies and taps go: the bot's address, with the reader's secret subaddress if there is one."""
+    """Where replies and taps go: `Identity.reply_address`."""
     in_issue: str = ""
     """What stands behind the number in a tapped command (" in K7Q29"), so that a tap in an old mail means its story."""
     off_command: str = "digest off"
@@ -121,7 +121,8 @@ def _headers(issue: Issue, context: LetterContext, *, subject: str) -> EmailMess
     message["Date"] = context.now
     message["Message-ID"] = context.identity.message_id(context.reference)
     message["List-Id"] = _list_id(issue.title, context.identity)
-    ways = [f"<{mailto(context.reply_address, context.off_command)}>"]
+    # To everybody's address: mail services keep it for years, and its reference is proof enough.
+    ways = [f"<{mailto(context.identity.address, context.off_command)}>"]
     if context.unsubscribe_url is not None:
         if not _URL.fullmatch(context.unsubscribe_url):
             raise ValueError("one-click unsubscription needs an https address")

@@ -49,18 +49,14 @@ class Accounts:
         """A new secret; the old one is worth nothing from the commit on."""
         secret = "".join(secrets.choice(SECRET_ALPHABET) for _place in range(SECRET_LENGTH))
         user = self._get(user_id)
-        user.secret_hash, user.wrote_to = hash_secret(secret), ""
+        user.secret_hash = hash_secret(secret)
         self._work.emit(SecretChanged(user_id=user_id))
         return secret
-
-    def expect_at(self, user_id: int, address: str) -> None:
-        """Have a user's mails come to this address of ours from now on: what they tap in an answer goes there."""
-        self._get(user_id).wrote_to = address
 
     def revoke_secret(self, user_id: int) -> None:
         """No secret: mails to the old one are strangers' mails."""
         user = self._get(user_id)
-        user.secret_hash, user.wrote_to = None, ""
+        user.secret_hash = None
         self._work.emit(SecretChanged(user_id=user_id))
 
     def suspend(self, user_id: int) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from core.i18n import speaking
 from core.mail.answer import Answer, Items, Problem, Result
 from core.mail.compose import AnswerContext, compose_answer, compose_notice
+from core.mail.meanings import meanings_of
 from core.mail.message import ParsedMessage
 from core.mail.outgoing import Identity
 from core.models import Inbound, Listing, OutboxMail, User
 from core.models.outbox import OutboxKind
 from core.references import new_reference
 from core.services.outbox import Outbox
+from core.services.threads import remember
 from core.work import Work
 
 
@@ -30,30 +32,32 @@ class Answers:
         inbound: Inbound,
         message: ParsedMessage,
         identity: Identity,
-        reply_address: str,
+        reply_address: str = "",
         cause: str = "",
     ) -> OutboxMail:
         """Queue the answer to `inbound`. It goes to the user's registered address, whatever address they wrote from.
 
-        `cause` is for an answer that several mails have in common: the first of them gets it, the others get none.
+        `reply_address` is where what it offers to tap goes to, if not to an address of its own. `cause` is for an
+        answer that several mails have in common: the first of them gets it, the others get none.
         """
+        reference = new_reference()
         mail = compose_answer(
             results,
             context=AnswerContext(
                 identity=identity,
-                reply_address=reply_address,
+                reply_address=reply_address
+                or identity.reply_address(user_id=user.id, reference=reference, now=self._work.now),
                 user_address=user.address,
                 user_name=user.name,
                 timezone=user.timezone,
-                reference=new_reference(),
+                reference=reference,
                 original_message_id=message.message_id,
                 original_references=message.references,
                 original_subject=message.subject,
                 now=self._work.now,
             ),
         )
-        user.wrote_to = reply_address[:320]
-        self._keep_lists(results, user=user, message_id=mail.message_id)
+        self._remember(results, user=user, message_id=mail.message_id)
         return Outbox(self._work).enqueue(
             mail, cause=cause or f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
         )
@@ -70,25 +74,28 @@ class Answers:
             return self._tell(said, user=user, identity=identity, cause=cause)
 
     def _tell(self, outcome: Answer | Problem, *, user: User, identity: Identity, cause: str) -> OutboxMail:
+        reference = new_reference()
         mail = compose_notice(
             outcome,
             context=AnswerContext(
                 identity=identity,
-                reply_address=user.wrote_to or identity.address,
+                reply_address=identity.reply_address(user_id=user.id, reference=reference, now=self._work.now),
                 user_address=user.address,
                 user_name=user.name,
                 timezone=user.timezone,
-                reference=new_reference(),
+                reference=reference,
                 now=self._work.now,
             ),
         )
         row = Outbox(self._work).enqueue(mail, cause=cause, kind=OutboxKind.NOTICE, user_id=user.id)
         if row.message_id == mail.message_id:
-            self._keep_lists((Result("", outcome),), user=user, message_id=mail.message_id)
+            self._remember((Result("", outcome),), user=user, message_id=mail.message_id)
         return row
 
-    def _keep_lists(self, results: tuple[Result, ...], *, user: User, message_id: str) -> None:
-        """What stood at which number, so that "send 2" means it; of several lists of a kind the last one counts."""
+    def _remember(self, results: tuple[Result, ...], *, user: User, message_id: str) -> None:
+        """What stood at which number, so that "send 2" means it; of several lists of a kind the last one counts. And
+        what short words in reply mean."""
+        remember(self._work, message_id, user_id=user.id, meanings=meanings_of(results))
         shown = {
             block.kind: block
             for result in results

@@ -16,12 +16,12 @@ from core.i18n import _
 from core.mail.answer import Item, Items, Step, Steps
 from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling, Tag
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
-from core.models.listing import Listing
 from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
 from core.services.counted import NOTHING_COUNTED, POPULAR, Counted, Stats
 from core.services.outbox import OPEN_STATES
 from core.services.room import Room
+from core.services.threads import Numbered
 from core.values import BookMetadata, StagedBook
 from core.work import Work
 
@@ -127,7 +127,7 @@ class BookManager:
             return Found(())
         return Found(Book.search(self._session, nearly, user_id=user_id, limit=FOUND), corrected_to=nearly)
 
-    def resolve(self, user_id: int, words: tuple[str, ...], *, listing: Listing | None) -> Book:
+    def resolve(self, user_id: int, words: tuple[str, ...], *, listing: Numbered | None) -> Book:
         """The book that a person means: its number in a list, its id, or words of its title and other names.
 
         Words that are nothing but digits are a title ("1984") before they are an id without its `#`. Raises `NotFound`,
@@ -172,14 +172,12 @@ class BookManager:
         book.removed_at = self._work.now - UNDO_FOR
         self._session.flush()
 
-    def undo(self, user_id: int) -> Book:
-        """Bring back what was removed last. Raises `NotFound`, `TooMuch`."""
-        book = self._session.scalars(
-            sa.select(Book)
-            .where(Book.user_id == user_id, Book.removed_at > self._work.now - UNDO_FOR)
-            .order_by(Book.removed_at.desc(), Book.id.desc())
-            .limit(1)
-        ).one_or_none()
+    def undo(self, user_id: int, *, book_id: int | None = None) -> Book:
+        """Bring back this book, or what was removed last. Raises `NotFound`, `TooMuch`."""
+        removed = sa.select(Book).where(Book.user_id == user_id, Book.removed_at > self._work.now - UNDO_FOR)
+        if book_id is not None:
+            removed = removed.where(Book.id == book_id)
+        book = self._session.scalars(removed.order_by(Book.removed_at.desc(), Book.id.desc()).limit(1)).one_or_none()
         if book is None:
             raise NotFound(
                 _("There is nothing to bring back."),

@@ -25,7 +25,6 @@ from core.mail.answer import Item, Items, Step
 from core.models import Article, ArticleText, Feed, FeedHost, Subscription
 from core.models.article import LONGEST_ARTICLE_TITLE
 from core.models.feed import LONGEST_URL, FeedState
-from core.models.listing import Listing
 from core.models.subscription import LONGEST_NAME
 from core.news.canonical import fold
 from core.news.circuit import HostCircuit
@@ -35,6 +34,7 @@ from core.news.reading import ReadEntry, ReadFeed
 from core.news.values import Fetched, FetchFailed, NotModified, Validators
 from core.pages import Page, fetch_page
 from core.services.stories import Stories
+from core.services.threads import Numbered
 from core.work import Work
 
 FEEDS = "feeds"
@@ -152,7 +152,7 @@ class NewsAggregator:
     def all_of(self, user_id: int) -> Sequence[Subscription]:
         return self._session.scalars(Subscription.of_user(user_id)).all()
 
-    def resolve(self, user_id: int, words: str, *, listing: Listing | None) -> Subscription:
+    def resolve(self, user_id: int, words: str, *, listing: Numbered | None) -> Subscription:
         """The subscription that a person means: its number in a list, its address, or words of its name.
 
         Raises `NotFound`, and `Conflict` with a numbered choice.
@@ -182,7 +182,7 @@ class NewsAggregator:
             blocks=(_choice(alike[:CHOICES]),),
         )
 
-    def found_feed(self, listing: Listing | None, number: int) -> Feed | None:
+    def found_feed(self, listing: Numbered | None, number: int) -> Feed | None:
         """The feed that stood at a number of a choice."""
         feed_id = listing.item_id(number) if listing is not None else None
         return self._session.get(Feed, feed_id) if feed_id is not None else None

@@ -11,18 +11,19 @@ import sqlalchemy as sa
 
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
 from core.i18n import N_, _, ngettext, speaking
-from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Step, Steps
-from core.mail.authenticity import OurAddresses
+from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Result, Step, Steps
 from core.mail.compose import AnswerContext, compose_notice
+from core.mail.meanings import meanings_of
 from core.mail.notices import NoticeKind
 from core.mail.outgoing import Identity
 from core.mail.status import explain
-from core.models import Book, Inbound, OutboxMail, SendingStop, User
+from core.models import Book, OutboxMail, SendingStop, User
 from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
 from core.services.healing import climb, note_cure, refused_before
 from core.services.outbox import Outbox
+from core.services.threads import remember
 from core.work import Work
 
 _PART = re.compile(r"(?: \(\d+ of \d+\))+$")
@@ -90,34 +91,34 @@ class FailureNotices:
             return  # of one's own address `core.services.unreachable` tells elsewhere
         book = work.session.get(Book, mail.book_id) if mail.book_id is not None else None
         with speaking(user.language):
-            notice = compose_notice(tell(mail, book), context=self._context(work, user, inbound_id=mail.inbound_id))
+            outcome = tell(mail, book)
+            notice = compose_notice(outcome, context=self._context(work, user, inbound_id=mail.inbound_id))
         told_of = mail.id if cause == "click" else mail.whole_id or mail.id  # each part has a link of its own to open
-        Outbox(work).enqueue(
+        row = Outbox(work).enqueue(
             notice,
             cause=f"{cause}:{told_of}",
             kind=OutboxKind.NOTICE,
             user_id=user.id,
             inbound_id=mail.inbound_id,
         )
+        if row.message_id == notice.message_id:
+            remember(work, notice.message_id, user_id=user.id, meanings=meanings_of((Result("", outcome),)))
 
     def _context(self, work: Work, user: User, *, inbound_id: int | None) -> AnswerContext:
-        """The notice hangs below the answer to the mail that asked for the delivery, and taps go where that mail went:
-        we keep no secret of a user, but the address that they wrote to holds it."""
-        inbound = work.session.get(Inbound, inbound_id) if inbound_id is not None else None
+        """The notice hangs below the answer to the mail that asked for the delivery."""
         mine = sa.select(OutboxMail.message_id).where(
             OutboxMail.inbound_id == inbound_id, OutboxMail.kind == OutboxKind.ANSWER
         )
-        local_part, _, domain = self.identity.address.lower().rpartition("@")
-        ours = OurAddresses(domains=frozenset({domain}), local_parts=frozenset({local_part}))
+        reference = new_reference()
         return AnswerContext(
             identity=self.identity,
-            reference=new_reference(),
+            reference=reference,
             now=work.now,
             user_address=user.address,
             user_name=user.name,
             timezone=user.timezone,
-            reply_address=ours.reply_address(inbound.rcpt_tos if inbound else (), default=self.identity.address),
-            original_message_id=work.session.scalars(mine).first() if inbound is not None else None,
+            reply_address=self.identity.reply_address(user_id=user.id, reference=reference, now=work.now),
+            original_message_id=work.session.scalars(mine).first() if inbound_id is not None else None,
         )
 
 

@@ -19,7 +19,7 @@ from core.news.check_paper import check_paper
 from core.news.one_click import stopped_letter
 from tests.factories.feeds import Item, rss
 from tests.support.epub_checker import HAS_JAVA, messages_of
-from tests.support.service import Answered, House, Person, open_house
+from tests.support.service import BOT, Answered, House, Person, open_house
 from tests.support.web_server import WebServer
 
 KINDLE = "ada_1815@kindle.com"
@@ -167,7 +167,8 @@ def look_at(letter: Answered, person: Person) -> None:
     message = letter.message
     assert message["Auto-Submitted"] == "auto-generated"
     address, command = unsubscribe_of(letter)
-    assert address == person.bot_address
+    assert address == BOT
+    assert person.secret not in letter.mail.raw.decode()
     assert stopped_letter(command) is not None
     assert "<img" not in letter.html
     assert "page=2" in letter.text

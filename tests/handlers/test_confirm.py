@@ -14,7 +14,7 @@ def ask(ada: Reader, *lines: str, trust: Trust = Trust.DELIVER, replied_to: tupl
     """The command that the question offers to tap."""
     (result,) = ada.results(*lines, trust=trust, replied_to=replied_to)
     assert problem(result.outcome).code == "confirm.needed"
-    (offer,) = steps(result.outcome)
+    offer, _refusal = steps(result.outcome)
     return offer
 
 

@@ -16,7 +16,6 @@ def test_new_secret_is_told_and_the_old_one_is_over(ada: Reader) -> None:
     assert address == f"books+{secret}@inkpost.example"
     assert User.by_secret(ada.session, secret) is ada.user
     assert ada.user.secret_hash != old
-    assert ada.user.wrote_to == address
 
 
 def test_revoked_secret_is_nobodys(ada: Reader) -> None:
@@ -26,7 +25,6 @@ def test_revoked_secret_is_nobodys(ada: Reader) -> None:
 
     assert title(outcome) == "Your secret address is gone"
     assert User.by_secret(ada.session, address.partition("+")[2].partition("@")[0]) is None
-    assert ada.user.wrote_to == ""
     assert steps(outcome) == ["secret new"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,8 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
@@ -102,8 +105,24 @@ class Person:
         return await self.asks(
             f"Re: {message['Subject']}",
             f"{body}\n\nOn Monday Inkpost wrote:\n{quote}\n",
+            to=answer.reply_to,
             headers={"In-Reply-To": message["Message-ID"], "References": message["Message-ID"]},
         )
+
+    async def taps(self, answer: Answered, label: str, *, near: str = "") -> Answered:
+        """Tap a link of an answer, and press send. `near`: the first such link behind this text."""
+        tap = answer.tap(label, near=near)
+        return await self.asks(tap.subject, tap.body, to=tap.address)
+
+
+@dataclass(frozen=True)
+class Tap:
+    """What a mail program writes when a `mailto:` link is tapped (RFC 6068)."""
+
+    label: str
+    address: str
+    subject: str
+    body: str
 
 
 @dataclass(frozen=True)
@@ -128,12 +147,36 @@ class Answered:
     def html(self) -> str:
         return self._part("html")
 
+    @property
+    def reply_to(self) -> str:
+        return str(self.message["Reply-To"].addresses[0].addr_spec)
+
+    def tap(self, label: str, *, near: str = "") -> Tap:
+        """The link with this label, of those behind the text `near` the first."""
+        html = self.html
+        start = html.index(near)
+        found = [tap for place, tap in _taps_in(html) if place >= start and tap.label == label]
+        assert found, f"nothing called {label!r} to tap behind {near!r} in {[tap.label for _, tap in _taps_in(html)]}"
+        return found[0]
+
     def _part(self, kind: str) -> str:
         part = self.message.get_body((kind,))
         assert part is not None, f"no {kind} part"
         content = part.get_content()
         assert isinstance(content, str)
         return content
+
+
+def _taps_in(html: str) -> list[tuple[int, Tap]]:
+    """Each link that writes a mail, with its place."""
+    taps = []
+    for link in re.finditer(r'<a\b[^>]*href="(mailto:[^"]*)"[^>]*>(.*?)</a>', html, re.DOTALL):
+        url = urlsplit(unescape(link[1]))
+        fields = parse_qs(url.query, keep_blank_values=True, strict_parsing=True)
+        label = " ".join(unescape(re.sub("<[^>]*>", " ", link[2])).split())
+        tap = Tap(label, unquote(url.path), fields["subject"][0], fields.get("body", [""])[0])
+        taps.append((link.start(), tap))
+    return taps
 
 
 @dataclass

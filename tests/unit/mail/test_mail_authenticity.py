@@ -33,10 +33,16 @@ def test_secrets_are_the_subaddresses_of_our_own_recipients() -> None:
     assert OURS.secrets_in(rcpt_tos) == ["k3y"]
 
 
-def test_answers_come_from_the_address_that_was_written_to() -> None:
-    rcpt_tos = ["friend@elsewhere.example", "books+k3y@books.example"]
-    assert OURS.reply_address(rcpt_tos, default="books@books.example") == "books+k3y@books.example"
-    assert OURS.reply_address([], default="books@books.example") == "books@books.example"
+def test_tokens_of_reply_addresses_are_no_secrets() -> None:
+    rcpt_tos = ["books+R-AbC@books.example", "books+k3y@books.example", "books+r-x@elsewhere.example"]
+    assert OURS.reply_tokens_in(rcpt_tos) == ["abc"]
+    assert OURS.secrets_in(rcpt_tos) == ["k3y"]
+
+
+def test_the_secret_address_that_was_written_to_is_known_as_it_was_written() -> None:
+    rcpt_tos = ["friend@elsewhere.example", "books+r-abc@books.example", "Books+k3y@books.example"]
+    assert OURS.secret_address(rcpt_tos) == "Books+k3y@books.example"
+    assert OURS.secret_address(["books@books.example"]) == ""
 
 
 @pytest.mark.parametrize(
