@@ -181,7 +181,7 @@ def test_mail_that_may_be_forged_waits_for_the_administrators_word(root: Reader,
 
 def test_word_of_who_is_no_administrator_any_more_does_nothing(root: Reader, bob: User) -> None:
     (result,) = root.results(f"suspend {bob.address}", trust=Trust.DELIVER)
-    (offer,) = steps(result.outcome)
+    offer, _refusal = steps(result.outcome)
     root.user.role = UserRole.READER
 
     assert problem(root.run(offer)).code == "forbidden.administrator"
