@@ -24,6 +24,7 @@ from bot.counting import LibraryCounter
 from bot.delivery import Deliverer
 from bot.dns import DnsResolver
 from bot.fetch import HttpFetcher
+from bot.forgetting import Forgetter
 from bot.guards import Counts, EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
@@ -56,6 +57,7 @@ from bot.sandbox import Sandbox
 from bot.signing import make_sign, open_key
 from bot.staging import Stager
 from bot.storage import open_store
+from bot.takeouts import SizeLimit, TakeoutMaker
 from bot.transport import open_transport
 from bot.upkeep import Upkeep
 from core import migrations
@@ -278,6 +280,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             refresher=refresher,
             work_root=work_root,
         )
+        _register_people(config, engine=engine, blobs=blobs, size_limit=transport.size_limit, work_root=work_root)
         if Role.SCHEDULER in roles:  # the rows are everybody's: from all processes they would be counted many times
             metrics.watch_jobs(engine.count_jobs, clock=utc_now)
 
@@ -428,6 +431,19 @@ def _register_news(
         ("preview_issue", previews.preview),
     ):
         engine.task(name, queue="news")(task)
+
+
+def _register_people(
+    config: Config, *, engine: JobEngine, blobs: BlobStore, size_limit: SizeLimit, work_root: Path
+) -> None:
+    """The jobs that are about everything of a person."""
+    maker = TakeoutMaker(
+        database=engine, blobs=blobs, identity=identity_of(config), work_root=work_root, size_limit=size_limit
+    )
+    forgetter = Forgetter(engine)
+    engine.task("make_takeout")(maker.make)
+    engine.task("forget_user")(forgetter.forget_user)
+    engine.task("forget_mail", retry=UNTIL_THE_TASK_GIVES_UP)(forgetter.forget_mail)
 
 
 def check_schema(database: sa.Engine) -> None:

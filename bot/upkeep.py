@@ -12,13 +12,15 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.transactions import Transactions
 from core.errors import Unavailable
-from core.models import Book, Derived, DoomedBlob
+from core.models import DoomedBlob
 from core.ports import BlobStore
 from core.services.book_manager import BookManager
 from core.services.confirmations import forget_confirmations
 from core.services.fates import Fates
 from core.services.inbox import Inbox
+from core.services.needs import needed_blobs
 from core.services.outbox import Outbox
+from core.services.takeouts import Takeouts
 from core.services.threads import forget_threads
 from core.work import Work
 
@@ -83,9 +85,7 @@ class Upkeep:
     def _doomed(self, work: Work) -> list[str]:
         """The blobs to delete. One that a row needs again, since the same bytes came again, is spared."""
         keys = DoomedBlob.all_keys(work.session)
-        needed = Inbox(work).needed_texts(keys)
-        needed |= {key for key in keys if Book.is_stored_for_somebody(work.session, key)}
-        needed |= {key for key in keys if Derived.is_kept(work.session, key)}
+        needed = needed_blobs(work, keys)
         DoomedBlob.forget(work.session, needed)
         return [key for key in keys if key not in needed]
 
@@ -93,6 +93,7 @@ class Upkeep:
         BookManager(work).purge()
         forget_confirmations(work)
         forget_threads(work)
+        Takeouts(work).forget_old()
         before = work.now - timedelta(days=self._settings.keep_mail_days)
         Inbox(work).forget_texts(before=before)
         Outbox(work).forget_texts(before=before)

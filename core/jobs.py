@@ -78,3 +78,18 @@ def send_story(article_id: int, *, user_id: int, cause: str, device: str = "") -
 def tell_on_device(user_id: int) -> Job:
     """Put a note on a reader's device: their own address sends back what we write to it."""
     return Job("tell_on_device", {"user_id": user_id}, queue="news", priority=2)
+
+
+def forget_user(user_id: int) -> Job:
+    """Delete all that is about a person who wants to be forgotten."""
+    return Job("forget_user", {"user_id": user_id})
+
+
+def forget_mail(outbox_id: int) -> Job:
+    """Delete the last mail to somebody who is forgotten, once it is sent."""
+    return Job("forget_mail", {"outbox_id": outbox_id}, delay_seconds=5.0)
+
+
+def make_takeout(takeout_id: int) -> Job:
+    """Mail somebody all that is kept about them. One at a time: each may fill a disk."""
+    return Job("make_takeout", {"takeout_id": takeout_id}, lock="takeout", priority=-1)

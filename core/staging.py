@@ -19,6 +19,8 @@ class BlobKind(enum.StrEnum):
     """Books as a device takes them, made of those that came."""
     ISSUE = "issues"
     """Papers that we made."""
+    TAKEOUT = "takeouts"
+    """All that is kept about somebody, for them."""
 
 
 def blob_key(kind: BlobKind, sha256: str, *, extension: str) -> str:

@@ -78,7 +78,7 @@ class _Desk:
         jobs_before = len(self.work.jobs)
         try:
             with self.work.session.begin_nested():
-                if self.mail.trust < spec.trust_for(command.words, command.options):
+                if spec.question or self.mail.trust < spec.trust_for(command.words, command.options):
                     return self._ask_to_confirm(command, spec)
                 return self._handle(command, self.mail.replied_to)
         except BotError as error:
@@ -121,7 +121,8 @@ class _Desk:
         token = confirmations.ask(self.mail.user.id, command, replied_to=replied_to)
         return Problem(
             code="confirm.needed",
-            text=_("“{line}” waits for your word: this mail could have been somebody else's.").format(
+            text=_(spec.question)
+            or _("“{line}” waits for your word: this mail could have been somebody else's.").format(
                 line=command.line or spec.name
             ),
             fix=_("If it is yours, confirm it within {hours} hours. If not, do nothing.").format(

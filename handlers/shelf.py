@@ -50,7 +50,7 @@ def _named(request: Request, words: tuple[str, ...]) -> tuple[str, int]:
     text = " ".join(words)
     *name, last = words or ("",)
     is_page = last.isascii() and last.isdigit() and int(last[:9]) > 0
-    if not is_page or _on(request).exists(request.user.id, text):
+    if not is_page or _on(request).called(request.user.id, text) is not None:
         return text, 1
     return " ".join(name), int(last[:9])
 
@@ -83,6 +83,7 @@ def _shelves(request: Request, page: int) -> Answer:
 
 def _books(request: Request, name: str, page: int) -> Answer:
     found = _on(request).books(request.user.id, name, page)
+    name = _on(request).called(request.user.id, name) or name
     more = Step(_("Next page"), f"shelf {quoted(name)} {found.page + 1}") if found.page < found.pages else None
     return Answer(
         ngettext("On “{name}”: {count} book", "On “{name}”: {count} books", found.total).format(

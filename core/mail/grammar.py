@@ -51,6 +51,8 @@ class CommandSpec:
     """First words with which it only shows something, "" for none at all: then `Trust.READ` is enough."""
     is_destructive: bool = False
     """Never run on a guess: a typo is answered with a question."""
+    question: str = ""
+    """What is asked back before it is done, however sure we are of its sender; "" asks only where we are not."""
     destructive_subcommands: tuple[str, ...] = ()
     """Those of `subcommands` that are never run on a guess."""
     takes_attachments: frozenset[AttachmentKind] = frozenset()

@@ -27,6 +27,7 @@ from core.models.shelf import Shelf
 from core.models.spelling import Spelling
 from core.models.subscription import Subscription
 from core.models.tag import Tag
+from core.models.takeout import Takeout
 from core.models.thumbnail import Thumbnail
 from core.models.user import User
 
@@ -61,6 +62,7 @@ __all__ = [
     "Spelling",
     "Subscription",
     "Tag",
+    "Takeout",
     "Thumbnail",
     "User",
 ]

@@ -144,11 +144,17 @@ class Household:
                 code="share.none",
             )
         mine = self._session.scalars(Subscription.of_user(owner.id))
-        return [OpmlFeed(url=one.feed.url, title=one.name, section=one.section) for one in mine]
+        return [
+            OpmlFeed(url=one.feed.url, title=one.name, section=one.section) for one in mine if is_public(one.feed.url)
+        ]
 
     def _count_feeds(self, user_id: int) -> int:
-        mine = sa.select(sa.func.count(Subscription.id)).where(Subscription.user_id == user_id)
-        return self._session.scalar(mine) or 0
+        return sum(is_public(one.feed.url) for one in self._session.scalars(Subscription.of_user(user_id)))
+
+
+def is_public(url: str) -> bool:
+    """Whether others can read a feed by its address; what comes as letters is its reader's alone."""
+    return url.startswith(("https://", "http://"))
 
 
 def called(user: User) -> str:

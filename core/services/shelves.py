@@ -46,8 +46,11 @@ class Shelves:
         by_key = {row.key: ShelfSummary(row.name, row.books) for row in found}
         return Page([by_key[key] for key in keys.rows], keys.page, keys.pages, keys.total, keys.per_page)
 
-    def exists(self, user_id: int, name: str) -> bool:
-        return self._session.scalar(self._books(user_id, name).with_only_columns(Book.id).limit(1)) is not None
+    def called(self, user_id: int, name: str) -> str | None:
+        """The name of this shelf as it was written first, None where there is no such shelf."""
+        return self._session.scalar(
+            self._books(user_id, name).with_only_columns(Tag.name).order_by(Tag.book_id).limit(1)
+        )
 
     def books(self, user_id: int, name: str, page: int = 1) -> Page[Book]:
         """What stands on a shelf, newest first. Raises `NotFound`."""

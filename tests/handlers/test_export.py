@@ -1,8 +1,12 @@
-"""`export`: what a reader gets for it."""
+"""`export` and `export all`: what a reader gets for them."""
 
 from __future__ import annotations
 
+import pytest
+import sqlalchemy as sa
+
 from core.mail.answer import Answer
+from core.models import Takeout
 from core.news.opml import Opml, OpmlFeed, read_opml
 from core.values import StagedFeedList
 from tests.factories.news import make_feed, make_subscription
@@ -51,3 +55,28 @@ def test_file_brings_everything_back(ada: Reader) -> None:
 
 def test_nothing_to_export_is_told(ada: Reader) -> None:
     assert problem(ada.run("export")).code == "feeds.none"
+
+
+# Everything
+
+
+@pytest.mark.parametrize(
+    "line", ["export all", "export everything", "export my data", "exportiere alles", "export data"]
+)
+def test_everything_is_made_later(ada: Reader, line: str) -> None:
+    assert title(ada.run(line)) == "Your data is being put together"
+
+    assert ada.jobs == ["make_takeout"]
+    assert ada.session.scalars(sa.select(Takeout.page)).all() == [1]
+
+
+def test_next_mails_are_asked_for_by_their_page(ada: Reader) -> None:
+    ada.run("export all 2")
+
+    assert ada.session.scalars(sa.select(Takeout.page)).all() == [2]
+
+
+@pytest.mark.parametrize("line", ["export dune", "export all of it"])
+def test_what_cannot_be_exported_is_told(ada: Reader, line: str) -> None:
+    assert problem(ada.run(line)).code.startswith("request")
+    assert ada.jobs == []
