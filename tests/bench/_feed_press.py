@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
+from bot.serve import run_loop
+
 ITEMS = 20
 WORDS_AN_ITEM = 660  # with their markup 113 kB a feed
 VERSIONS = 3
@@ -92,7 +94,7 @@ def _serve(pipe: Connection, feeds: int) -> None:
             current += 1
             pipe.send(current)
 
-    asyncio.run(serve())
+    run_loop(serve())
 
 
 def _answer(packed: bytes, version: int) -> bytes:

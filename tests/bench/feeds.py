@@ -10,7 +10,6 @@ nothing, and rss2email, where `--rss2email` names its program (`pip install rss2
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import resource
 import subprocess
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.news.refresh import FeedSettings
+from bot.serve import run_loop
 from core.models import Article, Feed
 from core.services.news_aggregator import NewsAggregator
 from core.work import Work
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         peers = {"feedparser alone": _feedparser(server.plain_urls()[: options.peer_feeds])}
         if options.rss2email is not None:
             peers["rss2email"] = _rss2email(options.rss2email, server.plain_urls()[: options.peer_feeds])
-        ours = asyncio.run(_measure(server))
+        ours = run_loop(_measure(server))
     Console().print(_table(ours, peers))
     return 0
 

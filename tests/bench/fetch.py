@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.fetch import FetchSettings, HttpFetcher
+from bot.serve import run_loop
 from core.news.values import Validators
 from core.ports import FetchLimits
 from tests.support.web_server import Loopback
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
     server.start()
     try:
-        asyncio.run(_measure(ours.recv(), fetches=200 if options.short else options.fetches))
+        run_loop(_measure(ours.recv(), fetches=200 if options.short else options.fetches))
     finally:
         server.terminate()
         server.join()
@@ -118,7 +119,7 @@ def _serve(pipe: Connection) -> None:
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
-    asyncio.run(serve())
+    run_loop(serve())
 
 
 def _feed() -> bytes:
