@@ -13,12 +13,15 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import forkserver
 from typing import ClassVar, TypeVar
 
+import structlog
 from pebble import ProcessExpired, ProcessPool
 
 from bot.sandbox_worker import SandboxError, SandboxKilled, SandboxTimeout, call, confine
@@ -27,10 +30,14 @@ from core.i18n import said_in, spoken
 
 __all__ = ["Sandbox", "SandboxError", "SandboxKilled", "SandboxSettings", "SandboxTimeout"]
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 
 PATIENCE = 6.0  # times a call's limit may pass on the wall: workers are nice, and somebody else may have the cores
 CALLS_A_WORKER = 500  # then a new one takes its place, for what libraries leak
+MOST_IN_SLOW_LANE = 16  # calls that wait there or are at work: each holds its file in memory
+MOST_KNOWN_SLOW = 1000  # keys; a few kilobytes
 _STOPPED_FROM_OUTSIDE = (-signal.SIGTERM, -signal.SIGHUP, 255)  # 255: the fork server went first
 
 
@@ -64,21 +71,70 @@ class Sandbox:
         self._pool: ProcessPool | None = None
         self._starting = asyncio.Lock()
         self._calls = 0
+        self._slow_lane = asyncio.Lock()
+        self._in_slow_lane = 0
+        self._slow: dict[str, None] = {}
+        """Keys of what took long the last time, the oldest first."""
         self._idle: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     async def run(self, function: Callable[..., T], *args: object, timeout_seconds: float, **kwargs: object) -> T:
         """What `function(*args, **kwargs)` returns or raises; all of them must be picklable.
 
-        The time is the processor's, to a second: that the machine is busy is not the file's fault. On the wall it may
+        The time is the processor's: that the machine is busy is not the file's fault. On the wall it may
         take `PATIENCE` times as long, counted from when a worker takes the call. If all the workers are lost for a
         reason of their own, the function may run twice. Raises `SandboxTimeout` and `SandboxKilled` for what the
         function does to its worker, and `Unavailable` if somebody else stops the worker. Cancelling kills the worker.
         """
-        pickled = pickle.dumps((said_in, (spoken(), function, *args), kwargs))  # what it raises may be told to a user
+        return await self._run(partial(function, *args, **kwargs), seconds=timeout_seconds, patience=timeout_seconds)
+
+    async def run_quick(
+        self,
+        function: Callable[..., T],
+        *args: object,
+        key: str,
+        quick_seconds: float,
+        timeout_seconds: float,
+        **kwargs: object,
+    ) -> T:
+        """`run`, for what is read in no time as a rule. `key` names the same thing from one time to the next.
+
+        What takes more than `quick_seconds` is begun anew in the slow lane, where one is at work at a time, and begins
+        there the next time: however many of them there are, they leave the other workers to those that are as they
+        should be. Raises `SandboxTimeout` also where too many are in the lane.
+        """
+        call = partial(function, *args, **kwargs)
+        if key not in self._slow:
+            try:
+                return await self._run(call, seconds=min(quick_seconds, timeout_seconds), patience=timeout_seconds)
+            except SandboxTimeout as error:
+                log.info("goes to the slow lane", key=key, reason=str(error))
+        if self._in_slow_lane >= MOST_IN_SLOW_LANE:
+            raise SandboxTimeout("too many that take long wait already")
+        self._in_slow_lane += 1
+        try:
+            async with self._slow_lane:
+                self._note_slow(key)
+                started = time.monotonic()
+                result = await self._run(call, seconds=timeout_seconds, patience=timeout_seconds)
+                if time.monotonic() - started < quick_seconds:
+                    self._slow.pop(key, None)
+                return result
+        finally:
+            self._in_slow_lane -= 1
+
+    def _note_slow(self, key: str) -> None:
+        self._slow.pop(key, None)
+        self._slow[key] = None
+        if len(self._slow) > MOST_KNOWN_SLOW:
+            del self._slow[next(iter(self._slow))]
+
+    async def _run(self, function: Callable[[], T], *, seconds: float, patience: float) -> T:
+        """Within these seconds of a processor, and `PATIENCE` times `patience` on the wall."""
+        pickled = pickle.dumps(partial(said_in, spoken(), function))  # what it raises may be told to a user
         self._calls += 1
         try:
-            value, error = pickle.loads(await self._call(pickled, timeout_seconds))  # noqa: S301 - see sandbox_worker
+            value, error = pickle.loads(await self._call(pickled, seconds, patience * PATIENCE))  # noqa: S301 - see sandbox_worker
         finally:
             self._calls -= 1
             self._stop_when_idle()
@@ -93,17 +149,17 @@ class Sandbox:
             self._idle.cancel()
         await self._stop()
 
-    async def _call(self, pickled: bytes, timeout_seconds: float) -> bytes:
+    async def _call(self, pickled: bytes, seconds: float, wall_seconds: float) -> bytes:
         for _ in range(2):
             pool = await self._start()
             try:
-                future = pool.schedule(call, args=(pickled, timeout_seconds), timeout=timeout_seconds * PATIENCE)
+                future = pool.schedule(call, args=(pickled, seconds), timeout=wall_seconds)
                 return await asyncio.wrap_future(future)
             except TimeoutError as error:
-                raise SandboxTimeout(f"not done after {timeout_seconds * PATIENCE} s") from error
+                raise SandboxTimeout(f"not done after {wall_seconds} s") from error
             except ProcessExpired as error:
-                if error.exitcode == -signal.SIGXCPU:
-                    raise SandboxTimeout(f"not done after {timeout_seconds} s of a processor") from error
+                if error.exitcode == -signal.SIGPROF:
+                    raise SandboxTimeout(f"not done after {seconds} s of a processor") from error
                 if error.exitcode in _STOPPED_FROM_OUTSIDE:
                     raise Unavailable("a worker process was stopped") from error
                 raise SandboxKilled(f"the worker process ended with {_exit_status(error.exitcode)}") from error

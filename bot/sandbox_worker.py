@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import math
 import multiprocessing
 import os
 import pickle
@@ -19,10 +18,12 @@ import signal
 import socket
 import struct
 import sys
-import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from core import loading
 from core.errors import BotError, InkpostError
 
 NICENESS = 10  # a book may wait; the SMTP dialogue on the same cores may not
@@ -43,6 +44,7 @@ class SandboxKilled(SandboxError):
 def confine(memory_bytes: int) -> None:
     """Give up what no parser needs. `memory_bytes` is the address space beyond what the worker has already."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's own handler cannot run while a C function does not return
+    loading.around = _clock_stopped
     _die_with_parent()
     os.nice(NICENESS)
     os.umask(0o077)
@@ -54,23 +56,36 @@ def confine(memory_bytes: int) -> None:
 
 
 def call(pickled: bytes, processor_seconds: float) -> bytes:
-    """Run a pickled (function, args, kwargs); the answer is a pickled (value, None) or (None, error).
+    """Run a pickled function without arguments; the answer is a pickled (value, None) or (None, error).
 
-    The kernel ends the process (SIGXCPU) after these seconds of a processor, rounded up to whole ones.
+    The kernel ends the process (SIGPROF) after these seconds of a processor, without those in which the worker loads
+    what it then keeps.
 
     All pickling is done here and not left to the pool, whose threads do not survive an exception that can be pickled
     and not unpickled.
     """
-    _limit_processor(processor_seconds)
     try:
-        function, args, kwargs = pickle.loads(pickled)  # noqa: S301 - from our own parent, over a pipe
-        return pickle.dumps((function(*args, **kwargs), None))
+        function = pickle.loads(pickled)  # noqa: S301 - from our own parent, over a pipe
+        signal.setitimer(signal.ITIMER_PROF, processor_seconds)  # not RLIMIT_CPU, which knows whole seconds alone
+        return pickle.dumps((function(), None))
     except MemoryError:
         return pickle.dumps((None, SandboxKilled("out of memory")))
     except Exception as error:  # noqa: BLE001 - it is raised again where the function was called
         return _pickled_error(error)
     except BaseException as error:  # noqa: BLE001 - SystemExit and its like would end the service, not the call
         return _pickled_error(SandboxKilled(f"the function raised {error!r}"))
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+@contextmanager
+def _clock_stopped() -> Iterator[None]:
+    """For `core.loading`."""
+    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, left)
 
 
 def _pickled_error(error: Exception) -> bytes:
@@ -96,12 +111,6 @@ def _die_with_parent() -> None:
         pipe = parent.sentinel
         fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
-
-
-def _limit_processor(seconds: float) -> None:
-    """From now on: the limit counts from the start of the process, and each call moves it on."""
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + seconds), most))
 
 
 def _address_space_bytes() -> int:

@@ -24,6 +24,7 @@ from handlers._feeds import welcome
 
 PAGE = FetchLimits(body_bytes=10 << 20, seconds=30.0)
 GUESS = FetchLimits(body_bytes=10 << 20, seconds=8.0)
+QUICK_SECONDS = 0.5
 LOOK_SECONDS = 10.0
 MOST_GUESSES = 8  # addresses at which sites usually have their feed
 MOST_CHOICES = 12
@@ -92,9 +93,10 @@ class FeedFinder:
         fetched = await self.fetcher.fetch(url, limits=limits)
         assert isinstance(fetched, Fetched)  # nothing conditional was asked
         try:
-            looked = await self.sandbox.run(
-                look, fetched.body, url=fetched.url, headers=dict(fetched.headers), timeout_seconds=LOOK_SECONDS
-            )
+            looked = await self.sandbox.run_quick(
+                look, fetched.body, url=fetched.url, headers=dict(fetched.headers),
+                key=f"look:{url}", quick_seconds=QUICK_SECONDS, timeout_seconds=LOOK_SECONDS,
+            )  # fmt: skip
         except SandboxError as error:
             raise FetchFailed(_("The page takes too long to read."), code="feed.too-hungry") from error
         return fetched, looked

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from core.loading import loading
 from core.news.leftovers import standfirst, without_leftovers
 from core.news.sanitise import sanitise
 from core.news.values import Reading
@@ -22,7 +23,8 @@ _CUT: Final = re.compile(
 
 def extract(page: bytes, *, url: str, headers: Mapping[str, str]) -> Reading | None:
     """The article; None where there is none. Never raises for what the page is."""
-    import trafilatura
+    with loading():
+        import trafilatura
 
     charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
     source: bytes | str = page[:MAX_PAGE_BYTES]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -11,6 +12,7 @@ from lxml import etree
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
+from core.loading import loading
 from core.news.shape import BLOCKS, INLINE, drop, flat, nest
 from core.news.trackers import clean_url, is_tracking_pixel
 from core.news.values import Reading
@@ -311,6 +313,15 @@ def _language(text: str, declared: str | None) -> str | None:
         return found[0].lower()
     if len(text) < LANGUAGE_FROM:
         return None
+    with loading():
+        classify = _classifier()
+    return str(classify(text[:_LANGUAGE_TO])[0])
+
+
+@cache
+def _classifier() -> Callable[[str], tuple[str, float]]:
+    """py3langid's, with its model loaded, which takes a second of a processor and 66 MB."""
     import py3langid
 
-    return str(py3langid.classify(text[:_LANGUAGE_TO])[0])
+    py3langid.classify("")
+    return py3langid.classify

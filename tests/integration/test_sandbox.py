@@ -118,9 +118,60 @@ async def test_time_that_others_have_the_processor_is_not_counted(sandbox: Sandb
 
 async def test_time_of_the_processor_is_counted_anew_for_each_call(sandbox: Sandbox, unhurried: None) -> None:
     for _ in range(3):
-        assert await sandbox.run(functions.work_for, 0.4, timeout_seconds=0.5) >= 0.4
+        assert await sandbox.run(functions.work_for, 0.4, timeout_seconds=0.8) >= 0.4
     with pytest.raises(SandboxTimeout, match="of a processor"):
         await sandbox.run(functions.work_for, 60, timeout_seconds=0.5)
+
+
+async def test_time_in_which_a_worker_loads_what_it_keeps_is_not_counted(sandbox: Sandbox, unhurried: None) -> None:
+    assert await sandbox.run(functions.load_for, 0.6, timeout_seconds=0.2) >= 0.6
+    with pytest.raises(SandboxTimeout, match="of a processor"):
+        await sandbox.run(functions.work_for, 60, timeout_seconds=0.2)
+
+
+async def test_many_that_take_long_leave_a_worker_to_those_that_do_not(sandbox: Sandbox) -> None:
+    slow = [
+        asyncio.ensure_future(
+            sandbox.run_quick(functions.work_for, 60, key=f"many {number}", quick_seconds=0.05, timeout_seconds=0.4)
+        )
+        for number in range(6)
+    ]
+    await asyncio.sleep(0)  # they are all before it
+
+    assert await sandbox.run_quick(functions.double, 1, key="quick", quick_seconds=0.5, timeout_seconds=5) == 2
+
+    given_up = sum(one.done() for one in slow)
+    outcomes = await asyncio.gather(*slow, return_exceptions=True)
+    assert given_up <= 2  # in a queue with them it would have been all, or all but one
+    assert [type(one) for one in outcomes] == [SandboxTimeout] * 6
+
+
+async def test_what_took_long_begins_in_the_slow_lane_the_next_time(sandbox: Sandbox, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+
+    async def once(seconds: float, quick_seconds: float) -> int:
+        """How often it was begun."""
+        before = len(note.read_text()) if note.exists() else 0
+        await sandbox.run_quick(
+            functions.note_and_work_for, seconds, note, key="one", quick_seconds=quick_seconds, timeout_seconds=30
+        )
+        return len(note.read_text()) - before
+
+    assert [await once(0.3, 0.1), await once(0.3, 0.1)] == [2, 1]
+    await once(0.0, 20.0)  # it is quick again
+    assert await once(0.3, 0.1) == 2
+
+
+async def test_slow_lane_takes_so_many_and_no_more(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.sandbox.MOST_IN_SLOW_LANE", 1)
+    calls = [
+        sandbox.run_quick(functions.work_for, 0.3, key=f"{number}", quick_seconds=0.05, timeout_seconds=10)
+        for number in range(2)
+    ]
+
+    done = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert sorted(isinstance(one, SandboxTimeout) for one in done) == [False, True]
 
 
 CRASHES: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from core.errors import DamagedFile
+from core.loading import loading
 
 
 def double(number: int, *, plus: int = 0) -> int:
@@ -39,6 +40,19 @@ def work_for(seconds: float) -> float:
     while time.process_time() < end:
         pass
     return time.process_time() - end + seconds
+
+
+def load_for(seconds: float) -> float:
+    """As `work_for`, to load what is kept."""
+    with loading():
+        return work_for(seconds)
+
+
+def note_and_work_for(seconds: float, note: Path) -> float:
+    """As `work_for`; `note` has a letter for each time that it was begun."""
+    with note.open("a") as file:
+        file.write("x")
+    return work_for(seconds)
 
 
 def sleep_for(seconds: float) -> float:
