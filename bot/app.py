@@ -19,6 +19,7 @@ from bot.authenticate import DomainProver, ProofAuthenticator
 from bot.cache import Cache
 from bot.calibre import Calibre
 from bot.circuit import RelayCircuit
+from bot.clicks import ClickServer
 from bot.config import Config
 from bot.counting import LibraryCounter
 from bot.delivery import Deliverer
@@ -37,6 +38,7 @@ from bot.jobs import JobEngine, create_schema
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.journal import Journal
 from bot.keys import token_key
+from bot.news.awaited import Awaited
 from bot.news.books import StoryBooks
 from bot.news.clock import DigestClock
 from bot.news.discover import FeedFinder
@@ -66,6 +68,7 @@ from core.errors import InkpostError
 from core.mail.outgoing import Identity
 from core.models import User
 from core.models.user import UserState
+from core.news.one_click import ClickLinks
 from core.ports import BlobStore, Fetcher, Transport
 from core.services import build_bus
 from core.tokens import TokenSigner
@@ -80,6 +83,9 @@ Clock = Callable[[], datetime]
 PRELOAD = (
     *("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub"),
     "core.books.kindle.compiler",
+    # A worker would take 0.2 s to import these with its first feed. Not trafilatura (8 MB), and not the model of
+    # languages (66 MB), which workers load when they need them: the fork server is there also where nobody reads feeds.
+    *("core.news.reading", "feedparser", "nh3", "rensa"),
 )
 
 
@@ -103,6 +109,8 @@ class App:
     listener: SmtpListener
     lmtp: LmtpListener
     imap: ImapFetcher
+    clicks: ClickServer | None
+    """None without an https address for it."""
     health: HealthServer
     upkeep: Upkeep
     refresher: FeedRefresher
@@ -270,8 +278,10 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
         )
         engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
         engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
+        links = ClickLinks(config.http.public_url, open_signer(config)) if config.http.public_url else None
         _register_news(
             config,
+            links=links,
             engine=engine,
             blobs=blobs,
             sandbox=sandbox,
@@ -335,6 +345,9 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 guard=guard,
             ),
             imap=imap,
+            clicks=ClickServer(config.http, links=links, database=engine, guard=guard, identity=identity_of(config))
+            if links is not None
+            else None,
             health=HealthServer(
                 config.health, metrics=metrics, checks=_checks(roles, engine, blobs, transport, mailboxes=imap)
             ),
@@ -399,6 +412,7 @@ def _processor(
 def _register_news(
     config: Config,
     *,
+    links: ClickLinks | None,
     engine: JobEngine,
     blobs: BlobStore,
     sandbox: Sandbox,
@@ -416,7 +430,14 @@ def _register_news(
     )
     pages = PageReader(database=engine, fetcher=fetcher, sandbox=sandbox, books=books, identity=identity)
     issues = IssueBuilder(
-        database=engine, blobs=blobs, sandbox=sandbox, pictures=pictures, identity=identity, work_root=work_root
+        database=engine,
+        blobs=blobs,
+        sandbox=sandbox,
+        pictures=pictures,
+        identity=identity,
+        awaited=Awaited(engine),
+        links=links,
+        work_root=work_root,
     )
     notes = DeviceNotes(database=engine, books=books, identity=identity)
     previews = Previewer(database=engine, cache=cache, identity=identity)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from core.errors import InkpostError
 from core.models import SendingStop
 
 CHECK_SECONDS = 20.0
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ async def check_everything(config: Config) -> list[Finding]:
         "DKIM key": _dkim,
         "secrets": _secrets,
         "LMTP": _lmtp,
+        "one click": _one_click,
         "addresses": _addresses,
     }
     for account in config.imap.accounts:
@@ -125,6 +128,22 @@ async def _lmtp(config: Config) -> str | None:
     if config.lmtp.port is not None and config.lmtp.host in ("", "0.0.0.0", "::"):  # noqa: S104 - it is looked for
         return "lmtp.host is every address of this machine: whoever reaches the port may say whose mail it brings"
     return None
+
+
+async def _one_click(config: Config) -> str | None:
+    """Mail services obey List-Unsubscribe-Post only where a signature covers it (RFC 8058 4)."""
+    if not config.http.public_url:
+        return None
+    if not config.dkim.private_key.get_secret_value() and not config.relay.host:
+        return "http.public_url is set, but nothing signs our letters: mail services do not show the button then"
+    url = f"{config.http.public_url}/unsubscribe/00000-00000/check"
+    timeout = aiohttp.ClientTimeout(total=CHECK_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as answer:
+            is_ours = answer.status == NOT_FOUND and answer.headers.get("X-Robots-Tag") == "noindex"
+    except aiohttp.ClientError as error:
+        return f"{config.http.public_url} cannot be reached from here: {error}"
+    return None if is_ours else f"{url} does not lead to us: hand /unsubscribe/ on to port {config.http.port}"
 
 
 async def _mailbox(account: ImapAccount, _config: Config) -> str | None:

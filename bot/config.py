@@ -26,6 +26,7 @@ from bot.authenticate import TrustSettings
 from bot.cache import CacheSettings
 from bot.calibre import CalibreSettings
 from bot.circuit import CircuitSettings
+from bot.clicks import HttpSettings
 from bot.config_ranges import range_mistakes
 from bot.dns import DnsSettings
 from bot.fetch import FetchSettings
@@ -135,6 +136,7 @@ class Config:
     jobs: JobSettings = field(default_factory=JobSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     log: LogSettings = field(default_factory=LogSettings)
 

@@ -37,6 +37,8 @@ class EdgeSettings:
     """Recipients that one client address may name, whether they exist or not."""
     failed_logins: str = "10 per 10 minutes"
     """Wrong passwords from one client address; after them its logins wait, right or wrong."""
+    requests: str = "60 per minute; 600 per hour"
+    """Requests over HTTP from one client address: clicks on “unsubscribe”, where http.public_url is set."""
     mails_of_domain: str = "6000 per minute; 60000 per hour"
     """Mails from one domain in MAIL FROM, over all client addresses. Everybody can write a domain there: keep it far
     above what one client address may, so that one or a few cannot have a large provider's mail put off."""
@@ -44,7 +46,7 @@ class EdgeSettings:
     """Networks to which these rates do not apply: this machine, and the mail servers that hand mail on to us."""
 
     def __post_init__(self) -> None:
-        for rate in (self.connections, self.recipients, self.failed_logins, self.mails_of_domain):
+        for rate in (self.connections, self.recipients, self.failed_logins, self.requests, self.mails_of_domain):
             _parse(rate)
 
 
@@ -84,6 +86,7 @@ class EdgeGuard:
         self._connections = _parse(settings.connections)
         self._recipients = _parse(settings.recipients)
         self._failed_logins = _parse(settings.failed_logins)
+        self._requests = _parse(settings.requests)
         self._mails_of_domain = _parse(settings.mails_of_domain)
         self._key_of = functools.lru_cache(_KNOWN_CLIENTS)(
             functools.partial(_client_key, trusted=settings.trusted_networks)
@@ -100,6 +103,10 @@ class EdgeGuard:
     def may_name_recipient(self, ip: str | None) -> bool:
         """Count a recipient."""
         return self._hit(self._recipients, "rcpt", ip)
+
+    def may_ask(self, ip: str | None) -> bool:
+        """Count a request over HTTP."""
+        return self._hit(self._requests, "http", ip)
 
     def may_mail_from(self, ip: str | None, address: str) -> bool:
         """Count a mail of the domain of a reverse-path; the null one has none."""

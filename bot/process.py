@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from bot.counting import LibraryCounter
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
+from bot.news.one_click import stop_digest
 from bot.quotas import UserQuotas
 from bot.reports import read_report, take_passed_on
 from bot.sandbox import Sandbox
@@ -38,19 +38,16 @@ from core.mail.outgoing import Identity
 from core.mail.parse import parse_message
 from core.models import Inbound, User
 from core.models.inbound import InboundState
-from core.models.user import UserState
 from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore, Prover
 from core.services.answers import Answers
 from core.services.counted import Counted
-from core.services.digests import Digests
 from core.services.inbox import Inbox
 from core.services.threads import Thread, Threads
 from core.services.unreachable import welcome_back
 from core.tokens import TokenSigner
 from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook
 from core.work import Work
-from handlers._digests import stopped_by_click
 from handlers._dispatch import Mail, dispatch
 from handlers._registry import Handler
 
@@ -340,19 +337,9 @@ class MailProcessor:
 
     def _stop_digest(self, work: Work, subject: str, *, cause: str) -> int | None:
         """Obey the mail of a letter's List-Unsubscribe, which a mail service sends for its reader and which nobody is
-        believed for: its token is proof enough for what can be taken back. The user that it stopped a digest of.
-
-        They are told, at their own address and once: what is off already is met with silence.
-        """
+        believed for: its token is proof enough for what can be taken back. The user that it stopped a digest of."""
         reference = stopped_letter(subject)
-        digest = Digests(work).of_issue(reference) if reference is not None else None
-        if digest is None or digest.next_due_at is None:
-            return None
-        Digests(work).turn_off(digest)
-        user = work.session.get_one(User, digest.user_id)
-        if user.state is UserState.ACTIVE:
-            Answers(work).tell(partial(stopped_by_click, digest), user=user, identity=self.identity, cause=cause)
-        return user.id
+        return stop_digest(work, reference, identity=self.identity, cause=cause) if reference is not None else None
 
     async def _wait_for_names(self, accepted: _Accepted, message: ParsedMessage, error: OriginUnknown) -> str:
         """Raise `error`, for the engine's policy to try again, until the mail has waited for long enough."""

@@ -57,6 +57,9 @@ async def running(app: App) -> AsyncIterator[None]:
             stack.push_async_callback(app.lmtp.close)
             app.imap.start()
             stack.push_async_callback(app.imap.close)
+            if app.clicks is not None:
+                await app.clicks.start()
+                stack.push_async_callback(app.clicks.close)
         log.info("inkpost is up", roles=sorted(app.roles), smtp=app.listener.addresses, health=app.health.port)
         yield
         log.info("inkpost goes down")

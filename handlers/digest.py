@@ -256,6 +256,7 @@ def _now(request: Request, words: list[str]) -> Answer:
         _("Making {digest}").format(digest=digest.name),
         (
             Paragraph(_("It has what is new since your last issue, and comes in a moment.")),
+            Paragraph(_("If texts of its stories are still being fetched, it waits for them, a minute at most.")),
             Steps((Step(_("My digests"), "digest list"), Step(_("My feeds"), "feeds"))),
         ),
     )

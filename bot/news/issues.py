@@ -6,12 +6,15 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
 
+from bot.jobs_retry import RetryLater
+from bot.news.awaited import Awaited, unread_feeds
 from bot.news.pictures import PictureFetcher
 from bot.news.refresh import Database
 from bot.sandbox import Sandbox
@@ -25,7 +28,7 @@ from core.models.issue import IssueState
 from core.models.outbox import OutboxKind
 from core.news.issue import Issue
 from core.news.letter import LetterContext, compose_letter
-from core.news.one_click import stop_command
+from core.news.one_click import ClickLinks, stop_command
 from core.news.paper import PaperPart, make_paper
 from core.news.schedule import Target
 from core.ports import BlobStore
@@ -43,6 +46,8 @@ from core.work import Work
 log = structlog.get_logger(__name__)
 
 PAPER_SECONDS = 120.0
+PATIENCE = timedelta(seconds=60)  # of who asked for a paper now, for texts that are on their way
+FIRST_PAUSE_SECONDS = 2.0
 MAIL_OVERHEAD = 20_000  # bytes of a delivery's header and text
 BASE64 = 78 / 57  # 57 octets are a line of 76 letters and its end (RFC 2045 6.8)
 
@@ -53,8 +58,10 @@ class _Plan:
 
     contents: Contents
     device: Device | None
-    asked_for: bool
-    """Somebody wrote `digest now`: they get an answer even if there is nothing."""
+    user_id: int
+    asked_at: datetime | None
+    """When somebody wrote `digest now`: they get an answer even if there is nothing."""
+    now: datetime
     send_empty: bool
 
 
@@ -76,12 +83,17 @@ class IssueBuilder:
     pictures: PictureFetcher
     identity: Identity
     work_root: Path
+    awaited: Awaited | None = None
+    """For papers that somebody asks for; None: they are made of what there is."""
+    links: ClickLinks | None = None
+    """For a click on “unsubscribe”; None where there is no https address for it."""
 
     async def build(self, *, issue_id: int) -> None:
         """The job. Raises what keeps the issue from being made; then it is tried again."""
         plan = await self.database.in_work(lambda work: _plan(work.session, work, issue_id))
         if plan is None:
             return
+        await self._wait_for_texts(plan)
         contents = plan.contents
         if not contents.chosen and not plan.send_empty:
             await self.database.in_work(lambda work: self._finish_empty(work, issue_id, plan))
@@ -93,6 +105,16 @@ class IssueBuilder:
         stories = await self.database.in_work(lambda work: self._finish(work, issue_id, plan, contents, stored))
         if stories is not None:
             log.info("issue made", issue=issue_id, stories=stories, parts=len(stored))
+
+    async def _wait_for_texts(self, plan: _Plan) -> None:
+        """Raises `RetryLater` while feeds of who asked just now are unread, or full texts of these stories are fetched:
+        else a paper that is asked for with the first feed would hold teasers, or nothing."""
+        if plan.asked_at is None or self.awaited is None or (waited := plan.now - plan.asked_at) >= PATIENCE:
+            return
+        stubs = frozenset(one.article_id for one in plan.contents.chosen if one.story.is_stub)
+        if await self.awaited.is_there(plan.user_id, stubs):
+            seconds = max(FIRST_PAUSE_SECONDS, waited.total_seconds())
+            raise RetryLater(min(seconds, (PATIENCE - waited).total_seconds()))
 
     async def _with_pictures(self, contents: Contents) -> Contents:
         if not contents.with_pictures:
@@ -123,11 +145,12 @@ class IssueBuilder:
 
     def _finish_empty(self, work: Work, issue_id: int, plan: _Plan) -> None:
         row = work.session.get(DigestIssue, issue_id)
-        if row is None or not Digests(work).finish_empty(issue_id) or not plan.asked_for:
+        if row is None or not Digests(work).finish_empty(issue_id) or plan.asked_at is None:
             return
+        unread = unread_feeds(work.session, row.user_id)
         user = work.session.get_one(User, row.user_id)
         Answers(work).tell(
-            partial(_nothing_new, row.title), user=user, identity=self.identity, cause=f"{_cause(row)}:nothing"
+            partial(_nothing_new, row.title, unread), user=user, identity=self.identity, cause=f"{_cause(row)}:nothing"
         )
 
     def _finish(
@@ -154,6 +177,7 @@ class IssueBuilder:
                     reply_address=self.identity.reply_address(user_id=user.id, reference=reference, now=work.now),
                     in_issue=f" in {reference}",
                     off_command=stop_command(row.title, reference),
+                    unsubscribe_url=self.links.url(reference) if self.links is not None else None,
                     is_on_kindle=bool(stored),
                 ),
             )
@@ -200,11 +224,15 @@ def _closed(title: str, device: str, error: TooMuch) -> Problem:
     return Problem(error.code, said, fix=error.fix)
 
 
-def _nothing_new(title: str) -> Answer:
+def _nothing_new(title: str, unread: Sequence[str]) -> Answer:
+    """`unread` are feeds that were never looked at."""
+    some = ", ".join(unread[:5])
+    early = _("Not read yet: {feeds}. Write “digest now” again in some minutes.").format(feeds=some)
     return Answer(
         _("{issue}: nothing new").format(issue=title),
         (
             Paragraph(_("None of your feeds has a story that you have not had.")),
+            *((Paragraph(early),) if unread else ()),
             Steps((Step(_("My feeds"), "feeds"), Step(_("My digests"), "digest list"))),
         ),
     )
@@ -232,6 +260,8 @@ def _plan(session: Session, work: Work, issue_id: int) -> _Plan | None:
     return _Plan(
         contents=contents,
         device=devices[0] if wants_device else None,
-        asked_for=row.slot.startswith("now:"),
+        user_id=row.user_id,
+        asked_at=row.due_at if row.slot.startswith("now:") else None,
+        now=work.now,
         send_empty=digest.send_empty,
     )

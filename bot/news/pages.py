@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-<<<<<<< HEAD
 from functools import partial
-=======
 from urllib.parse import urlsplit
->>>>>>> 30c4a2d (sandbox: what takes long to read waits for its like in a slow lane)
 
 import structlog
 from sqlalchemy.orm import Session

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from core import jobs
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
@@ -161,8 +162,8 @@ class Digests:
 
     def of_issue(self, reference: str, *, user_id: int | None = None) -> Digest | None:
         """The digest whose letter has this reference; with a `user_id` only if it is theirs."""
-        which = sa.select(Digest).join(DigestIssue).where(DigestIssue.reference == reference)
-        return self._session.scalars(which if user_id is None else which.where(Digest.user_id == user_id)).first()
+        digest = digest_of_letter(self._session, reference)
+        return digest if digest is not None and user_id in (None, digest.user_id) else None
 
     # Issues ------------------------------------------------------------------------------------------------------
 
@@ -293,6 +294,11 @@ def _refuse_taken(name: str, others: Iterable[Digest]) -> None:
         raise Conflict(
             _("You have a digest called “{name}” already.").format(name=name), fix=_("Choose another name: name=…")
         )
+
+
+def digest_of_letter(session: Session, reference: str) -> Digest | None:
+    """The digest whose letter has this reference, whoever's it is."""
+    return session.scalars(sa.select(Digest).join(DigestIssue).where(DigestIssue.reference == reference)).first()
 
 
 def _checked_name(name: str) -> str:

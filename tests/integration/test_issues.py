@@ -15,6 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot.fetch import FetchSettings, HttpFetcher
+from bot.jobs_retry import RetryLater
+from bot.news.awaited import Awaited
 from bot.news.issues import IssueBuilder
 from bot.news.pictures import PictureFetcher
 from bot.storage.local import LocalStore
@@ -90,6 +92,7 @@ async def press(tmp_path: Path) -> AsyncIterator[Press]:
             pictures=PictureFetcher(fetcher, sandbox),
             identity=IDENTITY,
             work_root=tmp_path,
+            awaited=Awaited(room.engine),
         )
         yield press
         await fetcher.close()
@@ -308,6 +311,74 @@ async def test_asking_now_for_a_paper_without_news_is_answered(press: Press, web
 
     (notice,) = await press.notices()
     assert "nothing new" in notice.subject
+
+
+async def ask_now(press: Press, user_id: int) -> None:
+    await press.do(lambda work: Digests(work).open_now(Digests(work).ensure(user_id), cause="K7Q29:1"))
+
+
+async def test_paper_asked_for_waits_for_feeds_that_were_never_read(press: Press, web: WebServer) -> None:
+    user_id = await press.reader("ada")
+    await press.subscribed(user_id, web.put("/feed", rss([item(1, press.now)])))
+    await ask_now(press, user_id)
+
+    with pytest.raises(RetryLater):
+        await press.build()
+    await press.refresher.drain()
+    await press.build()
+
+    (letter,) = await press.letters()
+    assert "Story number 1 of the harbour" in text_of(letter)
+
+
+async def test_paper_asked_for_waits_a_minute_for_full_texts_and_no_longer(press: Press, web: WebServer) -> None:
+    user_id = await reader(press, web.put("/feed", rss([item(1, press.now, words=60)])))  # its text is to be fetched
+    await ask_now(press, user_id)
+
+    waits = []
+    while True:
+        try:
+            await press.build()
+            break
+        except RetryLater as later:
+            waits.append(later.seconds)
+            press.wait(seconds=later.seconds)
+
+    assert sum(waits) == 60
+    assert len(await press.letters()) == 1
+
+
+async def test_paper_asked_for_waits_for_no_text_that_could_not_be_had(press: Press, web: WebServer) -> None:
+    user_id = await reader(press, web.put("/feed", rss([item(1, press.now, words=60)])))
+    for job in press.engine.list_jobs(task="fetch_article"):
+        press.engine.drop(job.id)  # as one that is done is gone
+    await ask_now(press, user_id)
+
+    await press.build()
+
+    assert len(await press.letters()) == 1
+
+
+async def test_paper_that_is_due_waits_for_nothing(press: Press, web: WebServer) -> None:
+    user_id = await reader(press, web.put("/feed", rss([item(1, press.now, words=60)])))
+    await press.subscribed(user_id, web.url("/never-read"), name="Another")
+    press.clock[0] = MORNING
+
+    await press.tick()
+
+    assert len(await press.letters()) == 1
+
+
+async def test_who_asks_for_a_paper_too_early_is_told_what_was_not_read(press: Press, web: WebServer) -> None:
+    user_id = await press.reader("ada")
+    await press.subscribed(user_id, web.put("/feed", rss([item(1, press.now)])), name="Post")
+    await ask_now(press, user_id)
+    press.wait(seconds=61)
+
+    await press.build()
+
+    (notice,) = await press.notices()
+    assert b"Not read yet: Post." in notice.head
 
 
 async def test_pictures_are_in_the_book(press: Press, web: WebServer) -> None:
