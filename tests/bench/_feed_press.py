@@ -13,6 +13,7 @@ import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import cast
 
 from bot.serve import run_loop
 
@@ -73,10 +74,9 @@ def _serve(pipe: Connection, feeds: int) -> None:
 
     class Answers(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport = transport
+            self.transport = cast(asyncio.Transport, transport)  # uvloop's are none of its subclasses
 
         def data_received(self, data: bytes) -> None:
-            assert isinstance(self.transport, asyncio.Transport)
             if f'If-None-Match: "{current}"'.encode() in data:
                 self.transport.write(f'HTTP/1.1 304 Not Modified\r\nETag: "{current}"\r\n\r\n'.encode())
             else:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import cast
 
 import aiohttp
 from rich.console import Console
@@ -108,10 +109,9 @@ def _serve(pipe: Connection) -> None:
 
     class Answers(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport = transport
+            self.transport = cast(asyncio.Transport, transport)  # uvloop's are none of its subclasses
 
         def data_received(self, data: bytes) -> None:
-            assert isinstance(self.transport, asyncio.Transport)
             self.transport.write(unchanged if b"If-None-Match" in data else full)
 
     async def serve() -> None:
