@@ -26,6 +26,7 @@ from urllib.parse import unquote
 from core.books.limits import BookLimits
 from core.books.packed import Packed
 from core.books.refusals import damaged, hostile, locked, too_large, too_many
+from core.books.salvage import open_salvaged
 from core.books.text import clean_line
 from core.errors import BotError
 from core.i18n import _
@@ -96,7 +97,9 @@ class Members:
     whoever unpacks it, and `DamagedFile` for a member that cannot be unpacked.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, limits: BookLimits, *, kind: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, limits: BookLimits, *, kind: str, is_salvaged: bool = False) -> None:
+        """`is_salvaged` if its own directory could not be read, and another one was made: see `core.books.salvage`."""
+        self.is_salvaged = is_salvaged
         self._archive = archive
         self._limits = limits
         self._kind = kind
@@ -214,17 +217,41 @@ def _read_fully(file: IO[bytes], size_bytes: int) -> bytes:
 
 @contextmanager
 def open_members(path: Path, limits: BookLimits, *, kind: str) -> Iterator[Members]:
-    """The checked members of the `kind` ("EPUB") at `path`; `DamagedFile` where its directory cannot be read."""
+    """The checked members of the `kind` ("EPUB") at `path`; `DamagedFile` where its directory cannot be read.
+
+    Of an EPUB it may be broken or cut off, if the members are whole without it.
+    """
     with ExitStack() as stack:
+        is_salvaged = False
         try:
             archive = stack.enter_context(open_zip(path))
+            if kind == "EPUB" and not _leads_to_members(archive):
+                raise zipfile.BadZipFile("the directory leads elsewhere")
         except ZIP_ERRORS as error:
             if is_own_fault(error):
                 raise
-            raise damaged(
-                kind, _("the list of its parts, which stands at its end, cannot be read"), code="file.cut-short"
-            ) from error
-        yield Members(archive, limits, kind=kind)
+            try:
+                if kind != "EPUB" or isinstance(error, DirectoryTooLarge):
+                    raise
+                raw = stack.enter_context(open_salvaged(path, limits))
+                archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(_CappedFile(raw))))
+                is_salvaged = True
+            except ZIP_ERRORS as why:
+                if is_own_fault(why):
+                    raise
+                raise damaged(
+                    kind, _("the list of its parts, which stands at its end, cannot be read"), code="file.cut-short"
+                ) from why
+        yield Members(archive, limits, kind=kind, is_salvaged=is_salvaged)
+
+
+def _leads_to_members(archive: zipfile.ZipFile) -> bool:
+    """Whether the first member is where the directory says; `zipfile` asks that when it is read."""
+    file, infos = archive.fp, archive.infolist()
+    if file is None or not infos:
+        return True
+    file.seek(infos[0].header_offset)
+    return file.read(4) == b"PK\x03\x04"
 
 
 def _checked(infos: list[zipfile.ZipInfo], limits: BookLimits) -> dict[str, zipfile.ZipInfo]:

@@ -13,6 +13,7 @@ from core.books.kindle.working import Copy, Patch
 from core.books.limits import BookLimits
 from core.books.zips import open_members
 from core.errors import TooMuch
+from core.i18n import _
 from core.news.sizing import split
 from core.sizes import size_in_words
 
@@ -92,14 +93,14 @@ def write_parts(
     """The book in as few parts as can be, as (title, path), none larger than the budget. Raises `TooMuch`."""
     pages, weights, base = _weighed(book)
     room = budget_bytes - base
-    for _ in range(_TRIES):
+    for _try in range(_TRIES):
         if room <= 0 or not pages:
             break
         bounds = split(weights, [""] * len(weights), room_bytes=room)
         if len(bounds) > MAX_PARTS or (len(bounds) == len(pages) and max(weights) > room):
             break
         parts = list(_written(book, folder, [pages[start:end] for start, end in bounds], label=label))
-        for _, path in parts:
+        for _title, path in parts:
             finish(path)
         if max(path.stat().st_size for _, path in parts) <= budget_bytes:
             return parts

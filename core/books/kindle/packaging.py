@@ -68,6 +68,14 @@ _TRUE_OF: Final = frozenset(
 """Media types that say nothing, or are none."""
 
 
+def make_directory(book: Copy, patch: Patch) -> None:
+    """The archive's own, at its end: `core.books.salvage` has read the members without it, and a copy has one."""
+    if book.members.is_salvaged:
+        patch.tell(
+            "", "the list of its parts at the end of the file was broken, and was made anew; every part is whole"
+        )
+
+
 def store_mimetype(book: Copy, patch: Patch) -> None:
     """The first member, stored, and these 20 bytes."""
     if "mimetype" not in book:

@@ -15,6 +15,7 @@ from core.books.kindle.harm import picture_count, text_of
 from core.books.kindle.order import RECIPES, Change, Dish, Fix, Made, Order
 from core.books.kindle.rebuild import Label, label_of, write_rebuilt
 from core.books.kindle.retypeset import plan_of
+from core.books.kindle.rules import RULES
 from core.books.kindle.working import Copy
 from core.books.limits import BookLimits
 from core.books.making import make_epub
@@ -34,7 +35,16 @@ def _minimal(source: Path, folder: Path, order: Order) -> Dish:
 
 
 def _fit(source: Path, folder: Path, order: Order) -> Dish:
-    return fitted("fit", source, (), (), folder, order)
+    with open_members(source, order.limits, kind="EPUB") as members:
+        is_salvaged = members.is_salvaged
+    if not is_salvaged:
+        return fitted("fit", source, (), (), folder, order)
+    # Whatever the device is: a file without a directory opens nowhere.
+    target = folder / "copy.epub"
+    rule = tuple(rule for rule in RULES if rule.name == "directory")
+    compiled = compile_book(source, target, filename=order.filename, limits=order.limits, rules=rule)
+    files = (Made(target, BookFormat.EPUB, order.title),) if compiled.is_written else ()
+    return fitted("fit", source, files, compiled.fixes, folder, order)
 
 
 def _rebuilt(source: Path, folder: Path, order: Order) -> Dish:

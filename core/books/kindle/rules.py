@@ -26,6 +26,7 @@ class Rule:
 RULES: Final = tuple(
     Rule(name=name, apply=apply)
     for name, apply in (
+        ("directory", packaging.make_directory),
         ("mimetype", packaging.store_mimetype),
         ("encoding", wellformed.declare_encoding),
         ("controls", wellformed.drop_controls),

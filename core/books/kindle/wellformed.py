@@ -298,7 +298,7 @@ def _hoist(root: etree._Element) -> None:
     """The parts of a package stand below its root; an element before them that was never closed has them in itself."""
     for part in ("metadata", "manifest", "spine", "guide"):
         found = next(elements(root, part), None)
-        if found is not None and found.getparent() is not root:
+        if found is not None and found is not root and found.getparent() is not root:
             root.append(found)
 
 

@@ -28,6 +28,11 @@ class Words(NamedTuple):
 
 
 RULE_WORDS: Final = {
+    "directory": Words(
+        mends=N_("the list of the file's parts, which stands at its end, is there and right"),
+        reason=N_("a file that was cut off at its very end, or joined wrongly, is opened by no reader without it"),
+        source="APPNOTE.TXT 6.3, 4.3.12 and 4.3.16; epubcheck PKG-008",
+    ),
     "mimetype": Words(
         mends=N_("the first file of the EPUB is its “mimetype”, stored"),
         reason=N_("a file is known for an EPUB by its first 58 bytes"),

@@ -13,7 +13,7 @@ import pytest
 from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.rules import RULES
 from core.books.kindle.words import RULE_WORDS, rules_page
-from core.errors import BotError
+from core.errors import BotError, DamagedFile
 from tests.factories.kindle_books import (
     CSS,
     NAV,
@@ -318,3 +318,9 @@ def test_page_that_no_parser_can_save_is_told(tmp_path: Path) -> None:
 def test_book_without_chapters_is_told(tmp_path: Path) -> None:
     with pytest.raises(BotError, match="chapters"):
         compiled(tmp_path, faulty(both(lack(ONE), lack(TWO), lack(NAV))))
+
+
+def test_part_of_a_package_in_front_of_it_breaks_nothing(tmp_path: Path) -> None:
+    """hypothesis, `python -m tests.bench fuzz`: the part was to be put into itself."""
+    with pytest.raises(DamagedFile, match="package document"):
+        compiled(tmp_path, faulty(put(OPF, "<?xml", '<spine toc="x"/><?xml')))
