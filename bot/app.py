@@ -24,20 +24,24 @@ from bot.config import Config
 from bot.counting import LibraryCounter
 from bot.delivery import Deliverer
 from bot.dns import DnsResolver
+from bot.doors import Doors
 from bot.fetch import HttpFetcher
 from bot.forgetting import Forgetter
+from bot.forwarded import ForwardKeeper
 from bot.guards import Counts, EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
 from bot.intake.imap import ImapFetcher, ImapHouse
 from bot.intake.lmtp import LmtpListener
-from bot.intake.session import Verify
+from bot.intake.session import KnowsAlias, Verify
 from bot.intake.smtp import SmtpListener
 from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine, create_schema
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.journal import Journal
 from bot.keys import token_key
+from bot.leaving import ListLeaver
+from bot.letters import LetterReader
 from bot.news.awaited import Awaited
 from bot.news.books import StoryBooks
 from bot.news.clock import DigestClock
@@ -59,6 +63,7 @@ from bot.sandbox import Sandbox
 from bot.signing import make_sign, open_key
 from bot.staging import Stager
 from bot.storage import open_store
+from bot.strangers import Strangers
 from bot.takeouts import SizeLimit, TakeoutMaker
 from bot.transport import open_transport
 from bot.upkeep import Upkeep
@@ -66,10 +71,10 @@ from core import migrations
 from core.db import create_engine
 from core.errors import InkpostError
 from core.mail.outgoing import Identity
-from core.models import User
+from core.models import Newsletter, User
 from core.models.user import UserState
 from core.news.one_click import ClickLinks
-from core.ports import BlobStore, Fetcher, Transport
+from core.ports import BlobStore, Transport
 from core.services import build_bus
 from core.tokens import TokenSigner
 from handlers._registry import build_grammar, load_handlers, readers_grammar
@@ -331,6 +336,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 accept=accept,
                 spool=spool,
                 guard=guard,
+                knows_alias=_alias_reader(engine),
                 verify=_verifier(engine),
                 security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
                 upstream_networks=config.trust.upstream_networks,
@@ -343,6 +349,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
                 accept=accept,
                 spool=spool,
                 guard=guard,
+                knows_alias=_alias_reader(engine),
             ),
             imap=imap,
             clicks=ClickServer(config.http, links=links, database=engine, guard=guard, identity=identity_of(config))
@@ -379,6 +386,7 @@ def _processor(
     clock: Clock,
 ) -> MailProcessor:
     handlers = load_handlers()
+    prover = DomainProver(config.trust, config.service.ours, origin, config.imap.providers)
     return MailProcessor(
         engine=engine,
         blobs=blobs,
@@ -393,7 +401,25 @@ def _processor(
             clock,
             config.imap.providers,
         ),
-        prover=DomainProver(config.trust, config.service.ours, origin, config.imap.providers),
+        strangers=Strangers(
+            database=engine,
+            prover=prover,
+            counts=counts,
+            identity=identity_of(config),
+            most_a_day=config.trust.strangers_a_day,
+        ),
+        doors=Doors(
+            database=engine,
+            prover=prover,
+            letters=LetterReader(
+                database=engine,
+                sandbox=sandbox,
+                origin=origin,
+                identity=identity_of(config),
+                most_bytes=config.edge.letter_bytes,
+            ),
+            identity=identity_of(config),
+        ),
         ours=config.service.ours,
         identity=identity_of(config),
         signer=open_signer(config),
@@ -417,7 +443,7 @@ def _register_news(
     blobs: BlobStore,
     sandbox: Sandbox,
     cache: Cache,
-    fetcher: Fetcher,
+    fetcher: HttpFetcher,
     refresher: FeedRefresher,
     work_root: Path,
 ) -> None:
@@ -440,6 +466,14 @@ def _register_news(
         work_root=work_root,
     )
     notes = DeviceNotes(database=engine, books=books, identity=identity)
+    forwards = ForwardKeeper(
+        database=engine,
+        blobs=blobs,
+        sandbox=sandbox,
+        stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
+        identity=identity,
+        work_root=work_root,
+    )
     previews = Previewer(database=engine, cache=cache, identity=identity)
     for name, task in (
         ("discover_feed", finder.discover),
@@ -448,6 +482,9 @@ def _register_news(
         ("save_story", books.save_story),
         ("send_story", books.send_story),
         ("tell_on_device", notes.tell),
+        ("keep_forwarded", forwards.keep),
+        ("add_forwarded", forwards.add),
+        ("leave_newsletter", ListLeaver(database=engine, poster=fetcher, identity=identity).leave),
         ("build_issue", issues.build),
         ("preview_issue", previews.preview),
     ):
@@ -485,6 +522,15 @@ def _verifier(engine: JobEngine) -> Verify:
         return await engine.in_read(lambda session: is_theirs(session, login, password))
 
     return verify
+
+
+def _alias_reader(engine: JobEngine) -> KnowsAlias:
+    """For RCPT: whether the address of a newsletter takes mail."""
+
+    async def knows(secret: str) -> bool:
+        return await engine.in_read(lambda session: Newsletter.by_secret(session, secret) is not None)
+
+    return knows
 
 
 def _checks(

@@ -57,6 +57,9 @@ class TrustSettings:
     processes of one service. Where empty, a key is made in the data folder, which does for one process."""
     old_token_key: SecretStr = field(default_factory=lambda: SecretStr(""))
     """The `token_key` of before: what it signed is still good. Take it away 30 days after you have changed the key."""
+    strangers_a_day: int = 100
+    """How many people that nobody has invited are told so, in a day and over all: each at most once, and only if DMARC
+    passes for a mail that they wrote to us. 0 tells nobody."""
     patience_hours: float = 4.0
     """How long a mail waits for name servers that do not answer. After that it is a stranger's."""
 
@@ -125,7 +128,7 @@ class ProofAuthenticator:
             return _look_up(session, author, Proof.NETWORK, "from a listed network")
         known = User.by_address(session, author)
         if known is None:
-            return _nobody("not a registered address, and not to a secret subaddress")
+            return replace(_nobody("not a registered address, and not to a secret subaddress"), is_stranger=True)
         if known.state is not UserState.ACTIVE:
             return _nobody("the user is suspended")
         return SenderVerdict(known.id, Trust.NONE, method="none", why="", is_administrator=known.is_administrator)
@@ -180,6 +183,24 @@ class DomainProver:
             return False
         found = await _check_origin(self.origin, self.ours, message, envelope, peer, raw=path, domain=domain)
         return found.is_authentic
+
+    async def passes_dmarc(self, message: ParsedMessage, path: Path, envelope: Envelope, peer: Peer) -> bool:
+        """Whether it is the author's own mail by their domain's policy, and no copy of one that they wrote to others.
+
+        Stricter than `is_proven`: who answers a stranger writes to an address that has asked for nothing. `Unavailable`
+        if it cannot know now.
+        """
+        if message.author is None or not _is_addressed(message, self.ours):
+            return False
+        if is_listed(peer.ip, self.settings.networks) or is_listed(peer.ip, self.settings.upstream_networks):
+            return await self.is_proven(message, path, envelope, peer)
+        domain = message.author.address.rpartition("@")[2]
+        if (provider := self.providers.get(peer.mailbox)) and _provider_vouches(message, provider, domain):
+            return True
+        if not self.settings.check_origin:
+            return False
+        found = await _check_origin(self.origin, self.ours, message, envelope, peer, raw=path, domain=domain)
+        return found.is_authentic and found.result == "pass" and found.is_ours_to_read
 
 
 async def _check_origin(

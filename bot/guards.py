@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -42,11 +43,22 @@ class EdgeSettings:
     mails_of_domain: str = "6000 per minute; 60000 per hour"
     """Mails from one domain in MAIL FROM, over all client addresses. Everybody can write a domain there: keep it far
     above what one client address may, so that one or a few cannot have a large provider's mail put off."""
+    letters_of_address: str = "60 per hour; 300 per day"
+    """Mails to one address of a newsletter, over all client addresses: enough for all that people subscribe to."""
+    letter_bytes: int = 5_000_000
+    """The largest mail that the address of a newsletter takes."""
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     """Networks to which these rates do not apply: this machine, and the mail servers that hand mail on to us."""
 
     def __post_init__(self) -> None:
-        for rate in (self.connections, self.recipients, self.failed_logins, self.requests, self.mails_of_domain):
+        for rate in (
+            self.connections,
+            self.recipients,
+            self.failed_logins,
+            self.requests,
+            self.mails_of_domain,
+            self.letters_of_address,
+        ):
             _parse(rate)
 
 
@@ -88,6 +100,8 @@ class EdgeGuard:
         self._failed_logins = _parse(settings.failed_logins)
         self._requests = _parse(settings.requests)
         self._mails_of_domain = _parse(settings.mails_of_domain)
+        self._letters = _parse(settings.letters_of_address)
+        self.letter_bytes = settings.letter_bytes
         self._key_of = functools.lru_cache(_KNOWN_CLIENTS)(
             functools.partial(_client_key, trusted=settings.trusted_networks)
         )
@@ -114,6 +128,11 @@ class EdgeGuard:
         if not domain or self.is_trusted(ip):
             return True
         return self._ask(lambda limits: all(limits.hit(rate, "domain", domain) for rate in self._mails_of_domain))
+
+    def may_write_letter(self, alias: str) -> bool:
+        """Count a mail to the address of a newsletter, whoever brings it."""
+        key = hashlib.sha256(alias.encode()).hexdigest()[:32]  # the address is a secret, and the store may be a Redis
+        return self._ask(lambda limits: all(limits.hit(rate, "letter", key) for rate in self._letters))
 
     def may_log_in(self, ip: str | None) -> bool:
         """Whether a password from here is looked at; counts nothing."""

@@ -12,6 +12,7 @@ from core.books.drawing import draw_cover
 from core.books.making import BookPlan, Chapter, make_epub
 from core.mail.grammar import Grammar
 from core.mail.manual import by_group, markdown_index, markdown_page
+from core.mail.routes import routing_page
 from handlers._registry import build_grammar, load_handlers, readers_grammar
 
 TITLE = "The Inkpost Handbook"
@@ -63,7 +64,8 @@ def build_handbook(path: Path) -> None:
 def manual_pages(grammar: Grammar) -> dict[str, str]:
     """Name -> Markdown of every page in `docs/commands`."""
     return {
-        "README.md": markdown_index(grammar),
+        "README.md": markdown_index(grammar) + "\n## Mails without a command\n\n- [What a mail leads to](routing.md)\n",
+        "routing.md": routing_page(),
         **{f"{name}.md": markdown_page(spec) for name, spec in grammar.specs.items()},
     }
 

@@ -40,6 +40,19 @@ class OriginCheck:
         except TimeoutError as error:
             raise Unavailable(f"not authenticated within {DEADLINE_SECONDS:g} s") from error
 
+    async def signed_fields(self, raw: Path) -> tuple[frozenset[str], ...]:
+        """Of each signature that holds, whoever made it: the fields that nobody can have changed or added to.
+
+        Raises `Unavailable` where a worker process or the time runs out.
+        """
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                claims = await asyncio.to_thread(read_claims, raw)
+                findings = await self._check_signatures(raw, claims)
+        except TimeoutError as error:
+            raise Unavailable(f"no signature checked within {DEADLINE_SECONDS:g} s") from error
+        return tuple(one.fields for one in findings.signatures if one.result == "pass")
+
     async def _check(
         self, raw: Path, author_domain: str, envelope: Envelope, peer: Peer, is_addressed_to_us: bool
     ) -> Authenticity:

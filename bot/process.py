@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,14 +15,16 @@ from sqlalchemy.orm import Session
 
 from bot.authenticate import OriginUnknown
 from bot.counting import LibraryCounter
+from bot.doors import Doors
 from bot.health import Metrics
 from bot.jobs import JobEngine, RetryLater
 from bot.jobs_retry import next_delay_seconds
 from bot.news.one_click import stop_digest
 from bot.quotas import UserQuotas
-from bot.reports import read_report, take_passed_on
+from bot.reports import Report, take_passed_on
 from bot.sandbox import Sandbox
 from bot.staging import Stager
+from bot.strangers import Strangers
 from core.errors import Unavailable
 from core.i18n import SOURCE, _, speaking
 from core.limits import Closed
@@ -32,16 +34,17 @@ from core.mail.commands import read_commands
 from core.mail.compose import local_time
 from core.mail.grammar import Command, Grammar, Misreading, NotUnderstood
 from core.mail.language import language_of
-from core.mail.loops import DELIVERED_TO, silence_reason
 from core.mail.message import ParsedMessage
 from core.mail.outgoing import Identity
 from core.mail.parse import parse_message
+from core.mail.routes import Arrival, Route, way_of_a_reader
 from core.models import Inbound, User
 from core.models.inbound import InboundState
 from core.news.one_click import stopped_letter
-from core.ports import Authenticator, BlobStore, Prover
+from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
 from core.services.counted import Counted
+from core.services.forwards import Forwards
 from core.services.inbox import Inbox
 from core.services.threads import Thread, Threads
 from core.services.unreachable import welcome_back
@@ -49,13 +52,16 @@ from core.tokens import TokenSigner
 from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook
 from core.work import Work
 from handlers._dispatch import Mail, dispatch
+from handlers._forwarded import ask_about
 from handlers._registry import Handler
+from handlers._welcome import with_three_steps
 
 log = structlog.get_logger(__name__)
 
 SMALL_MAIL_BYTES = 64 * 1024  # reads in about a millisecond: a thread is cheaper than the way to another process
 PARSE_TIMEOUT_SECONDS = 30.0
 RAW = "mail.eml"
+_NOTHING_DONE = frozenset({"silent", "unbelieved", "stranger", "report", "notice"})
 ATTEMPTS = 8  # of a mail that breaks us: 1 + 2 + ... + 64 s, two minutes in all, before it is set aside
 
 
@@ -83,7 +89,8 @@ class MailProcessor:
     sandbox: Sandbox
     stager: Stager
     authenticator: Authenticator
-    prover: Prover
+    doors: Doors
+    strangers: Strangers
     ours: OurAddresses
     identity: Identity
     signer: TokenSigner
@@ -127,31 +134,34 @@ class MailProcessor:
 
     async def _judge(self, accepted: _Accepted, message: ParsedMessage, *, work_dir: Path) -> str:
         """What to make of the mail, and make it. Raises `OriginUnknown`."""
-        report = await read_report(
-            message, path=work_dir / RAW, envelope=accepted.envelope, peer=accepted.peer, prover=self.prover
+        arrival = Arrival(
+            message=message, envelope=accepted.envelope, ours=self.ours, is_fetched=accepted.intake == "imap"
         )
+        report = await self.doors.open(arrival, accepted.peer, raw=work_dir / RAW)
         if report is not None:
-            return await self._close(accepted, message, outcome=report.outcome, reason=report.reason, note=report.note)
-        why = silence_reason(
-            message,
-            mail_from=accepted.envelope.mail_from,
-            ours=self.ours,
-            delivered_to=() if accepted.intake == "imap" else DELIVERED_TO,
-        )
-        if why is not None:
-            return await self._close(accepted, message, outcome="silent", reason=why)
+            return await self._close(accepted, message, report)
         verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer, raw=work_dir / RAW)
         if verdict.user_id is None:
-            return await self._close(accepted, message, outcome="unbelieved", reason=verdict.why)
+            told = None
+            if verdict.is_stranger:
+                told = await self.strangers.answer(arrival, accepted.peer, raw=work_dir / RAW, why=verdict.why)
+            return await self._close(accepted, message, told or Report("unbelieved", verdict.why, _nothing))
         grammar = self.administrators if verdict.is_administrator else self.grammar
         thread = await self._thread(accepted, message, user_id=verdict.user_id)
         commands = read_commands(message, grammar, meanings=thread.meanings, is_too_old=thread.is_too_old)
+        route = way_of_a_reader(replace(arrival, commands=commands)).route
         if thread.is_somebody_elses:
-            commands = (NotUnderstood("", reason=Misreading.SOMEBODY_ELSES),)
+            route, commands = Route.QUESTION, (NotUnderstood("", reason=Misreading.SOMEBODY_ELSES),)
+        if route in (Route.PASSED_ON, Route.FORWARDED):
+            commands = ()  # what is in it is not what its reader asks for
         wanted = any(isinstance(one, Command) and grammar.specs[one.name].takes_attachments for one in commands)
         uploads = sum(not one.is_inline for one in message.attachments) if wanted else 0
         with self.quotas.counted(
-            verdict.user_id, trust=verdict.trust, at=accepted.received_at, commands=len(commands), uploads=uploads
+            verdict.user_id,
+            trust=verdict.trust,
+            at=accepted.received_at,
+            commands=max(1, len(commands)),
+            uploads=uploads,
         ) as closed:
             if closed is not None:
                 return await self._turn_away(accepted, message, verdict=verdict, commands=commands, closed=closed)
@@ -162,6 +172,7 @@ class MailProcessor:
                     work,
                     accepted,
                     message,
+                    route=route,
                     verdict=verdict,
                     thread=thread,
                     commands=commands,
@@ -213,6 +224,7 @@ class MailProcessor:
         accepted: _Accepted,
         message: ParsedMessage,
         *,
+        route: Route,
         verdict: SenderVerdict,
         thread: Thread,
         commands: Sequence[Command | NotUnderstood],
@@ -242,17 +254,19 @@ class MailProcessor:
         )
         user.language = user.language or language_of(message) or ""
         with speaking(user.language):
-            passed_on = None
-            if not any(isinstance(one, Command) for one in commands):  # explicit commands always win
-                passed_on = take_passed_on(work, message, user_id=user.id)
-            results = (
-                dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=grammar)
-                if passed_on is None
-                else (passed_on,)
-            )
+            match route:
+                case Route.PASSED_ON:
+                    results: tuple[Result, ...] = (take_passed_on(work, message, user_id=user.id),)
+                case Route.FORWARDED:
+                    results = (Result("", ask_about(Forwards(work).keep(row, message, user_id=user.id))),)
+                case _:
+                    results = dispatch(work, mail, commands=commands, handlers=self.handlers, grammar=grammar)
         with speaking(user.language):  # a command may have changed it
             if message.author is not None and message.author.address.lower() == user.address:
                 results = (*results, *filter(None, (welcome_back(work, user),)))
+            if user.first_mail_at is None:
+                results = with_three_steps(results)
+                user.first_mail_at = work.now
             Answers(work).enqueue(
                 results,
                 user=user,
@@ -310,29 +324,24 @@ class MailProcessor:
         address = self.ours.secret_address(accepted.envelope.rcpt_tos)
         return address if address and User.by_secret(work.session, self.ours.secrets_in([address])[0]) is user else ""
 
-    async def _close(
-        self,
-        accepted: _Accepted,
-        message: ParsedMessage,
-        *,
-        outcome: str,
-        reason: str,
-        note: Callable[[Work], str] = lambda _work: "",
-    ) -> str:
-        """No command, no reply, no delivery: the ledger keeps why. But one click on a letter ends its digest."""
+    async def _close(self, accepted: _Accepted, message: ParsedMessage, report: Report) -> str:
+        """No command, no reply to its author: the ledger keeps why. But one click on a letter ends its digest."""
 
         def close(work: Work) -> str:
             inbox = Inbox(work)
             row = inbox.take(accepted.id)
             if row is None:
                 return "overtaken"
-            stopped = self._stop_digest(work, message.subject, cause=f"stopped:{accepted.reference}")
-            done = "one-click" if stopped is not None else outcome
-            inbox.close(row, outcome=done, reason=f"{reason}{note(work)}", message=message, user_id=stopped)
+            stopped = None
+            if report.outcome in _NOTHING_DONE:
+                stopped = self._stop_digest(work, message.subject, cause=f"stopped:{accepted.reference}")
+            done = "one-click" if stopped is not None else report.outcome
+            reason = f"{report.reason}{report.note(work)}"
+            inbox.close(row, outcome=done, reason=reason, message=message, user_id=stopped or report.user_id)
             return done
 
         done = await self.engine.in_work(close)
-        log.info("mail met with silence", outcome=done, why=reason)
+        log.info("mail met with silence", outcome=done, why=report.reason)
         return done
 
     def _stop_digest(self, work: Work, subject: str, *, cause: str) -> int | None:
@@ -346,8 +355,7 @@ class MailProcessor:
         now = await self.engine.in_work(lambda work: work.now)
         if now - accepted.received_at < self.patience:
             raise error
-        reason = f"{error}, for {self.patience}"
-        return await self._close(accepted, message, outcome="unbelieved", reason=reason)
+        return await self._close(accepted, message, Report("unbelieved", f"{error}, for {self.patience}", _nothing))
 
     async def _count_failure(self, inbound_id: int, *, reason: str) -> str:
         attempts = await self.engine.in_work(
@@ -374,6 +382,10 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
         raw_key=row.raw_key,
         received_at=row.received_at,
     )
+
+
+def _nothing(_work: Work) -> str:
+    return ""
 
 
 def _is_copy(inbox: Inbox, row: Inbound, message: ParsedMessage, *, user: User) -> bool:

@@ -13,13 +13,10 @@ from core.i18n import _
 from core.mail.answer import Answer, Fact, Facts, Problem, Result, Step, Steps
 from core.mail.dsn import read_bounce
 from core.mail.message import ParsedMessage
-from core.mail.notices import FROM_GATEWAY, Notice, NoticeKind, read_notice, read_words
-from core.ports import Prover
+from core.mail.notices import Notice, NoticeKind, read_notice, read_words
 from core.services.fates import Fates
-from core.values import Envelope, Peer
+from core.values import Envelope
 from core.work import Work
-
-LONGEST_HEAD = 5_000  # characters in which a mail program says what it forwards
 
 log = structlog.get_logger(__name__)
 
@@ -33,22 +30,23 @@ class Report:
     reason: str
     note: Callable[[Work], str]
     """Writes it down in the transaction that closes the mail; whom it was about, for the operator."""
+    user_id: int | None = None
+    """Whose mail it is, where that is known."""
 
 
-async def read_report(
-    message: ParsedMessage, *, path: Path, envelope: Envelope, peer: Peer, prover: Prover
-) -> Report | None:
-    """None for a mail that is about something else; neither kind is ever answered. `path` is the raw mail.
-
-    A notice is believed only if its domain is proven; a report for the id that it gives back.
-    """
-    if (notice := read_notice(message)) is not None:
-        if not await prover.is_proven(message, path, envelope, peer):
-            why = "it looks like a notice of a gateway, and nothing proves that the gateway wrote it"
-            return Report("unbelieved", why, lambda _work: "")
-        return _noticed(notice, envelope)
-    if envelope.mail_from and message.content_type != "multipart/report":
+def read_notice_of_gateway(message: ParsedMessage, envelope: Envelope, *, is_proven: bool) -> Report | None:
+    """None for a mail that is about something else; never answered. Believed only if its domain is proven."""
+    notice = read_notice(message)
+    if notice is None:
         return None
+    if not is_proven:
+        why = "it looks like a notice of a gateway, and nothing proves that the gateway wrote it"
+        return Report("unbelieved", why, lambda _work: "")
+    return _noticed(notice, envelope)
+
+
+async def read_report(path: Path) -> Report | None:
+    """None for a mail that is no report; never answered. Believed for the id that it gives back."""
     bounce = await asyncio.to_thread(read_bounce, path)
     if bounce is None:
         return None
@@ -71,14 +69,10 @@ def _noticed(notice: Notice, envelope: Envelope) -> Report:
     return Report("notice", f"{notice.kind.value} {notice.code}".strip() + ": ", note)
 
 
-def take_passed_on(work: Work, message: ParsedMessage, *, user_id: int) -> Result | None:
-    """A notice that a believed reader has forwarded, put down to a delivery of theirs; None for any other mail."""
-    if FROM_GATEWAY.search(message.text[:LONGEST_HEAD]) is None:
-        return None
+def take_passed_on(work: Work, message: ParsedMessage, *, user_id: int) -> Result:
+    """A notice that a believed reader has forwarded (`core.mail.routes`), put down to a delivery of theirs."""
     notice = read_words(message.subject, message.text)
-    if notice is None:
-        return None
-    mails = Fates(work).take_notice(notice, rcpt_tos=(), user_id=user_id)
+    mails = [] if notice is None else Fates(work).take_notice(notice, rcpt_tos=(), user_id=user_id)
     line = message.subject or _("Amazon's notice")
     if not mails:
         text = _("I have read Amazon's notice, and cannot tell which of your deliveries it is about.")

@@ -42,7 +42,7 @@ def speaking(language: str) -> Iterator[None]:
         _language.reset(token)
 
 
-def said_in(language: str, function: Callable[..., T], *args: object, **kwargs: object) -> T:
+def said_in(language: str, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
     """What the function returns or raises, said in this language: for a process that nobody has told."""
     with speaking(language):
         return function(*args, **kwargs)

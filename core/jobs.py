@@ -63,6 +63,24 @@ def preview_issue(digest_id: int, *, user_id: int, cause: str) -> Job:
     return Job("preview_issue", args, queue="news", priority=2)
 
 
+def leave_newsletter(newsletter_id: int, *, cause: str) -> Job:
+    """Ask a newsletter's sender to stop, by one POST (RFC 8058), and tell its reader what came of it."""
+    args: dict[str, int | str] = {"newsletter_id": newsletter_id, "cause": cause}
+    return Job("leave_newsletter", args, queue="news", priority=2)
+
+
+def keep_forwarded(forwarded_id: int, *, as_book: bool, cause: str) -> Job:
+    """Make an article of a mail that was passed on: for its reader's next issue, or as a book in their library."""
+    args: dict[str, int | str] = {"forwarded_id": forwarded_id, "as_book": int(as_book), "cause": cause}
+    return Job("keep_forwarded", args, queue="news", priority=2)
+
+
+def add_forwarded(forwarded_id: int, *, places: str, cause: str) -> Job:
+    """Put attachments of a mail that was passed on into its reader's library. `places` are 0-based, with commas."""
+    args: dict[str, int | str] = {"forwarded_id": forwarded_id, "places": places, "cause": cause}
+    return Job("add_forwarded", args, queue="news", priority=2)
+
+
 def save_story(article_id: int, *, user_id: int, cause: str) -> Job:
     """Make a book of a story for its reader's library."""
     args: dict[str, int | str] = {"article_id": article_id, "user_id": user_id, "cause": cause}

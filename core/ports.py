@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,4 +223,15 @@ class Fetcher(Protocol):
         self, url: str, *, limits: FetchLimits, validators: Validators | None = None
     ) -> Fetched | NotModified:
         """GET. Raises `FetchFailed` for all that the URL, the host or the network does."""
+        ...
+
+
+class Poster(Protocol):
+    """Sends a form to where somebody named. Every address that it connects to is a public one."""
+
+    async def post(self, url: str, *, form: Mapping[str, str], limits: FetchLimits) -> None:
+        """POST, once: no redirect is followed, no cookie goes along, and nothing of the answer is read but its status.
+
+        Raises `FetchFailed` for all that the URL, the host or the network does, and for every status but 2yz.
+        """
         ...

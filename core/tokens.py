@@ -48,6 +48,13 @@ class TokenSigner:
         nonce = _text(secrets.token_bytes(NONCE_BYTES))
         return nonce + _signature(self.key, (nonce, *facts))
 
+    def secrets_of(self, facts: Sequence[str]) -> tuple[str, ...]:
+        """16 letters and digits in lower case, the same for the same facts: what only who has the key can make anew.
+
+        The first is made with the key, the others with those of before.
+        """
+        return tuple(_signature(key, ("", *facts)) for key in (self.key, *self.older))
+
     def is_about(self, token: str, facts: Sequence[str]) -> bool:
         """Whether we made this token for exactly these facts. Takes the same time whatever is wrong with it."""
         nonce, signature = token[: len(token) // 2], token[len(token) // 2 :]

@@ -85,6 +85,8 @@ class SenderVerdict:
     """A `Proof`, or `none`."""
     why: str
     """One sentence for the operator."""
+    is_stranger: bool = False
+    """The author's address is nobody's here: whether the mail is really theirs was not looked at."""
     is_administrator: bool = False
     """Of the user: which commands they have."""
 

@@ -180,7 +180,7 @@ def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:
         text=_(text).format(line=line.line),
         fix=_(fix),
         usage=grammar.specs[line.command].usage if line.command is not None else (),
-        blocks=(_suggested(line.suggestions),),
+        blocks=(_suggested(line.suggestions), *_likely(line)),
     )
 
 
@@ -195,10 +195,20 @@ def _suggested(lines: Sequence[str]) -> Steps | Items:
             return Items(tuple(Item(number, line, command=line) for number, line in enumerate(lines, 1)), kind=CHOICE)
 
 
+def _likely(line: NotUnderstood) -> tuple[Steps, ...]:
+    """What people ask for most, where a line was not understood and its suggestions are fewer than three."""
+    shown = {*line.suggestions, *(("help",) if len(line.suggestions) == 1 else ())}  # which “no” leads to
+    if line.reason is not Misreading.UNKNOWN or not line.suggestions or len(shown) >= LIKELIEST:
+        return ()
+    others = [step for step in _FIRST_STEPS if step.command not in shown]
+    return (Steps(tuple(Step(_(step.label), step.command) for step in others[: LIKELIEST - len(shown)])),)
+
+
 CHOICE = "choice"
 """The kind of a list of commands, of which one is to be chosen."""
 
-_FIRST_STEPS = (Step(N_("What can I write?"), "help"), Step(N_("My books"), "list"))
+LIKELIEST = 3
+_FIRST_STEPS = (Step(N_("What can I write?"), "help"), Step(N_("My books"), "list"), Step(N_("My feeds"), "feeds"))
 _WORDS = {
     Misreading.EMPTY: (
         N_("Your mail holds neither a command nor a book."),

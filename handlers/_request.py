@@ -17,9 +17,11 @@ from core.services.book_manager import BookManager
 from core.services.confirmations import Confirmations
 from core.services.counted import Counted
 from core.services.digests import Digests
+from core.services.forwards import Forwards
 from core.services.inbox import Inbox
 from core.services.kindle_sync import KindleSyncService
 from core.services.news_aggregator import NewsAggregator
+from core.services.newsletters import Newsletters
 from core.services.outbox import Outbox
 from core.services.reading_list import ReadingList
 from core.services.stops import Stops
@@ -103,6 +105,14 @@ class Request:
     @cached_property
     def news(self) -> NewsAggregator:
         return NewsAggregator(self.work)
+
+    @cached_property
+    def forwards(self) -> Forwards:
+        return Forwards(self.work)
+
+    @cached_property
+    def newsletters(self) -> Newsletters:
+        return Newsletters(self.work)
 
     @cached_property
     def digests(self) -> Digests:

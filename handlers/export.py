@@ -7,6 +7,7 @@ from core.i18n import _
 from core.mail.answer import Answer, AnswerFile, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.mail.words import fold
+from core.models.feed import FeedState
 from core.news.opml import OpmlFeed, write_opml
 from core.services.takeouts import Takeouts
 from handlers._arguments import page_of
@@ -65,7 +66,8 @@ def _everything(request: Request, page: int) -> Answer:
 
 
 def _feeds(request: Request) -> Answer:
-    mine = sorted(request.news.all_of(request.user.id), key=lambda one: (one.section.lower(), one.name_key))
+    fetched = [one for one in request.news.all_of(request.user.id) if one.feed.state is not FeedState.LETTERS]
+    mine = sorted(fetched, key=lambda one: (one.section.lower(), one.name_key))
     if not mine:
         raise NotFound(
             _("You read no feeds yet, so there is nothing to export."),

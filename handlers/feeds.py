@@ -74,6 +74,8 @@ def _health(request: Request, one: Subscription) -> tuple[str, ...]:
     paused = _("paused") if one.paused_at else ""
     if feed.state is FeedState.GONE:
         return paused, _("gone for good: its server says so")
+    if feed.state is FeedState.LETTERS:
+        return paused, _by_mail(request, one)
     parts = {
         _("read {when}"): feed.last_success_at,
         _("newest article {when}"): feed.last_article_at,
@@ -83,3 +85,11 @@ def _health(request: Request, one: Subscription) -> tuple[str, ...]:
     failed = ngettext("{count} failed check: {why}", "{count} failed checks: {why}", feed.failures)
     trouble = failed.format(count=feed.failures, why=feed.last_error) if feed.failures else ""
     return paused, *told, trouble
+
+
+def _by_mail(request: Request, one: Subscription) -> str:
+    """How a newsletter fares: it is never asked, so all that there is to know is when it wrote last."""
+    if one.feed.last_success_at is None:
+        return _("by mail, and nothing has come yet")
+    at = short_time(one.feed.last_success_at, zone=request.zone, now=request.now)
+    return _("by mail · newest letter {time}").format(time=at)

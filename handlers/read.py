@@ -15,13 +15,13 @@ SPEC = CommandSpec(
     details=(
         "The article is fetched, cleaned of everything around it, and sent to your default device as an EPUB. Without "
         "a device it goes into your library.\n\n"
-        "A mail that holds nothing but one to five addresses means the same: share a page from your phone to me."
+        "A mail that holds nothing but one to five addresses means “later”, or with “settings links=now” this: share a "
+        "page from your phone to me."
     ),
     aliases=("lies", "lesen", "leer", "read now", "fetch"),
     min_words=1,
     trust=Trust.DELIVER,
     takes_links=True,
-    takes_bare_links=True,
     examples=(Example("read https://example.org/a-long-story", "on your Kindle in a minute"),),
     group="News",
 )

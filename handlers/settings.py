@@ -19,14 +19,16 @@ SPEC = CommandSpec(
         "settings timezone=<zone>",
         "settings name=…",
         "settings autosend=on|off",
+        "settings links=now|later",
     ),
     details=(
         "language is English, Deutsch or Español. timezone is a name such as Europe/Berlin; times in answers are told "
-        "in it. With autosend=on each book that you add goes to your default device at once."
+        "in it. With autosend=on each book that you add goes to your default device at once. links says where a mail "
+        "with nothing but links leads: later is into your next paper, now is onto your e-reader at once."
     ),
     aliases=("set", "setting", "preferences", "config", "einstellungen", "ajustes", "configuración"),
     prepositions=("to",),
-    keys=("timezone", "language", "name", "autosend"),
+    keys=("timezone", "language", "name", "autosend", "links"),
     max_words=3,
     reading_words=("",),
     trust=Trust.CHANGE,
@@ -36,6 +38,7 @@ SPEC = CommandSpec(
         Example("settings timezone=Europe/Berlin", "sets your time zone"),
         Example("settings language=de", "answers come in German"),
         Example("settings autosend=on", "sends every new book to your default device"),
+        Example("settings links=now", "pages that you share are on your e-reader at once"),
     ),
 )
 
@@ -50,6 +53,8 @@ def handle(request: Request) -> Answer:
                 request.accounts.set_language(request.user.id, text)
             case "name":
                 request.accounts.set_name(request.user.id, text)
+            case "links":
+                request.accounts.set_reads_links_now(request.user.id, enabled=_is_now(text))
             case _:
                 request.accounts.set_autosend(request.user.id, enabled=yes_or_no(key, text))
     with speaking(request.user.language):  # the answer is in the language that was asked for
@@ -68,6 +73,9 @@ def _shown(request: Request, *, changed: tuple[str, ...]) -> Answer:
             Fact(_("Language"), LANGUAGES[spoken()]),
             Fact(_("Time zone"), zone),
             Fact(_("Autosend"), _("on") if user.autosend else _("off")),
+            Fact(
+                _("Links alone"), _("onto your e-reader at once") if user.reads_links_now else _("into your next paper")
+            ),
         )
     )
     title = _("Changed: {what}").format(what=", ".join(changed)) if changed else _("Your settings")
@@ -85,6 +93,17 @@ def _wanted(request: Request) -> dict[str, str]:
     if key.lower() not in SPEC.keys or not value:
         raise BadRequest(
             _("There is no setting “{name}”.").format(name=" ".join(command.words)),
-            fix=_("There are language, timezone, name and autosend."),
+            fix=_("There are language, timezone, name, autosend and links."),
         )
     return {**command.options, key.lower(): value}
+
+
+def _is_now(text: str) -> bool:
+    match text.strip().lower():
+        case "now" | "jetzt" | "sofort" | "ahora" | "read":
+            return True
+        case "later" | "später" | "spaeter" | "luego" | "paper":
+            return False
+    raise BadRequest(
+        _("“{word}” is neither now nor later.").format(word=text), fix=_("Write links=now or links=later.")
+    )

@@ -6,6 +6,7 @@ from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.models import Subscription
+from core.models.feed import FeedState
 from core.values import Trust
 from handlers._feeds import meant_feeds
 from handlers._request import Request
@@ -42,6 +43,8 @@ def handle(request: Request) -> Answer:
 
 
 def _again(feed: Subscription) -> str:
-    """Under the name and in the section that the reader gave it."""
+    """Under the name and in the section that the reader gave it; a newsletter by its address of before."""
+    if feed.feed.state is FeedState.LETTERS:
+        return f'newsletter unburn "{feed.name}"'
     section = f' in "{feed.section}"' if feed.section else ""
     return f'subscribe {feed.feed.url} as "{feed.name}"{section}'

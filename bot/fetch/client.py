@@ -95,6 +95,22 @@ class HttpFetcher:
                 raise failures.redirected_too_often(asked, MOST_REDIRECTS)
         return answer
 
+    async def post(self, url: str, *, form: Mapping[str, str], limits: FetchLimits) -> None:
+        """See `Poster`."""
+        way = self._guard.checked(url)
+        session, connect_seconds = self._opened(), self._settings.connect_seconds
+        async with self._hosts.setdefault(way.raw_host or "", asyncio.Lock()), self._in_flight:
+            try:
+                async with (
+                    asyncio.timeout(limits.seconds),
+                    session.post(way, data=dict(form), allow_redirects=False) as response,
+                ):
+                    status = response.status
+            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                raise failures.from_error(error, way, limits=limits, connect_seconds=connect_seconds) from error
+        if not 200 <= status < 300:
+            raise failures.from_status(way, status, retry_after="", now=self._clock())
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

@@ -21,7 +21,7 @@ from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import OpenConnections
 from bot.intake.listener import BACKLOG, Listener
 from bot.intake.policy import MAX_DOMAIN_CHARS, Refusal
-from bot.intake.session import SmtpConnection, SmtpService, Transaction
+from bot.intake.session import KnowsAlias, SmtpConnection, SmtpService, Transaction, knows_no_alias
 from bot.intake.smtp import SmtpSettings
 from bot.intake.spool import SpoolFolder
 from core.mail.authenticity import OurAddresses
@@ -140,6 +140,7 @@ class LmtpListener(Listener):
         accept: Callable[[ReceivedMail], Awaitable[Receipt]],
         spool: SpoolFolder,
         guard: EdgeGuard,
+        knows_alias: KnowsAlias = knows_no_alias,
     ) -> None:
         super().__init__(OpenConnections(limits.bounds), grace_seconds=limits.shutdown_grace_seconds)
         self._settings = settings
@@ -149,6 +150,7 @@ class LmtpListener(Listener):
             accept=accept,
             spool=spool,
             guard=guard,
+            knows_alias=knows_alias,
             connections=self.connections,
             verify=None,
             tls_context=None,

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from core.mail.authenticity import SECRET_SEPARATOR, OurAddresses
+from core.mail.authenticity import ALIAS_MARK, SECRET_SEPARATOR, OurAddresses
 from core.mail.author import NoAuthor, NoFromField, decide_author
 from core.values import Envelope, Peer
 
@@ -50,6 +50,8 @@ class ForwardPath:
     """One recipient that is ours."""
 
     address: str
+    alias: str = ""
+    """The secret of a newsletter's address: whether there is one is for the caller to find out."""
 
 
 BAD_SENDER = Refusal("501 5.1.7 sender is not MAIL FROM:<address>")
@@ -116,8 +118,8 @@ def judge_recipient(argument: str, ours: OurAddresses, *, is_utf8: bool) -> Forw
         return NEEDS_UTF8
     if not ours.owns_domain(address):
         return NO_RELAY
-    is_ours = ours.takes_commands(address) or address.lower().startswith(f"{POSTMASTER}@")
-    return ForwardPath(address) if is_ours else NO_MAILBOX
+    is_ours = ours.takes_mail(address) or address.lower().startswith(f"{POSTMASTER}@")
+    return ForwardPath(address, ours.alias_in(address)) if is_ours else NO_MAILBOX
 
 
 def judge_author(header: bytes, envelope: Envelope, peer: Peer, *, ours: OurAddresses) -> Refusal | None:
@@ -187,5 +189,7 @@ def _parameters(text: str) -> dict[str, str | None] | None:
 def masked(rcpt_to: str) -> str:
     """A recipient for the log, `books+…@books.example`: who knows a user's subaddress may give commands."""
     local_part, at, domain = rcpt_to.rpartition("@")
+    if local_part.lower().startswith(ALIAS_MARK):
+        return f"{ALIAS_MARK}…{at}{domain}"
     name, plus, _ = local_part.partition(SECRET_SEPARATOR)
     return f"{name}{plus}{'…' if plus else ''}{at}{domain}"

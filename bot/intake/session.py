@@ -18,6 +18,8 @@ from bot.intake.login import MECHANISMS, UnknownMechanism, ask_credentials
 from bot.intake.policy import (
     MAX_ADDRESS_CHARS,
     MAX_DOMAIN_CHARS,
+    NO_MAILBOX,
+    TOO_LARGE,
     ForwardPath,
     Refusal,
     ReversePath,
@@ -27,6 +29,7 @@ from bot.intake.policy import (
     masked,
 )
 from bot.intake.spool import MailSpool, SpoolFolder
+from core.errors import Unavailable
 from core.mail.authenticity import OurAddresses, is_listed
 from core.values import Envelope, Peer
 
@@ -35,6 +38,15 @@ EXTENSIONS = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES")
 
 Verify = Callable[[str, str], Awaitable[bool]]
 """Whether a login and its password belong together. May raise `Unavailable`."""
+
+KnowsAlias = Callable[[str], Awaitable[bool]]
+"""May raise `Unavailable`."""
+
+
+async def knows_no_alias(_secret: str) -> bool:
+    """For a listener at which no newsletters come."""
+    return False
+
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +67,8 @@ class SmtpService:
     max_message_bytes: int
     max_recipients: int
     plaintext_login_networks: tuple[IPv4Network | IPv6Network, ...]
+    knows_alias: KnowsAlias
+    """Whether the secret is that of a newsletter's address which takes mail."""
     security_contact: str = ""
     """Told to who asks for HELP."""
     upstream_networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -219,10 +233,28 @@ class SmtpConnection(LineConnection):
                         "recipient_refused", ip=self.ip, mail_from=sender.address, rcpt_to=masked(arg), reply=reply
                     )
                     await self.push(reply)
+                case ForwardPath(address, alias) if alias and (refused := await self._refuse_alias(alias)) is not None:
+                    log.info(
+                        "recipient_refused", ip=self.ip, mail_from=sender.address, rcpt_to=masked(arg), reply=refused
+                    )
+                    await self.push(refused)
                 case ForwardPath(address):
                     rcpt_tos += [] if address in rcpt_tos else [address]
                     self._transaction.recipients += 1
                     await self.push("250 2.1.5 OK")
+
+    async def _refuse_alias(self, alias: str) -> str | None:
+        """What is said of the address of a newsletter that takes no mail, never did, or has had too much."""
+        try:
+            with self._our_turn():
+                is_known = await self._service.knows_alias(alias)
+        except Unavailable:
+            return "451 4.3.0 try again later"
+        if not is_known:
+            return NO_MAILBOX.reply
+        if not self._service.guard.may_write_letter(alias):
+            return "451 4.7.1 too much mail for this address, try again later"
+        return None
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         if arg or not self._transaction.rcpt_tos:
@@ -264,6 +296,8 @@ class SmtpConnection(LineConnection):
             return refusal.reply
         assert transaction.sender is not None
         envelope = Envelope(transaction.sender.address, tuple(transaction.rcpt_tos))
+        if spool.size_bytes > self._service.guard.letter_bytes and self._service.ours.aliases_in(envelope.rcpt_tos):
+            return TOO_LARGE.reply
         with self._our_turn():
             mail = await spool.finish(envelope)
             if (refusal := self._refuse_author(mail.header, envelope)) is not None:

@@ -15,7 +15,7 @@ from bot.guards import EdgeGuard
 from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import Bounds, OpenConnections
 from bot.intake.listener import BACKLOG, Listener
-from bot.intake.session import SmtpConnection, SmtpService, Verify
+from bot.intake.session import KnowsAlias, SmtpConnection, SmtpService, Verify, knows_no_alias
 from bot.intake.spool import SpoolFolder
 from core.mail.authenticity import OurAddresses
 
@@ -81,6 +81,7 @@ class SmtpListener(Listener):
         accept: Callable[[ReceivedMail], Awaitable[Receipt]],
         spool: SpoolFolder,
         guard: EdgeGuard,
+        knows_alias: KnowsAlias = knows_no_alias,
         verify: Verify | None = None,
         security_contact: str = "",
         upstream_networks: tuple[IPv4Network | IPv6Network, ...] = (),
@@ -94,6 +95,7 @@ class SmtpListener(Listener):
             accept=accept,
             spool=spool,
             guard=guard,
+            knows_alias=knows_alias,
             connections=self.connections,
             verify=verify,
             tls_context=_tls_context(settings),

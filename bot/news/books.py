@@ -159,7 +159,7 @@ def _load(work: Work, article_id: int, *, user_id: int) -> _Loaded:
     article = work.session.get_one(Article, article_id)
     kept = work.session.get_one(ArticleText, article_id)
     user = work.session.get_one(User, user_id)
-    host = article.url.split("/")[2].removeprefix("www.") if "://" in article.url else ""
+    host = article.url.split("/")[2].removeprefix("www.") if "://" in article.url else ", ".join(article.authors[:1])
     story = Story(
         number=1,
         title=article.title or host,

@@ -11,6 +11,9 @@ SECRET_SEPARATOR = "+"  # RFC 5233 calls what stands behind it the detail, or su
 REPLY_PREFIX = "r-"  # of a subaddress that is no secret, but a token: secrets have no hyphen
 
 _READERS_OWN = re.compile(r"(.+)-[1-9]\d{0,18}")
+ALIAS_MARK = "n-"
+"""Begins the subaddress of a newsletter. No reader's secret has a hyphen."""
+_ALIAS = re.compile(rf"(?:(?P<mailbox>[^+]+)\{SECRET_SEPARATOR})?{ALIAS_MARK}(?P<secret>[a-z2-9]{{16,32}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,28 @@ class OurAddresses:
 
     def takes_commands(self, addr_spec: str) -> bool:
         """Whether this is one of our command addresses, with or without subaddress."""
+        if self.alias_in(addr_spec):
+            return False
         local_part = addr_spec.rpartition("@")[0].lower().partition(SECRET_SEPARATOR)[0]
         if self.has_readers_own and (own := _READERS_OWN.fullmatch(local_part)):
             local_part = own[1]
         return self.owns_domain(addr_spec) and local_part in self.local_parts
+
+    def alias_in(self, addr_spec: str) -> str:
+        """The secret of a newsletter's address: of `books+n-<secret>@`, and of `n-<secret>@` for the forms on web pages
+        that take no plus; "" for any other address."""
+        found = _ALIAS.fullmatch(addr_spec.rpartition("@")[0].lower())
+        if found is None or not self.owns_domain(addr_spec):
+            return ""
+        return found["secret"] if (found["mailbox"] or "") in {"", *self.local_parts} else ""
+
+    def aliases_in(self, rcpt_tos: Iterable[str]) -> list[str]:
+        """The secrets of the newsletters' addresses that a mail was sent to, each once."""
+        return list(dict.fromkeys(secret for rcpt in rcpt_tos if (secret := self.alias_in(rcpt))))
+
+    def takes_mail(self, addr_spec: str) -> bool:
+        """Whether mail for it is taken at all: commands, or letters."""
+        return self.takes_commands(addr_spec) or bool(self.alias_in(addr_spec))
 
     def secrets_in(self, rcpt_tos: Iterable[str]) -> list[str]:
         """The subaddresses that a mail was sent to, in order, lower case, "" and tokens left out."""

@@ -15,7 +15,7 @@ from core.mail.links import MOST_LINKS, links_of
 from core.mail.meanings import Meanings, Short, short_word
 from core.mail.message import Attachment, ParsedMessage
 from core.mail.subjects import Subject, read_subject
-from core.mail.text import command_lines
+from core.mail.text import command_lines, own_text
 from core.mail.words import COLON_LIKENESS, fold, nearest_key
 from core.values import AttachmentKind
 
@@ -25,6 +25,7 @@ LONGEST_SHOWN = 120  # letters of a line that is shown back
 WRAPPED = 45  # letters: a line as long as this that ends in no stop goes on in the next one
 LONGEST_LOOKED_INTO = 30  # words of a line in which a command may hide
 LONGEST_TITLE = 6  # words of a text that is offered as a search
+SHORTEST_FORWARD = 20  # characters below a forwarded mail's head: less is nothing to keep
 LONGEST_STRAY = 4  # words of a line between commands that was meant for one
 
 _KEY = re.compile(r"([^\W\d][\w-]*)\s?[:=]")
@@ -50,7 +51,8 @@ def read_commands(
     lines = [line for text in command_lines(message.text) for line in _apart(text, grammar)]
     is_ours = meanings is not None or is_too_old or bool(message.in_reply_to or message.references)
     is_answer = subject.is_forward or (subject.is_reply and is_ours)
-    titles = [read_line(line, grammar, manner=Manner.SUBJECT) for line in _apart(subject.text, grammar)]
+    said = "" if passes_on(message) else subject.text  # else it is the subject of somebody else's mail
+    titles = [read_line(line, grammar, manner=Manner.SUBJECT) for line in _apart(said, grammar)]
     asked = [title for title in titles if isinstance(title, Command)]
     if asked and not is_answer:
         found = _read_text(lines, grammar, manner=Manner.UNDER_COMMAND, above=asked)
@@ -66,6 +68,14 @@ def read_commands(
     if not any(isinstance(each, Command) for each in found):
         found = _from_links(lines or [subject.text], grammar) or found
     return tuple(_capped(found)) if found else (_question(subject, lines, grammar),)
+
+
+def passes_on(message: ParsedMessage) -> bool:
+    """Whether somebody forwards a mail with it, as a part or in its text."""
+    if message.holds_mail:
+        return read_subject(message.subject).is_forward or not own_text(message.text)
+    below = len(message.text.strip()) - len(own_text(message.text))
+    return read_subject(message.subject).is_forward and below >= SHORTEST_FORWARD
 
 
 def _apart(line: str, grammar: Grammar) -> list[str]:
@@ -227,7 +237,8 @@ def _from_links(lines: Sequence[str], grammar: Grammar) -> list[Found]:
     links = tuple(dict.fromkeys(link for line in said for link in links_of(line)))
     if reader is None or not all(map(links_of, said)) or not 1 <= len(links) <= MOST_LINKS:
         return []
-    return [Command(reader.name, words=links, undivided=links, line=f"{reader.name} {' '.join(links)}")]
+    line = f"{reader.name} {' '.join(links)}"
+    return [Command(reader.name, words=links, undivided=links, line=line, is_implied=True)]
 
 
 def _with_files(found: list[Found], attachments: Sequence[Attachment], grammar: Grammar) -> list[Found]:
@@ -239,7 +250,7 @@ def _with_files(found: list[Found], attachments: Sequence[Attachment], grammar: 
     if not commands and not kinds and any(not _ACCESSORIES.match(file.declared_type) for file in files):
         kinds = {AttachmentKind.BOOK}  # a file that is no book is answered, too: it was meant to be one
     keepers = [keeper for kind in sorted(kinds) if (keeper := grammar.keeper_of(kind)) is not None]
-    keep = [Command(keeper.name, line=keeper.name) for keeper in keepers]
+    keep = [Command(keeper.name, line=keeper.name, is_implied=True) for keeper in keepers]
     if not keep:
         return found
     if not commands:

@@ -51,6 +51,8 @@ class Contents:
     htmls: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
+    holds_mail: bool = False
+    """Whether any part is of a mail within the mail."""
     _parts_left: int = field(init=False)
     _inner_messages: int = field(default=0, init=False)
 
@@ -77,6 +79,7 @@ class Contents:
         return skeleton
 
     def _add(self, part: Part) -> None:
+        self.holds_mail = self.holds_mail or part.place.is_forwarded
         disposition_field = part.header.text(b"content-disposition")
         disposition = disposition_field.partition(";")[0].strip().lower()
         filename = claimed_filename(parameters(disposition_field), part.type_parameters)

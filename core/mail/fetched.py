@@ -29,7 +29,7 @@ def fetched_envelope(content: bytes, ours: OurAddresses, *, mailbox: str) -> Env
     block = content[: end.start() if end else MAX_HEADER_BYTES].replace(b"\r\n", b"\n") + b"\n"
     header = split_header(block)
     texts = [field_text(value) for name in RECIPIENT_FIELDS for field, value in header.fields if field.lower() == name]
-    found = [address for text in texts for address in _ADDRESS.findall(text) if ours.takes_commands(address)]
+    found = [address for text in texts for address in _ADDRESS.findall(text) if ours.takes_mail(address)]
     rcpt_tos = tuple(dict.fromkeys(found))[:MAX_RECIPIENTS] or (mailbox,)
     path = _PATH.search(header.text(b"return-path"))
     return Envelope(path[1] if path else _author(block), rcpt_tos)

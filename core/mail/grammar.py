@@ -96,6 +96,8 @@ class Command:
     `send the road to wigan pier`, where no device is called so."""
     line: str = ""
     """As written, cleaned, for showing back."""
+    is_implied: bool = False
+    """Meant by what the mail holds (a file, links), and by no word of it."""
     corrected_from: str | None = None
     """The misspelt command word, where it was corrected ("lsit")."""
     corrected_to: str | None = None

@@ -49,7 +49,7 @@ def html_text(html: str) -> str:
             _drop_behind(element)
             dropped.append(element)
             break
-        if _is_quote(element) or _is_hidden(element):
+        if _is_quote(element) or is_hidden(element):
             dropped.append(element)
     for element in dropped:
         if element.getparent() is not None:
@@ -64,7 +64,8 @@ def _is_quote(element: HtmlElement) -> bool:
     return not _QUOTE_CLASSES.isdisjoint(element.get("class", "").split())
 
 
-def _is_hidden(element: HtmlElement) -> bool:
+def is_hidden(element: HtmlElement) -> bool:
+    """Whether nobody who looks at the mail sees it."""
     if element.tag in _UNSEEN_TAGS or "hidden" in element.attrib:
         return True
     style = "".join(element.get("style", "").split()).lower()

@@ -73,6 +73,8 @@ class ParsedMessage:
     """Of the whole mail, lower case: `multipart/report`."""
     defects: tuple[str, ...]
     """What is wrong with the mail, a short phrase each, in order of discovery."""
+    holds_mail: bool = False
+    """Another mail goes with it as a part (message/rfc822)."""
 
     def header(self, name: str) -> str | None:
         """First value of a field, or None."""

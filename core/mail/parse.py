@@ -69,6 +69,7 @@ def parse_message(path: Path, *, work_dir: Path, limits: ParseLimits = _DEFAULT_
         headers=tuple((name.decode("ascii"), field_text(value)) for name, value in header.fields),
         content_type=skeleton.content_type,
         defects=tuple(contents.defects),
+        holds_mail=contents.holds_mail,
     )
 
 

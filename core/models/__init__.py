@@ -14,10 +14,12 @@ from core.models.doomed_blob import DoomedBlob
 from core.models.feed import Feed
 from core.models.feed_host import FeedHost
 from core.models.feedback import Feedback
+from core.models.forwarded import Forwarded
 from core.models.imap_folder import ImapFolder
 from core.models.inbound import Inbound
 from core.models.issue import DigestIssue, IssueStory
 from core.models.listing import Listing
+from core.models.newsletter import Newsletter
 from core.models.outbox import OutboxMail
 from core.models.read_later import ReadLater
 from core.models.reply_context import ReplyContext
@@ -49,10 +51,12 @@ __all__ = [
     "FeedHost",
     "FeedShare",
     "Feedback",
+    "Forwarded",
     "ImapFolder",
     "Inbound",
     "IssueStory",
     "Listing",
+    "Newsletter",
     "OutboxMail",
     "ReadLater",
     "ReplyContext",

@@ -20,10 +20,12 @@ class FeedState(enum.StrEnum):
     ACTIVE = "active"
     GONE = "gone"
     """It said 410: it is fetched no more."""
+    LETTERS = "letters"
+    """A reader's newsletter, which comes by mail: nobody fetches it."""
 
 
 class Feed(Base):
-    """One feed. `url` is where it is fetched from; a permanent redirect moves it."""
+    """One feed. `url` is where it is fetched from; a permanent redirect moves it. A newsletter has `mail:<nonce>`."""
 
     __tablename__ = "feed"
     __table_args__ = (

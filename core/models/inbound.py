@@ -66,7 +66,8 @@ class Inbound(Base):
     state: Mapped[InboundState] = mapped_column(default=InboundState.ACCEPTED)
     attempts: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(sa.String(20), default="")
-    """`answered`, `silent`, `unbelieved`, `duplicate`, `limited`, `one-click`; "" while not done."""
+    """`answered`, `silent`, `unbelieved`, `duplicate`, `limited`, `one-click`, `notice`, `report`,
+    `letter` (to the address of a newsletter), `forwarding` (Gmail asks), `stranger`; "" while not done."""
     reason: Mapped[str] = mapped_column(sa.String(500), default="")
     """Why it was met with silence or turned away, or what broke."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"), index=True)

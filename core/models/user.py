@@ -51,7 +51,11 @@ class User(Base):
     """How many books they may have, 0 for no limit; None for everybody's limit."""
     most_bytes: Mapped[int | None]
     """How large their library may be; likewise."""
+    reads_links_now: Mapped[bool] = mapped_column(default=False)
+    """A mail with nothing but links is for the e-reader at once; otherwise for the next issue."""
     created_at: Mapped[datetime]
+    first_mail_at: Mapped[datetime | None]
+    """When they were first heard from; None while they have only been invited."""
 
     @property
     def is_administrator(self) -> bool:

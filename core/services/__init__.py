@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.events import Event, EventBus
 from core.mail.outgoing import Identity
-from core.services import paperboy, unreachable
+from core.services import newsletters, paperboy, unreachable
 from core.services.audit import record_audit
 from core.services.feed_notices import FeedNotices
 from core.services.notices import FailureNotices
@@ -20,4 +20,5 @@ def build_bus(identity: Identity) -> EventBus:
     FeedNotices(identity).subscribe(bus)
     ShareNotices(identity).subscribe(bus)
     paperboy.subscribe(bus)
+    newsletters.subscribe(bus)
     return bus

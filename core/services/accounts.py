@@ -99,6 +99,9 @@ class Accounts:
         """By its code or by what it is called. Raises `BadRequest` for a language that we have no texts in."""
         self._set(user_id, "language", _checked_language(name))
 
+    def set_reads_links_now(self, user_id: int, *, enabled: bool) -> None:
+        self._set(user_id, "reads_links_now", enabled)
+
     def set_autosend(self, user_id: int, *, enabled: bool) -> None:
         self._set(user_id, "autosend", enabled)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
+
 from core.i18n import speaking
 from core.mail.answer import Answer, Items, Problem, Result
 from core.mail.compose import AnswerContext, compose_answer, compose_notice
 from core.mail.meanings import meanings_of
-from core.mail.message import ParsedMessage
+from core.mail.message import Author, ParsedMessage
 from core.mail.outgoing import Identity
 from core.models import Inbound, Listing, OutboxMail, User
 from core.models.outbox import OutboxKind
@@ -91,6 +93,31 @@ class Answers:
         if row.message_id == mail.message_id:
             self._remember((Result("", outcome),), user=user, message_id=mail.message_id)
         return row
+
+    def tell_stranger(
+        self, outcome: Answer, *, author: Author, message: ParsedMessage, identity: Identity, cause: str
+    ) -> OutboxMail:
+        """Queue an answer to somebody who is no user. Once for each `cause`."""
+        mail = compose_answer(
+            (Result("", outcome),),
+            context=AnswerContext(
+                identity=identity,
+                reply_address=identity.address,
+                user_address=author.address,
+                user_name=author.name,
+                reference=new_reference(),
+                original_message_id=message.message_id,
+                original_references=message.references,
+                original_subject=message.subject,
+                now=self._work.now,
+            ),
+        )
+        return Outbox(self._work).enqueue(mail, cause=cause, kind=OutboxKind.ANSWER, user_id=None)
+
+    def count(self, cause: str) -> int:
+        """How many mails there are whose cause begins so. Blanks and wildcards are none of its letters."""
+        begins = OutboxMail.cause.like(f"{cause}%")
+        return self._work.session.scalar(sa.select(sa.func.count(OutboxMail.id)).where(begins)) or 0
 
     def _remember(self, results: tuple[Result, ...], *, user: User, message_id: str) -> None:
         """What stood at which number, so that "send 2" means it; of several lists of a kind the last one counts. And

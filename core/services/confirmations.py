@@ -102,4 +102,5 @@ def _command(kept: dict[str, Any]) -> Command:
         phrases={preposition: tuple(words) for preposition, words in kept["phrases"].items()},
         undivided=tuple(kept["undivided"]),
         line=kept["line"],
+        is_implied=kept.get("is_implied", False),
     )

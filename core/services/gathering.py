@@ -295,7 +295,7 @@ def _read_later(session: Session, digest: Digest) -> list[Chosen]:
     )
     return [
         Chosen(
-            story=replace(_story(article, feed=_host(article.url), section=_(LATER)), is_wish=True),
+            story=replace(_story(article, feed=_origin(article), section=_(LATER)), is_wish=True),
             article_id=article.id,
             story_id=article.story_id or article.id,
             feed_id=None,
@@ -305,6 +305,11 @@ def _read_later(session: Session, digest: Digest) -> list[Chosen]:
         )
         for wish, article in rows
     ]
+
+
+def _origin(article: Article) -> str:
+    """The site of a page; a mail that was passed on has none, and is its author's."""
+    return _host(article.url) or ", ".join(article.authors[:1])
 
 
 def _host(url: str) -> str:

@@ -101,7 +101,7 @@ class NewsAggregator:
             raise TooMuch(
                 _("You read {count} feeds already.").format(count=count), fix=_("Leave one with: unsubscribe <feed>")
             )
-        chosen = _checked_name(name, what="name") if name else self._free_name(user_id, feed)
+        chosen = _checked_name(name, what="name") if name else self._free_name(user_id, feed.title or feed.host)
         subscription = Subscription(
             user_id=user_id,
             feed=feed,
@@ -131,6 +131,12 @@ class NewsAggregator:
         """Raises `BadRequest`, `Conflict`."""
         self._rename(subscription, name)
         self._session.flush()
+
+    def rename_freely(self, subscription: Subscription, stem: str) -> str:
+        """To this name, or the next free one that begins with it; which it was."""
+        self._rename(subscription, self._free_name(subscription.user_id, stem))
+        self._session.flush()
+        return subscription.name
 
     def move(self, subscription: Subscription, section: str) -> None:
         """Into a section; "" is none. Raises `BadRequest`."""
@@ -314,7 +320,7 @@ class NewsAggregator:
                 for subscription in Subscription.of_feed(self._session, feed.id):
                     subscription.since = self._since(feed)
                     if subscription.name == feed.host and feed.title:  # nothing better was known of it yet
-                        self._rename(subscription, self._free_name(subscription.user_id, feed))
+                        self._rename(subscription, self._free_name(subscription.user_id, feed.title or feed.host))
             stubs = [one for one in taken if one.is_stub and one.dated_at > self._work.now - FIRST_TASTE]
             for article in stubs[:FETCHES_A_ROUND]:
                 self._work.defer(jobs.fetch_article(article.id, host=urlsplit(article.url).hostname or ""))
@@ -342,6 +348,15 @@ class NewsAggregator:
         if feed.failures >= FAILING_AFTER and feed.told_at is None:
             feed.told_at = now
             self._work.emit(FeedFailing(user_id=None, feed_id=feed.id, url=feed.url, reason=feed.last_error))
+
+    def take_letter(self, feed: Feed, entry: ReadEntry) -> None:
+        """A newsletter's issue that came by mail; the very same one again changes nothing."""
+        now = self._work.now
+        feed.last_checked_at = feed.last_success_at = now
+        feed.newest_at = min(entry.published_at or now, now)
+        feed.language = entry.reading.language or feed.language
+        self._read.append((feed, (entry,), False))
+        self.settle()
 
     def replace_text(self, article_id: int, entry: ReadEntry) -> None:
         """The full text of an article whose feed had a teaser only."""
@@ -493,8 +508,8 @@ class NewsAggregator:
                 _("You have a feed called “{other}” already.").format(other=other.name), fix=_("Choose another name.")
             )
 
-    def _free_name(self, user_id: int, feed: Feed) -> str:
-        stem = " ".join((feed.title or feed.host).split())[: LONGEST_NAME - 6] or "Feed"
+    def _free_name(self, user_id: int, stem: str) -> str:
+        stem = " ".join(stem.split()).strip("“”\"'")[: LONGEST_NAME - 6] or "Feed"
         taken = set(self._session.scalars(sa.select(Subscription.name_key).where(Subscription.user_id == user_id)))
         names = (stem, *(f"{stem} {number}" for number in range(2, MAX_SUBSCRIPTIONS + 2)))
         return next(name for name in names if fold(name) not in taken)

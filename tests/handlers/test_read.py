@@ -11,7 +11,7 @@ from core.services.reading_list import MOST_WAITING
 from core.values import Trust
 from tests.factories.news import make_digest
 from tests.factories.rows import NOW, make_device, make_staged_book
-from tests.support.reader import Reader, problem, title
+from tests.support.reader import Reader, problem, steps, title
 
 
 def wishes(ada: Reader) -> list[tuple[str, bool]]:
@@ -76,17 +76,41 @@ def test_too_many_that_wait_are_refused(ada: Reader) -> None:
     assert ada.jobs == []
 
 
-def test_mail_of_nothing_but_links_is_read(ada: Reader) -> None:
-    results = ada.results("A proof of everything | Quanta", "https://a.example/1", "<https://b.example/2>")
+def test_mail_of_nothing_but_links_is_for_the_next_paper_with_a_tap_for_now(ada: Reader) -> None:
+    (result,) = ada.results("A proof of everything | Quanta", "https://a.example/1", "<https://b.example/2>")
 
-    assert [title(one.outcome) for one in results] == ["Fetching https://a.example/1, https://b.example/2"]
-    assert wishes(ada) == [("https://a.example/1", True), ("https://b.example/2", True)]
+    assert title(result.outcome) == "For later: https://a.example/1, https://b.example/2"
+    assert "Links alone go into your next paper." in str(result.outcome.blocks)
+    assert steps(result.outcome) == ["read https://a.example/1 https://b.example/2", "settings links=now"]
+    assert wishes(ada) == [("https://a.example/1", False), ("https://b.example/2", False)]
 
 
-def test_link_in_the_subject_alone_is_read(ada: Reader) -> None:
+def test_mail_of_nothing_but_links_is_read_at_once_where_its_reader_says_so(ada: Reader) -> None:
+    ada.run("settings links=now")
+
+    (result,) = ada.results("", "https://a.example/1")
+
+    assert title(result.outcome) == "Fetching https://a.example/1"
+    assert steps(result.outcome) == ["later https://a.example/1", "settings links=later"]
+    assert wishes(ada) == [("https://a.example/1", True)]
+
+
+def test_what_is_said_in_words_wins_over_the_setting_for_links(ada: Reader) -> None:
+    ada.run("settings links=now")
+    ada.run("later https://a.example/1")
+
+    assert wishes(ada) == [("https://a.example/1", False)]
+
+
+@pytest.mark.parametrize("value", ["soon", ""])
+def test_setting_for_links_is_now_or_later(ada: Reader, value: str) -> None:
+    assert "neither now nor later" in problem(ada.run(f'settings links="{value}"')).text
+
+
+def test_link_in_the_subject_alone_is_for_later(ada: Reader) -> None:
     ada.run("https://a.example/1")
 
-    assert wishes(ada) == [("https://a.example/1", True)]
+    assert wishes(ada) == [("https://a.example/1", False)]
 
 
 @pytest.mark.parametrize(

@@ -186,9 +186,13 @@ class House:
     app: App
     world: LoopbackMailbox
 
-    async def person(self, address: str = "ada@reader.test", **settings: Any) -> Person:
+    async def person(self, address: str = "ada@reader.test", *, is_new: bool = False, **settings: Any) -> Person:
+        """Somebody who has written before, unless they are new."""
+
         def add(work: Any) -> str:
-            return Accounts(work).add_user(address, **settings)[1]
+            user, secret = Accounts(work).add_user(address, **settings)
+            user.first_mail_at = None if is_new else work.now
+            return secret
 
         return Person(self, address, await self.app.engine.in_work(add))
 

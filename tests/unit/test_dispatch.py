@@ -226,7 +226,9 @@ def test_suggestions_are_there_to_tap(desk: Desk) -> None:
     asked = problem(desk.run(NotUnderstood("remvoe dune", ("remove dune",)))[0].outcome)
 
     assert [step.command for block in asked.blocks if isinstance(block, Steps) for step in block.steps] == [
-        "remove dune"
+        "remove dune",
+        "help",
+        "list",
     ]
 
 
