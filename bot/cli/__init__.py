@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import cyclopts
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bot.cli.importing import import_
 from bot.cli.inbox import inbox
 from bot.cli.jobs import jobs
+from bot.cli.mail import mail
 from bot.cli.outbox import outbox
 from bot.cli.service import service_commands
 from bot.cli.shared import fail
@@ -32,6 +33,19 @@ for noun in (user, inbox, outbox, jobs, storage):
 for verb in service_commands:
     app.command(verb)
 app.command(import_, name="import")
+app.command(mail)
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print what has a shell finish the words of this command line: source <(inkpost completion bash).
+
+    Parameters
+    ----------
+    shell:
+        bash, zsh or fish
+    """
+    sys.stdout.write(app.generate_completion(prog_name="inkpost", shell=shell))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -60,9 +60,13 @@ class Answers:
             ),
         )
         self._remember(results, user=user, message_id=mail.message_id)
-        return Outbox(self._work).enqueue(
+        outbox = Outbox(self._work)
+        row = outbox.enqueue(
             mail, cause=cause or f"answer:{inbound.id}", kind=OutboxKind.ANSWER, user_id=user.id, inbound_id=inbound.id
         )
+        if inbound.intake == "cli":  # who wrote it at a terminal is shown the answer there
+            outbox.keep_back(row)
+        return row
 
     def tell(
         self, outcome: Answer | Problem | Callable[[], Answer | Problem], *, user: User, identity: Identity, cause: str

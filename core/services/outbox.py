@@ -304,6 +304,10 @@ class Outbox:
         self._session.execute(sa.update(OutboxMail).where(OutboxMail.id.in_(ids)).values(head=b""))
         return len(ids)
 
+    def keep_back(self, mail: OutboxMail) -> None:
+        """Never send a mail that was just enqueued: it is read here. Its job finds nothing to do."""
+        mail.state, mail.finished_at = OutboxState.DROPPED, self._work.now
+
     def _locked(self, outbox_id: int) -> OutboxMail | None:
         """The row, held until the commit (on SQLite a writing transaction holds everything anyway)."""
         return self._session.scalars(_LOCKED, {"outbox_id": outbox_id}).one_or_none()
