@@ -108,6 +108,7 @@ class Stager:
             storage_key=key,
             cover_key=self._store_cover(book.cover_path),
             metadata=book.metadata,
+            thumbnail=book.thumbnail,
         )
 
     def _store_cover(self, path: Path | None) -> str | None:

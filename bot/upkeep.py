@@ -12,7 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.transactions import Transactions
 from core.errors import Unavailable
-from core.models import DoomedBlob
+from core.models import DoomedBlob, Thumbnail
 from core.ports import BlobStore
 from core.services.book_manager import BookManager
 from core.services.confirmations import forget_confirmations
@@ -77,7 +77,7 @@ class Upkeep:
         """By one process at a time: what another has just forgotten may be stored and needed again."""
         keys = await self._database.in_work(self._doomed)
         await asyncio.to_thread(self._delete, keys)
-        await self._database.in_work(lambda work: DoomedBlob.forget(work.session, keys))
+        await self._database.in_work(lambda work: _forget_blobs(work, keys))
         await self._database.in_work(self._forget)
         while await self._database.in_work(lambda work: Fates(work).settle()):
             pass
@@ -103,3 +103,8 @@ class Upkeep:
             self._blobs.delete(key)
         if keys:
             log.info("blobs deleted", count=len(keys))
+
+
+def _forget_blobs(work: Work, keys: list[str]) -> None:
+    DoomedBlob.forget(work.session, keys)
+    Thumbnail.forget(work.session, keys)

@@ -166,6 +166,8 @@ class OpenedBook:
     sha256: str
     metadata: BookMetadata
     cover_path: Path | None = None
+    thumbnail: bytes | None = None
+    """The cover as small as a mail shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ class StagedBook:
     storage_key: str
     cover_key: str | None
     metadata: BookMetadata
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,4 +29,4 @@ def handle(request: Request) -> Answer:
             Step(_("Remove it"), f"remove #{book.id}"),
         )
     )
-    return Answer(book.title, (Facts(facts(book)), *description, steps))
+    return Answer(book.title, (Facts(facts(book), book_id=book.id), *description, steps))

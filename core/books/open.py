@@ -63,13 +63,15 @@ def open_book(path: Path, *, filename: str, work_dir: Path, limits: BookLimits =
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     book_format = _known_format(identify(path, filename=filename))
     claims = _read(path, book_format, limits=limits)
+    cover, thumbnail = _cover(claims.cover, work_dir / f"cover-{sha256[:16]}.jpg")
     return OpenedBook(
         path=path,
         format=book_format,
         size_bytes=size_bytes,
         sha256=sha256,
         metadata=metadata(claims, filename=filename),
-        cover_path=_write_cover(claims.cover, work_dir / f"cover-{sha256[:16]}.jpg"),
+        cover_path=cover,
+        thumbnail=thumbnail,
     )
 
 
@@ -120,12 +122,13 @@ def _read(path: Path, book_format: BookFormat, *, limits: BookLimits) -> Claims:
         raise damaged(kind, _("it is cut short, or not what it says it is"), code="file.unreadable") from error
 
 
-def _write_cover(picture: bytes | None, target: Path) -> Path | None:
+def _cover(picture: bytes | None, target: Path) -> tuple[Path | None, bytes | None]:
+    """The file of the cover, and the cover in small."""
     if picture is None:
-        return None
-    make_cover = cast(Callable[[bytes], bytes | None], import_module("core.books.cover").make_cover)
-    cover = make_cover(picture)
+        return None, None
+    maker = import_module("core.books.cover")
+    cover = cast(Callable[[bytes], bytes | None], maker.make_cover)(picture)
     if cover is None:
-        return None
+        return None, None
     target.write_bytes(cover)
-    return target
+    return target, cast(Callable[[bytes], bytes], maker.make_thumbnail)(cover)

@@ -14,6 +14,15 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A small JPEG that goes with the mail, and is shown beside what it is of: nothing is fetched to read a mail."""
+
+    name: str
+    """ASCII, of letters, digits and `.-`; the same name is the same picture."""
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     label: str
     value: str | datetime
@@ -25,6 +34,9 @@ class Facts:
     """Labels and values, one a line."""
 
     facts: tuple[Fact, ...]
+    book_id: int | None = None
+    """The book that they are about: its cover stands beside them."""
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Item:
     steps: tuple[Step, ...] = ()
     command: str = ""
     """What a tap on the title writes; "" for a title that is no link."""
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ import jinja2
 from markupsafe import Markup
 
 from core.i18n import _, dated, ngettext, pgettext, spoken
-from core.mail.answer import Answer, AnswerFile, Problem, Result
+from core.mail.answer import Answer, AnswerFile, Facts, Items, Picture, Problem, Result
 from core.mail.loops import LOOP_FIELD
+from core.mail.meanings import Short, meanings_of
 from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
 from core.mail.subjects import MAX_SUBJECT, reply_subject
-from core.mail.text import REPLY_MARKER
+from core.mail.text import REPLY_MARKER, TAP_LINE
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_REFERENCES = 20  # ids; RFC 5322 3.6.4 sets no limit, header limits of servers do (Postfix: 100 KiB)
@@ -76,6 +77,11 @@ def mailto(address: str, command: str) -> str:
     return f"mailto:{quote(address, safe='@')}?subject={quote(one_line(command, limit=MAX_SUBJECT), safe='')}"
 
 
+def tap(address: str, command: str) -> str:
+    """`mailto` with a text for whoever looks at what they are about to send."""
+    return f"{mailto(address, command)}&body={quote(_(TAP_LINE), safe='')}"
+
+
 def local_time(moment: datetime, timezone: str) -> str:
     """A time as people write it, in their zone: `22 Nov 2026, 15:04 (Europe/Berlin)`."""
     try:
@@ -102,7 +108,10 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         "reference": context.reference,
         "now": context.now,
         "language": spoken(),
-        "mailto": functools.partial(mailto, context.reply_address),
+        "mailto": functools.partial(tap, context.reply_address),
+        "hint": _hint(results),
+        "page_of": _page_of,
+        "cid": functools.partial(_content_url, context.identity),
         "local": functools.partial(_local, timezone=context.timezone),
     }
     message_id = context.identity.message_id(context.reference)
@@ -115,8 +124,59 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         mail_from="",  # RFC 3834 3.3, RFC 5321 4.5.5: should the answer fail, nobody is told of that
         rcpt_to=context.user_address,
         subject=subject,
-        head=fields + _with_files(alternatives(text, html, mark=boundary(message_id)), _files(results), message_id),
+        head=fields
+        + _with_files(
+            alternatives(text, html, mark=boundary(message_id), pictures=_pictures(results), identity=context.identity),
+            _files(results),
+            message_id,
+        ),
     )
+
+
+def _hint(results: Sequence[Result]) -> str:
+    """How the answer can be answered, in the words that mean something to it."""
+    meanings = meanings_of(results)
+    number = next((word for word in meanings if word.isdigit()), "")
+    words = [
+        number,
+        _("yes") if Short.YES in meanings else "",
+        _("no") if Short.NO in meanings else "",
+        _("more") if Short.MORE in meanings else "",
+        _("undo") if Short.UNDO in meanings else "",
+    ]
+    said = [f"“{word}”" for word in words if word]
+    if not said:
+        return _("Tap a link, or reply with a command.")
+    return _("Tap a link, or reply with a word: {words}.").format(words=", ".join(said))
+
+
+def _page_of(block: Items) -> str:
+    if block.total:
+        return _("Page {page} of {pages}, {total} in all").format(page=block.page, pages=block.pages, total=block.total)
+    return _("Page {page} of {pages}").format(page=block.page, pages=block.pages)
+
+
+def _initial(title: str) -> str:
+    """The first letter of a title, for the tile of a book without a cover."""
+    return next((letter.upper() for letter in title if letter.isalnum()), "·")
+
+
+def _pictures(results: Sequence[Result]) -> list[Picture]:
+    """Each once, in the order of the mail."""
+    found: dict[str, Picture] = {}
+    for block in (block for result in results for block in result.outcome.blocks):
+        shown = block.items if isinstance(block, Items) else (block,) if isinstance(block, Facts) else ()
+        found |= {one.picture.name: one.picture for one in shown if one.picture is not None}
+    return list(found.values())
+
+
+def _content_id(identity: Identity, picture: Picture) -> str:
+    return f"{picture.name}@{identity.address.rpartition('@')[2]}"
+
+
+def _content_url(identity: Identity, picture: Picture) -> str:
+    """RFC 2392 2: the address of another part of the same mail."""
+    return f"cid:{_content_id(identity, picture)}"
 
 
 def _files(results: Sequence[Result]) -> list[AnswerFile]:
@@ -156,19 +216,42 @@ def _capped(ids: Sequence[str]) -> list[str]:
     return unique if len(unique) <= MAX_REFERENCES else [unique[0], *unique[1 - MAX_REFERENCES :]]
 
 
-def alternatives(text: str, html: str, *, mark: str) -> bytes:
-    """The MIME fields and the body of multipart/alternative (RFC 2046 5.1.4: the plainest first).
+def alternatives(
+    text: str, html: str, *, mark: str, pictures: Sequence[Picture] = (), identity: Identity | None = None
+) -> bytes:
+    """The MIME fields and the body of multipart/alternative (RFC 2046 5.1.4: the plainest first), the pictures of the
+    HTML beside it in a multipart/related (RFC 2387).
 
     Written here, since the standard library's generator takes as long for it as for all the rest.
     """
+    rich = _part(html, "html", mark=mark)
+    if pictures and identity is not None:
+        inner = boundary(f"pictures of {mark}")
+        rich = b"".join(
+            (
+                f'--{mark}\r\nContent-Type: multipart/related; type="text/html";\r\n'.encode(),
+                f' boundary="{inner}"\r\n\r\n'.encode(),
+                _part(html, "html", mark=inner),
+                *(_picture_part(picture, mark=inner, identity=identity) for picture in pictures),
+                f"--{inner}--\r\n".encode(),
+            )
+        )
     return b"".join(
         (
             f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{mark}"\r\n\r\n'.encode(),
             _part(text, "plain", mark=mark),
-            _part(html, "html", mark=mark),
+            rich,
             f"--{mark}--\r\n".encode(),
         )
     )
+
+
+def _picture_part(picture: Picture, *, mark: str, identity: Identity) -> bytes:
+    fields = (
+        f"--{mark}\r\nContent-Type: image/jpeg\r\nContent-ID: <{_content_id(identity, picture)}>\r\n"
+        "Content-Disposition: inline\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    )
+    return fields.encode("ascii") + base64.encodebytes(picture.content).replace(b"\n", b"\r\n")
 
 
 def _part(text: str, subtype: str, *, mark: str) -> bytes:
@@ -237,6 +320,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["kind"] = _kind
+    environment.filters["initial"] = _initial
     environment.globals.update(_=_, ngettext=ngettext, pgettext=pgettext, dated=dated)
     return environment
 

@@ -12,11 +12,15 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import islice
 
+from core.i18n import N_, all_of
 from core.mail.quoting import FROM_FIELD, OTHER_FIELD, PREFIXES, SENT_FROM, SEPARATORS, WROTE
 from core.mail.words import clean_line
 
 REPLY_MARKER = "-- reply above this line --"
 """Stands on top of all that we send: the one cut that works in every language and mail program."""
+
+TAP_LINE = N_("Just press send: this mail says it all.")
+"""Stands in the mails that our links write, whose subject is the command; no command is ever looked for in it."""
 
 MAX_COMMAND_LINES = 50
 _MAX_LINES = 200  # read of a text: four times as many as hold commands
@@ -86,6 +90,9 @@ def _own_lines(lines: Sequence[str]) -> list[str]:
     index = 0
     while index < len(lines):
         line = lines[index]
+        if line in all_of(TAP_LINE):
+            index += 1
+            continue
         if _ends_own_words(line) or _is_header(lines, index):
             break
         is_first = not any(own)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 
 from core.i18n import _, dated, ngettext, speaking
-from core.mail.compose import alternatives, environment, inliner, local_time, mailto, one_line, reply_to, visible
+from core.mail.compose import alternatives, environment, inliner, local_time, mailto, one_line, reply_to, tap, visible
 from core.mail.loops import LOOP_FIELD
 from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
 from core.mail.subjects import MAX_SUBJECT
@@ -35,7 +35,7 @@ FULL_BYTES = 24_000  # of one story in full: 4,000 words; longer ones are for th
 MAX_NAME = 100  # characters of a name or of an address that is shown
 MAX_TROUBLES = 20  # feeds that the foot names
 FRAME_BYTES = 6_000  # the styles of the head, masthead and foot
-STORY_BYTES = 1_900  # the frame of one story in HTML: title, source, six links, each with its styles
+STORY_BYTES = 2_600  # the frame of one story in HTML: title, source, six links, each with its styles
 PARAGRAPH_BYTES = 27  # the style of one paragraph
 MAX_LISTED = 60  # headlines: who has read these has read enough
 HEADLINE_BYTES = 350  # and a line of the list
@@ -165,7 +165,7 @@ def _variables(
         "source": functools.partial(_source, zone=ZoneInfo(issue.timezone)),
         "also_in": _also_in,
         "stop_feed": _stop_feed,
-        "mailto": functools.partial(mailto, context.reply_address),
+        "mailto": functools.partial(tap, context.reply_address),
         "short": functools.partial(one_line, limit=MAX_SUBJECT),
     }
 

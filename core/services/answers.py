@@ -15,6 +15,7 @@ from core.mail.outgoing import Identity
 from core.models import Inbound, Listing, OutboxMail, User
 from core.models.outbox import OutboxKind
 from core.references import new_reference
+from core.services.covers import with_covers
 from core.services.outbox import Outbox
 from core.services.threads import remember
 from core.work import Work
@@ -44,7 +45,7 @@ class Answers:
         """
         reference = new_reference()
         mail = compose_answer(
-            results,
+            with_covers(self._work.session, results),
             context=AnswerContext(
                 identity=identity,
                 reply_address=reply_address
@@ -81,8 +82,9 @@ class Answers:
 
     def _tell(self, outcome: Answer | Problem, *, user: User, identity: Identity, cause: str) -> OutboxMail:
         reference = new_reference()
+        (shown,) = with_covers(self._work.session, (Result("", outcome),))
         mail = compose_notice(
-            outcome,
+            shown.outcome,
             context=AnswerContext(
                 identity=identity,
                 reply_address=identity.reply_address(user_id=user.id, reference=reference, now=self._work.now),

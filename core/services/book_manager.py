@@ -14,7 +14,7 @@ from core.errors import BadRequest, Conflict, NotFound, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
 from core.i18n import _
 from core.mail.answer import Item, Items, Step, Steps
-from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling, Tag
+from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling, Tag, Thumbnail
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE
 from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
@@ -94,6 +94,8 @@ class BookManager:
             cover_key=staged.cover_key,
             added_at=self._work.now,
         )
+        if staged.cover_key is not None and staged.thumbnail is not None:
+            Thumbnail.keep(self._session, staged.cover_key, staged.thumbnail)
         _change(book, changes or {})
         twin = self._twin(book)
         self._session.add(book)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
+from core.i18n import LANGUAGES, all_of, speaking
 from core.mail.answer import (
     Answer,
     AnswerFile,
@@ -25,6 +26,7 @@ from core.mail.answer import (
     Item,
     Items,
     Paragraph,
+    Picture,
     Problem,
     Result,
     Step,
@@ -32,7 +34,7 @@ from core.mail.answer import (
 )
 from core.mail.compose import MAX_REFERENCES, AnswerContext, compose_answer, compose_notice, local_time, mailto
 from core.mail.outgoing import Identity
-from core.mail.text import REPLY_MARKER, own_text
+from core.mail.text import REPLY_MARKER, TAP_LINE, own_text
 
 NOW = datetime(2026, 11, 22, 14, 4, tzinfo=UTC)
 CONTEXT = AnswerContext(
@@ -181,9 +183,43 @@ def test_each_book_and_step_is_a_link_that_writes_the_next_command() -> None:
         "Send": "send #12",
         "Next page": "list 2",
         "What became of it?": "status K7Q29-FDM3X",
-        "help": "help",
-        "list": "list",
+        "What can I write?": "help",
+        "My books": "list",
     }
+
+
+def test_a_tap_says_that_nothing_is_left_to_write_and_no_reader_takes_it_for_a_command() -> None:
+    for language in LANGUAGES:
+        with speaking(language):
+            html = body(read(), "html")
+            href = LexborHTMLParser(html).css_first("a.step").attributes["href"] or ""
+        written = parse_qs(urlsplit(href).query, strict_parsing=True)["body"][0]
+        assert written in all_of(TAP_LINE)
+        assert own_text(f"{written}\n\nSent from my iPhone") == ""
+
+
+def test_covers_go_with_the_mail_each_once_and_nothing_is_asked_for_elsewhere() -> None:
+    cover = Picture("cover-ab12", b"\xff\xd8jpeg")
+    items = Items((replace(DUNE, picture=cover), Item(2, "Emma", picture=cover), Item(3, "Ulysses")))
+
+    message = read([Result("list", Answer("Books", (items,)))])
+
+    (picture,) = [part for part in message.walk() if part.get_content_type() == "image/jpeg"]
+    assert (picture["Content-ID"], picture.get_content()) == ("<cover-ab12@inkpost.example>", cover.content)
+    assert picture["Content-Disposition"] == "inline"
+    assert message.get_content_type() == "multipart/alternative"
+    sources = [image.attributes["src"] for image in LexborHTMLParser(body(message, "html")).css("img")]
+    assert sources == ["cid:cover-ab12@inkpost.example"] * 2
+    (tile,) = LexborHTMLParser(body(message, "html")).css("td.letter")
+    assert tile.text(strip=True) == "U"
+
+
+def test_answer_says_which_words_answer_it() -> None:
+    more = Items((DUNE,), pages=2, more=Step("Next page", "list 2", reply="more"))
+
+    text = body(read([Result("list", Answer("Books", (more,)))]), "plain")
+
+    assert "Tap a link, or reply with a word: “1”, “more”." in text
 
 
 def test_a_tap_keeps_every_letter_of_the_command() -> None:

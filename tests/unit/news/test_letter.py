@@ -142,7 +142,7 @@ def test_filters_tell_digests_apart(title: str, label: str) -> None:
 def test_without_a_page_the_digest_is_ended_by_mail_alone() -> None:
     message = read(context=replace(CONTEXT, off_command="digest off tech"))
 
-    unsubscribe = "<mailto:books%2Bs3cret@inkpost.example?subject=digest%20off%20tech>"
+    unsubscribe = "<mailto:books@inkpost.example?subject=digest%20off%20tech>"
     assert message["List-Unsubscribe"] == unsubscribe
     assert message["List-Unsubscribe-Post"] is None
 
