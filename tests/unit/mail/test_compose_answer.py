@@ -192,7 +192,7 @@ def test_a_tap_says_that_nothing_is_left_to_write_and_no_reader_takes_it_for_a_c
     for language in LANGUAGES:
         with speaking(language):
             html = body(read(), "html")
-            href = LexborHTMLParser(html).css_first("a.step").attributes["href"] or ""
+            href = LexborHTMLParser(html).css("a.step")[0].attributes["href"] or ""
         written = parse_qs(urlsplit(href).query, strict_parsing=True)["body"][0]
         assert written in all_of(TAP_LINE)
         assert own_text(f"{written}\n\nSent from my iPhone") == ""
