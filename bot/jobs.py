@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,9 +20,10 @@ import structlog
 from procrastinate import JobContext, exceptions, jobs
 from procrastinate.connector import BaseConnector
 from procrastinate.job_context import AbortReason
-from procrastinate.manager import JobManager
+from procrastinate.manager import QUEUEING_LOCK_CONSTRAINT
 from procrastinate.schema import SchemaManager
 from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
+from procrastinate.types import JobToDefer
 from psycopg.conninfo import make_conninfo
 
 from bot import jobs_sqlite
@@ -206,19 +207,23 @@ class JobEngine(Transactions):
 
     def _join(self, work: Work) -> None:
         rows = [_to_row(job, now=work.now) for job in work.jobs]
-        manager = JobManager(self._joining)
         connection = work.session.connection()
-        driver = connection.connection.driver_connection
+        # The query itself: Procrastinate's manager would make three objects of each job, for an id that nobody asks for.
+        defer = partial(
+            self._joining.execute_query_all_with_connection,
+            connection.connection.driver_connection,
+            QUERIES["defer_jobs"],
+        )
         if all(row.queueing_lock is None for row in rows):
-            manager.batch_defer_jobs(rows, connection=driver)
+            defer(jobs=rows)
             return
         try:
             with connection.begin_nested():
-                manager.batch_defer_jobs(rows, connection=driver)
-        except exceptions.AlreadyEnqueued:  # by one of them at least: which, only trying tells
+                defer(jobs=rows)
+        except exceptions.UniqueViolation:  # by one of them at least: which, only trying tells
             for row in rows:
-                with suppress(exceptions.AlreadyEnqueued), connection.begin_nested():
-                    manager.batch_defer_jobs([row], connection=driver)
+                with _already_enqueued(), connection.begin_nested():
+                    defer(jobs=[row])
 
     def wake(self) -> None:
         self.connector.wake()
@@ -342,13 +347,23 @@ def _why_cancelled(context: JobContext) -> Exception:
     return RuntimeError("the task was cancelled from within")  # a bug: it must not run again at once, for ever
 
 
-def _to_row(job: Job, *, now: datetime) -> jobs.Job:
-    return jobs.Job(
-        queue=job.queue,
+@contextmanager
+def _already_enqueued() -> Iterator[None]:
+    """A job whose twin waits already is not deferred, and that is all."""
+    try:
+        yield
+    except exceptions.UniqueViolation as error:
+        if error.constraint_name != QUEUEING_LOCK_CONSTRAINT:
+            raise
+
+
+def _to_row(job: Job, *, now: datetime) -> JobToDefer:
+    return JobToDefer(
+        queue_name=job.queue,
         task_name=job.task,
-        task_kwargs=dict(job.args),
+        priority=job.priority,
         lock=job.lock,
         queueing_lock=job.queueing_lock,
-        priority=job.priority,
+        args=dict(job.args),
         scheduled_at=now + timedelta(seconds=job.delay_seconds) if job.delay_seconds else None,
     )

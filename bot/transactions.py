@@ -80,7 +80,7 @@ def outages() -> Iterator[None]:
     """Turns a database's contention and outages into `Unavailable`; bugs pass as they are."""
     try:
         yield
-    except (sa.exc.SQLAlchemyError, ConnectorException, psycopg.Error) as error:
+    except (sa.exc.SQLAlchemyError, ConnectorException, sqlite3.Error, psycopg.Error) as error:
         if (unavailable := outage(error)) is None:
             raise
         raise unavailable from error
