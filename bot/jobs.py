@@ -208,7 +208,7 @@ class JobEngine(Transactions):
     def _join(self, work: Work) -> None:
         rows = [_to_row(job, now=work.now) for job in work.jobs]
         connection = work.session.connection()
-        # The query itself: Procrastinate's manager would make three objects of each job, for an id that nobody asks for.
+        # The query itself: Procrastinate's manager makes three objects of each job, for an id that nobody asks for.
         defer = partial(
             self._joining.execute_query_all_with_connection,
             connection.connection.driver_connection,
