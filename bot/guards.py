@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeVar
@@ -167,7 +167,7 @@ def _parse(rates: str) -> tuple[RateLimitItem, ...]:
     return tuple(parse_many(rates)) if rates.strip() else ()
 
 
-def _client_key(ip: str | None, *, trusted: Iterable[IPv4Network | IPv6Network]) -> str | None:
+def _client_key(ip: str | None, *, trusted: Collection[IPv4Network | IPv6Network]) -> str | None:
     """What a client is counted under, or None for one that is not counted."""
     if ip is None or is_listed(ip, trusted):
         return None

@@ -88,7 +88,7 @@ class LmtpConnection(SmtpConnection):
             self._forwarded |= forwarded
             await self.push("250 2.0.0 OK")
 
-    def _refuse_author(self, header: bytes, envelope: Envelope) -> Refusal | None:
+    def _refuse_author(self, header: bytes, envelope: Envelope, peer: Peer) -> Refusal | None:
         """Nobody: the server in front of us has taken the mail, and would tell a sender of it who may be forged."""
         return None
 

@@ -6,6 +6,7 @@ comment and another for an address is how one domain is shown to SPF and a diffe
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -143,6 +144,7 @@ def judge_author(header: bytes, envelope: Envelope, peer: Peer, *, ours: OurAddr
     return None
 
 
+@functools.lru_cache(maxsize=1024)
 def is_mailbox(address: str) -> bool:
     """Whether this is RFC 5321's Mailbox: a dot-string or quoted string, "@", a domain or an address literal."""
     if len(address) > MAX_ADDRESS_CHARS or not address.isprintable():

@@ -279,10 +279,10 @@ class SmtpConnection(LineConnection):
         """What the peer is told at the end of data."""
         return reply
 
-    def _refuse_author(self, header: bytes, envelope: Envelope) -> Refusal | None:
+    def _refuse_author(self, header: bytes, envelope: Envelope, peer: Peer) -> Refusal | None:
         if is_listed(self.ip, self._service.upstream_networks):
             return None  # the sender may be forged, and met with silence later
-        refusal = judge_author(header, envelope, self._peer(), ours=self._service.ours)
+        refusal = judge_author(header, envelope, peer, ours=self._service.ours)
         if refusal is not None:
             log.info("author_refused", ip=self.ip, mail_from=envelope.mail_from, reply=refusal.reply)
         return refusal
@@ -299,14 +299,14 @@ class SmtpConnection(LineConnection):
         if spool.size_bytes > self._service.guard.letter_bytes and self._service.ours.aliases_in(envelope.rcpt_tos):
             return TOO_LARGE.reply
         with self._our_turn():
-            mail = await spool.finish(envelope)
-            if (refusal := self._refuse_author(mail.header, envelope)) is not None:
+            mail, peer = await spool.finish(envelope), self._peer()
+            if (refusal := self._refuse_author(mail.header, envelope, peer)) is not None:
                 spool.take_back(mail)
                 return refusal.reply
             receipt = await self._service.accept(
                 ReceivedMail(
                     self.intake,
-                    self._peer(),
+                    peer,
                     envelope,
                     mail.content,
                     mail.size_bytes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -76,9 +76,9 @@ class OurAddresses:
                 yield rcpt, detail
 
 
-def is_listed(ip: str | None, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+def is_listed(ip: str | None, networks: Collection[IPv4Network | IPv6Network]) -> bool:
     """Whether a peer's address lies in one of the networks; an IPv4-mapped IPv6 address counts as its IPv4 one."""
-    if ip is None:
+    if ip is None or not networks:
         return False
     try:
         address = ip_address(ip.partition("%")[0])

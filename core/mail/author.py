@@ -7,6 +7,7 @@ So whatever could be read in two ways has no author here, and a decoded word is 
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -83,6 +84,7 @@ def _is_from(block: bytes, line: re.Match[bytes]) -> bool:
     return not is_indented or line.start() == 0 or _ADDRESS_FOLLOWS.match(block, line.end()) is not None
 
 
+@functools.lru_cache(maxsize=1024)  # the same people write again and again
 def _parse_mailbox(value: str) -> Author:
     """RFC 5322 3.4 `mailbox`, and nothing else that a From field may hold."""
     phrase, angle, comments = _take_apart(value)
