@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Alembic is imported where the schema is changed: a service whose schema is current does without its 6 MB.
+_REVISION = re.compile(r'^(revision|down_revision)(?:: [^=]+)? = "(.+)"', re.MULTILINE)
 
 
 def upgrade(connection: sa.Connection, revision: str = "head") -> None:
     """Bring the schema to `revision` in the caller's transaction: whole or not at all, on SQLite as on PostgreSQL."""
+    from alembic import command
+
     command.upgrade(_config(connection), revision)
 
 
 def downgrade(connection: sa.Connection, revision: str) -> None:
     """Take the schema back to `revision` ("base": nothing). Loses what the newer one holds."""
+    from alembic import command
+
     command.downgrade(_config(connection), revision)
 
 
 def is_current(connection: sa.Connection) -> bool:
     """Whether the schema is the one that this program was written for."""
-    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == head
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    return connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all() == [head()]
+
+
+def head() -> str:
+    """The newest revision, by what the files of the history say: the one that no other follows."""
+    found: dict[str, set[str]] = {"revision": set(), "down_revision": set()}
+    for path in (Path(__file__).parent / "versions").glob("*.py"):
+        for name, revision in _REVISION.findall(path.read_text("utf-8")):
+            found[name].add(revision)
+    (newest,) = found["revision"] - found["down_revision"]
+    return newest
 
 
 def _config(connection: sa.Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
