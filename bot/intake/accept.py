@@ -19,7 +19,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from core.errors import Unavailable
 from core.jobs import process_mail
 from core.models import Inbound
-from core.models.inbound import InboundState
 from core.ports import BlobStore
 from core.references import new_reference
 from core.staging import BlobKind, blob_key
@@ -217,12 +216,31 @@ _STANDING = sa.select(_TABLE.c.id, _TABLE.c.reference, _TABLE.c.dedupe_key).wher
 )
 
 
+def _to_driver(column: sa.Column[Any]) -> Callable[[Any], Any]:
+    """Makes of a value what SQLAlchemy would tell the driver of SQLite."""
+    bind = column.type.dialect_impl(_SQLITE).bind_processor(_SQLITE)
+    return lambda value: value if value is None or bind is None else bind(value)
+
+
+_COLUMNS_SQLITE = [
+    (column.name, getattr(column.default, "arg", None), _to_driver(column))
+    for column in _TABLE.columns
+    if not column.primary_key
+]
+_INSERT_SQLITE = f"""
+INSERT INTO {_TABLE.name} ({", ".join(name for name, *_ in _COLUMNS_SQLITE)})
+VALUES ({", ".join("?" * len(_COLUMNS_SQLITE))})
+ON CONFLICT (dedupe_key) DO NOTHING RETURNING id, reference
+"""
+_STANDING_SQLITE = f"SELECT id, reference FROM {_TABLE.name} WHERE dedupe_key = ?"
+
+
 def _enter_sqlite(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """See `_enter_postgresql`. On the driver itself: for a lone mail SQLAlchemy takes as long as all else together."""
     driver = cast(sqlite3.Connection, connection.connection.driver_connection)
     standing: list[tuple[int, str]] = []
     for row in rows:
-        values = [value if bind is None else bind(value) for bind, value in zip(_BINDS, row.values(), strict=True)]
+        values = [to_driver(row.get(name, default)) for name, default, to_driver in _COLUMNS_SQLITE]
         found = driver.execute(_INSERT_SQLITE, values).fetchall() or driver.execute(
             _STANDING_SQLITE, (row["dedupe_key"],)
         )
@@ -231,7 +249,6 @@ def _enter_sqlite(connection: sa.Connection, rows: list[dict[str, Any]]) -> list
 
 
 def _row(entry: _Entry, reference: str, work: Work) -> dict[str, Any]:
-    """In the order of `_COLUMNS`."""
     mail = entry.mail
     return {
         "reference": reference,
@@ -249,27 +266,7 @@ def _row(entry: _Entry, reference: str, work: Work) -> dict[str, Any]:
         "raw": mail.content if isinstance(mail.content, bytes) else None,
         "raw_key": entry.raw_key,
         "received_at": work.now,
-        "state": InboundState.ACCEPTED,
-        "attempts": 0,
-        "outcome": "",
-        "reason": "",
-        "author": "",
-        "subject": "",
     }
-
-
-_COLUMNS = (
-    *("reference", "dedupe_key", "mail_key", "intake", "peer_ip", "helo", "auth_user", "tls", "mail_from"),
-    *("rcpt_tos", "size_bytes", "raw", "raw_key", "received_at"),
-    *("state", "attempts", "outcome", "reason", "author", "subject"),
-)
-_INSERT_SQLITE = f"""
-INSERT INTO {_TABLE.name} ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
-ON CONFLICT (dedupe_key) DO NOTHING RETURNING id, reference
-"""
-_STANDING_SQLITE = f"SELECT id, reference FROM {_TABLE.name} WHERE dedupe_key = ?"
-_BINDS = [_TABLE.c[name].type.dialect_impl(_SQLITE).bind_processor(_SQLITE) for name in _COLUMNS]
-"""How the driver is to be told each value, as SQLAlchemy would."""
 
 
 def _unavailable(error: Exception) -> Unavailable:
