@@ -252,7 +252,7 @@ class MailProcessor:
             counted=counted,
             converted=self.converted,
         )
-        user.language = user.language or language_of(message) or ""
+        user.language = user.language or language_of(message, commands) or ""
         with speaking(user.language):
             match route:
                 case Route.PASSED_ON:

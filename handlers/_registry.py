@@ -11,6 +11,7 @@ import handlers
 from core.mail.answer import Answer
 from core.mail.grammar import CommandSpec, Grammar
 from handlers._request import Request
+from handlers._tongues import in_all_tongues
 
 
 class Handler(Protocol):
@@ -36,9 +37,13 @@ def load_handlers() -> Mapping[str, Handler]:
 
 def build_grammar(commands: Mapping[str, Handler]) -> Grammar:
     """The table of all commands. Raises `ValueError` where two claim one word."""
-    return Grammar(handler.SPEC for handler in commands.values())
+    return Grammar(in_all_tongues(handler.SPEC) for handler in commands.values())
 
 
 def readers_grammar(commands: Mapping[str, Handler]) -> Grammar:
     """The table without what is for administrators: it is neither understood nor shown."""
-    return Grammar(handler.SPEC for handler in commands.values() if not handler.SPEC.for_administrators)
+    hidden = [handler.SPEC for handler in commands.values() if handler.SPEC.for_administrators]
+    return Grammar(
+        (in_all_tongues(handler.SPEC) for handler in commands.values() if handler.SPEC not in hidden),
+        unguessed=(word for spec in hidden for word in (spec.name, *spec.aliases)),
+    )

@@ -63,10 +63,26 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "preview": ("preview", "vorschau", "previa", "avance"),
     "pause": ("pause", "hold", "pausiere", "pausieren", "pausa", "pausar"),
     "resume": ("resume", "continue", "restart", "weiter", "fortsetzen", "reanudar", "seguir"),
-    "off": ("off", "stop", "end", "cancel", "aus", "stopp", "beenden", "abbestellen", "apagar", "parar", "cancelar"),
+    "off": (
+        "off",
+        "stop",
+        "end",
+        "cancel",
+        "aus",
+        "stopp",
+        "stoppe",
+        "stoppen",
+        "beenden",
+        "abbestellen",
+        "apagar",
+        "parar",
+        "para",
+        "detener",
+        "cancelar",
+    ),
     "remove": ("remove", "delete", "löschen", "lösche", "entfernen", "borrar", "borra", "eliminar"),
     "rename": ("rename", "umbenennen", "renombrar"),
-}
+}  # fmt: skip
 _BEHIND = frozenset({"now", "preview", "resume", "off"})
 """Verbs that may stand behind the name: `digest tech off`."""
 _VERB_OF = {fold(word): verb for verb, words in _VERBS.items() for word in words}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from core.mail import phrases
 from core.mail.grammar import CommandSpec
-from core.mail.words import Key, Piece, Word, fold, is_number, nearest_key, split, texts, unquote
+from core.mail.words import KEY_SYNONYMS, Key, Piece, Word, fold, is_number, nearest_key, split, texts, unquote
 
 KEY_LIKENESS = 0.7  # `titel=`, `autor=`, `gerne=` are 0.83 or less away; no two keys of one command are so close
 _LONGEST_THANKS = 4  # words: "thank you very much"
@@ -27,17 +28,18 @@ class Arguments:
 def split_arguments(text: str, spec: CommandSpec, *, word: str) -> Arguments:
     """The arguments in a cleaned text for a command that was written as `word`. Never raises."""
     has_options = any(isinstance(piece, Key) for piece in split(text, spec.keys))
-    text = _without_thanks(text, needs_pause=has_options)
+    text = without_thanks(text, needs_pause=has_options)
+    text = text if has_options else phrases.FROM_LIBRARY.sub("", text)
     pieces = split(text, spec.keys)
     options, rest = _options(text, pieces, spec)
     if not options and spec.keys:
         options, rest = _bare_options(text, rest, spec)
     rest = _trim(rest, is_destructive=spec.is_destructive)
-    words, divided = _divide(rest, _dividers(spec, is_foreign=fold(word) != fold(spec.name)))
+    words, divided = _divide(rest, dividers(spec, is_foreign=fold(word) != fold(spec.name)))
     return Arguments(_numbers(texts(words)), options, divided, texts(rest))
 
 
-def _without_thanks(text: str, *, needs_pause: bool) -> str:
+def without_thanks(text: str, *, needs_pause: bool) -> str:
     """Without the "please" and "thanks" at the end. A title may end so too, hence the comma behind an option."""
     words = text.split()
     for count in range(min(_LONGEST_THANKS, len(words)), 0, -1):
@@ -45,7 +47,7 @@ def _without_thanks(text: str, *, needs_pause: bool) -> str:
             continue
         before = " ".join(words[:-count])
         if not needs_pause or before.endswith((",", ";", ".", "!", "-")):
-            return _without_thanks(before.rstrip(" ,;-"), needs_pause=needs_pause)
+            return without_thanks(before.rstrip(" ,;-"), needs_pause=needs_pause)
     return text
 
 
@@ -74,7 +76,8 @@ def _slice(text: str, words: Sequence[Word]) -> str:
 
 def _bare_options(text: str, words: list[Word], spec: CommandSpec) -> tuple[dict[str, str], list[Word]]:
     """`edit 2 title Dune`: a key without its sign, if a value follows it."""
-    keys = {fold(key): key for key in spec.keys}
+    foreign = {word: key for word, key in KEY_SYNONYMS.items() if key in spec.keys}
+    keys = foreign | {fold(key): key for key in spec.keys}
     places = [
         place
         for place, word in enumerate(words[:-1])
@@ -82,11 +85,11 @@ def _bare_options(text: str, words: list[Word], spec: CommandSpec) -> tuple[dict
     ]
     if not places:
         return {}, words
-    dividers = _dividers(spec, is_foreign=False)
+    known = dividers(spec, is_foreign=False)
     options = {}
     for place, after in pairwise([*places, len(words)]):
         value = words[place + 1 : after]
-        if len(value) > 1 and fold(value[0].text) in dividers:
+        if len(value) > 1 and fold(value[0].text) in known:
             value = value[1:]  # `settings timezone to Europe/Berlin`
         options[keys[fold(words[place].text)]] = value[0].text if value[0].is_quoted else _slice(text, value)
     return options, words[: places[0]]
@@ -94,22 +97,29 @@ def _bare_options(text: str, words: list[Word], spec: CommandSpec) -> tuple[dict
 
 def _trim(words: list[Word], *, is_destructive: bool) -> list[Word]:
     """Without what is said around the arguments: "me" before them, a full stop behind them."""
-    if len(words) > 1 and not words[0].is_quoted and fold(words[0].text) in phrases.INDIRECT_OBJECTS:
-        words = words if is_destructive else words[1:]
+    while (
+        len(words) > 1
+        and not is_destructive
+        and not words[0].is_quoted
+        and fold(words[0].text) in phrases.INDIRECT_OBJECTS
+    ):
+        words = words[1:]
+    if len(words) > 1 and not words[-1].text.strip(".,;!?"):
+        words = words[:-1]  # « Kindle ? »
     if words and not words[-1].is_quoted:
         last = words[-1]
         words = [*words[:-1], Word(last.text.rstrip(".,;!?") or last.text, last.start, last.end)]
     return [word for word in words if word.is_quoted or word.text.strip("-,;") or word.text == "->"]
 
 
-def _dividers(spec: CommandSpec, *, is_foreign: bool) -> dict[str, str]:
+def dividers(spec: CommandSpec, *, is_foreign: bool) -> dict[str, str]:
     """Word -> the preposition that it stands for."""
-    dividers = {}
+    found = {}
     for preposition in spec.prepositions:
         foreign = phrases.TITLE_LIKE_SYNONYMS.get(preposition, ()) if is_foreign else ()
         for word in (preposition, *phrases.SYNONYMS.get(preposition, ()), *foreign):
-            dividers[word] = preposition
-    return dividers
+            found[word] = preposition
+    return found
 
 
 def _divide(words: list[Word], dividers: dict[str, str]) -> tuple[list[Word], dict[str, tuple[str, ...]]]:
@@ -120,7 +130,7 @@ def _divide(words: list[Word], dividers: dict[str, str]) -> tuple[list[Word], di
         before = words[:place]
         if not before:
             behind, before = _at_colon(behind)
-        preposition = dividers[_plain(words[place])]
+        preposition = dividers.get(_plain(words[place]), "to")
         divided[preposition] = _numbers(texts(_without_determiner(behind)))
         words = before
     return words, divided
@@ -129,9 +139,20 @@ def _divide(words: list[Word], dividers: dict[str, str]) -> tuple[list[Word], di
 def _last_divider(words: list[Word], dividers: dict[str, str], taken: dict[str, tuple[str, ...]]) -> int | None:
     for place in range(len(words) - 2, -1, -1):
         word = words[place]
-        if not word.is_quoted and (preposition := dividers.get(_plain(word))) and preposition not in taken:
+        if word.is_quoted:
+            continue
+        preposition = dividers.get(_plain(word))
+        if preposition is None and _plain(word) in phrases.BEFORE_DEVICES and _is_device(words[place + 1 :]):
+            preposition = "to" if "to" in dividers.values() else None
+        if preposition is not None and preposition not in taken:
             return place
     return None
+
+
+def _is_device(words: list[Word]) -> bool:
+    """Whether what stands behind a word is a device and nothing else: `on my kindle`."""
+    named = _without_determiner(words)
+    return len(named) == 1 and fold(named[0].text.rstrip(".?!")) in phrases.DEVICES
 
 
 def _plain(word: Word) -> str:
@@ -155,9 +176,15 @@ def _without_determiner(words: list[Word]) -> list[Word]:
 def _numbers(words: tuple[str, ...]) -> tuple[str, ...]:
     """`2, 3 and 5`, `2,3`, `book 2` and `number 2.` as plain numbers; other words as they are."""
     parts = [part for word in words for part in word.split(",") if part] if words else []
-    parts = [part for part in parts if fold(part) not in phrases.JOINERS]
-    if parts and fold(parts[0]) in phrases.NUMBER_NOUNS | {"the"}:
-        parts = [part for part in parts if fold(part) not in phrases.NUMBER_NOUNS | {"the"}]
+    parts = [as_number(part) for part in parts if fold(part) not in phrases.JOINERS]
+    if parts and fold(parts[0]) in phrases.NUMBER_NOUNS | phrases.ARTICLES:
+        parts = [part for part in parts if fold(part) not in phrases.NUMBER_NOUNS | phrases.ARTICLES]
     if parts and all(is_number(part) for part in parts):
         return tuple(part.rstrip(".)") for part in parts)
     return words
+
+
+def as_number(word: str) -> str:
+    """`5` of "5th", any other word as it is."""
+    found = re.fullmatch(r"(\d{1,9})(?:st|nd|rd|th|º|ª|er|e)", fold(word), re.ASCII)
+    return found[1] if found is not None else word

@@ -32,6 +32,8 @@ _KEY = re.compile(r"([^\W\d][\w-]*)\s?[:=]")
 # What programs attach by themselves: signatures, keys, calling cards, invitations.
 _ACCESSORIES = re.compile(r"image/|text/(?:calendar|x?-?vcard)|application/(?:pgp-|(?:x-)?pkcs7-|ics)")
 
+_GUIDE = "help"
+
 Found = Command | NotUnderstood
 
 
@@ -222,11 +224,20 @@ def _without_repeats(found: Sequence[Found]) -> list[Found]:
         if isinstance(each, Command) and any(_is_same(each, other) for other in kept):
             continue
         kept.append(each)
-    return kept
+    return kept[1:] if kept and _is_title(kept[0], kept[1:]) else kept
+
+
+def _is_title(first: Found, others: Sequence[Found]) -> bool:
+    """Whether a command's word alone is the title of what is said in full below it: "Kindle", and "add my kindle: …";
+    or "commands", and then some."""
+    if not isinstance(first, Command) or first.words or first.options:
+        return False
+    said = [each for each in others if isinstance(each, Command)]
+    return any(each.name == first.name and each.words for each in said) or (first.name == _GUIDE and bool(said))
 
 
 def _is_same(one: Command, other: Found) -> bool:
-    return isinstance(other, Command) and replace(one, line="") == replace(other, line="")
+    return isinstance(other, Command) and replace(one, line="", language=None) == replace(other, line="", language=None)
 
 
 def _from_links(lines: Sequence[str], grammar: Grammar) -> list[Found]:
@@ -301,7 +312,7 @@ def _within(text: str, grammar: Grammar) -> Iterator[str]:
     for place in range(1, len(words)):
         rest = " ".join(words[place:])
         named = find_command(rest, grammar)
-        if named is None or len(fold(named.word)) < LONGEST_STRAY:
+        if named is None or rest.endswith(f"{named.word}.") or len(fold(named.word)) < LONGEST_STRAY:
             continue
         reading = read_line(rest, grammar, manner=Manner.UNDER_COMMAND)
         if isinstance(reading, Command) and fits(reading, named.spec) and len(reading.words) <= LONGEST_STRAY:

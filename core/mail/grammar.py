@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.mail.words import spellings
+from core.mail.words import fold, spellings
 from core.values import AttachmentKind, Trust
 
 ANY_NUMBER = 1000  # of words: no line is as long
@@ -32,7 +32,11 @@ class CommandSpec:
     details: str = ""
     """What a page of documentation says beyond the summary; paragraphs divided by empty lines."""
     aliases: tuple[str, ...] = ()
-    """Other words for it in any language, and phrases of at most four words ("my books"); the longest match wins."""
+    """Other words for it in any language, and phrases of at most seven words ("my books"); the longest match wins."""
+    tongues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """More of them by language; the first of each is what it is called there."""
+    sayings: Mapping[str, str] = field(default_factory=dict)
+    """Phrases for one form of it: `my kindle is` -> `add`."""
     prepositions: tuple[str, ...] = ()
     """Words that divide arguments: `to` in `send dune to kobo`; the words behind one land in `Command.phrases`."""
     keys: tuple[str, ...] = ()
@@ -102,6 +106,8 @@ class Command:
     """The misspelt command word, where it was corrected ("lsit")."""
     corrected_to: str | None = None
     """The word that it was taken for ("list")."""
+    language: str | None = None
+    """Of the command word, where that is of one language alone."""
 
 
 class Misreading(enum.StrEnum):
@@ -145,16 +151,26 @@ class NotUnderstood:
 class Grammar:
     """All commands by name and alias. Raises `ValueError` if two claim one word."""
 
-    def __init__(self, specs: Iterable[CommandSpec]) -> None:
+    def __init__(self, specs: Iterable[CommandSpec], *, unguessed: Iterable[str] = ()) -> None:
+        """`unguessed`: words that are taken for no misspelt one, such as those of commands that a reader has not."""
+        self.unguessed = frozenset(map(fold, unguessed))
         self.specs: dict[str, CommandSpec] = {}
         self._by_word: dict[str, CommandSpec] = {}
         self._words: dict[str, None] = {}
+        self._tongues: dict[str, str] = {}
+        self._sayings: dict[str, str] = {}
         for spec in specs:
             if spec.name in self.specs:
                 raise ValueError(f"two commands are called {spec.name!r}")
             self.specs[spec.name] = spec
-            for word in dict.fromkeys((spec.name, *spec.aliases)):
+            foreign = (word for words in spec.tongues.values() for word in words)
+            for word in dict.fromkeys((spec.name, *spec.aliases, *foreign, *spec.sayings)):
                 self._claim(word, spec)
+            for language, words in spec.tongues.items():
+                for word in words:
+                    self._tongues[fold(word)] = language if fold(word) not in self._tongues else ""
+            for saying, form in spec.sayings.items():
+                self._sayings.update(dict.fromkeys(spellings(saying), form))
 
     def _claim(self, word: str, spec: CommandSpec) -> None:
         self._words[word] = None
@@ -166,6 +182,14 @@ class Grammar:
     def find(self, word: str) -> CommandSpec | None:
         """The command that `word` (or a phrase, divided by single blanks) names, in any case, accents or not; None."""
         return next((self._by_word[form] for form in spellings(word) if form in self._by_word), None)
+
+    def form_of(self, word: str) -> str:
+        """What a saying stands for beside its command: `add` of "my kindle is"; "" for any other word."""
+        return next((self._sayings[form] for form in spellings(word) if form in self._sayings), "")
+
+    def language_of(self, word: str) -> str | None:
+        """The language that a command word is of, None where several have it, or only the code's own English."""
+        return self._tongues.get(fold(word)) or None
 
     @property
     def words(self) -> tuple[str, ...]:

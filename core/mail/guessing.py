@@ -26,14 +26,14 @@ class Guess:
     spec: CommandSpec
     likeness: float
     is_slip: bool
-    """Whether fingers make such a mistake: letters left out, doubled or swapped. "Slow" is no slip for "show", and
-    "delivery" none for "deliver"."""
+    """Whether fingers make such a mistake: letters left out, doubled or swapped, a Spanish b for a v. "Slow" is no slip
+    for "show", and "delivery" none for "deliver"."""
 
 
 def guess(word: str, grammar: Grammar, *, shortest: int = SHORTEST) -> list[Guess]:
     """Commands with a word like this one, likeliest first; none for an ordinary word of the language."""
     folded = fold(word)
-    if len(folded) < shortest or folded in ORDINARY or not folded.isalpha():
+    if len(folded) < shortest or folded in ORDINARY or folded in grammar.unguessed or not folded.isalpha():
         return []
     near = extract(
         folded,
@@ -54,7 +54,7 @@ def _is_slip(written: str, known: str) -> bool:
     if written.startswith(known) or written[0] not in known[:2] or known[0] not in written[:2]:
         return False
     is_other_letter = len(known) >= LONG and written[-1] == known[-1]  # at the end it is an inflection: "sender"
-    is_swapped = sorted(written) == sorted(known)
+    is_swapped = sorted(written) == sorted(known) or written.replace("b", "v") == known.replace("b", "v")
     return is_swapped or is_other_letter or _is_within(written, known) or _is_within(known, written)
 
 

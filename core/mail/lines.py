@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass, replace
 
 from core.mail import phrases
-from core.mail.arguments import split_arguments
+from core.mail.arguments import as_number, dividers, split_arguments, without_thanks
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.guessing import first_three, guess, is_sure
+from core.mail.order import in_order
 from core.mail.words import clean_line, fold, is_number, strip_bullet
 
-LONGEST_PHRASE = 4  # words of an alias such as "show me my books"
+LONGEST_PHRASE = 7  # words of an alias such as "what do i have in my library"
 LONGEST_GUESS = 8  # words: what is longer and begins with no command word is a sentence
 LONGEST_SENTENCELESS = 14  # words of a line that gives no other sign of being a sentence
 
@@ -48,11 +49,12 @@ class Named:
 def read_line(line: str, grammar: Grammar, *, manner: Manner) -> Reading:
     """What a line means by itself. Never raises; a destructive command is read from an exact word only."""
     text = strip_bullet(clean_line(line)) if manner is not Manner.SUBJECT else clean_line(line)
-    bare = _without_leading(_unquoted(text))
+    bare = without_thanks(_without_leading(_unquoted(text).lstrip("¿¡ ")), needs_pause=True)
     if not bare or phrases.PROSE.match(fold(bare)):
         return None
+    bare = in_order(bare, grammar) if manner is not Manner.UNDER_COMMAND else bare
     if (named := find_command(bare, grammar)) is not None:
-        return _named(named, text, grammar, manner=manner)
+        return _named(named, text, grammar, manner=manner, bare=bare)
     if manner is Manner.UNDER_COMMAND:
         return None
     return (
@@ -89,16 +91,22 @@ def find_command(text: str, grammar: Grammar) -> Named | None:
         word = phrase.rstrip(":,.!;-?") or phrase
         if (spec := grammar.find(word)) is not None:
             longer = _find_around_me(words, grammar) if count < LONGEST_PHRASE else None
-            return longer or Named(spec, word, _BEHIND_WORD.sub("", " ".join(words[count:])))
+            rest = _BEHIND_WORD.sub("", " ".join(words[count:]))
+            return longer or Named(spec, word, f"{grammar.form_of(word)} {rest}".strip())
     return None
 
 
 def _find_around_me(words: list[str], grammar: Grammar) -> Named | None:
     """`show me my books`, which is `show my books`, and not a book that is to be shown."""
-    if len(words) < 3 or fold(words[1]) not in phrases.INDIRECT_OBJECTS:
+    if len(words) < 3 or not _is_person(words[1]):
         return None
-    named = find_command(" ".join([words[0], *words[2:]]), grammar)
+    behind = next(place for place in range(1, len(words) + 1) if place == len(words) or not _is_person(words[place]))
+    named = find_command(" ".join([words[0], *words[behind:]]), grammar)
     return named if named is not None and " " in named.word else None
+
+
+def _is_person(word: str) -> bool:
+    return fold(word) in phrases.INDIRECT_OBJECTS
 
 
 def fits(command: Command, spec: CommandSpec) -> bool:
@@ -122,11 +130,16 @@ def _without_leading(text: str) -> str:
     return text
 
 
-def _named(named: Named, line: str, grammar: Grammar, *, manner: Manner) -> Reading:
+def _named(named: Named, line: str, grammar: Grammar, *, manner: Manner, bare: str) -> Reading:
     """A line that begins with a command word: that command, unless it goes on as no such command does."""
     spec = named.spec
-    reading = _with_subcommand(_command(spec, named.rest, line, word=named.word), spec, grammar)
-    reads_as_prose = is_sentence(_QUOTED.sub("…", line)) and (manner is not Manner.SUBJECT or spec.is_destructive)
+    command = replace(_command(spec, named.rest, line, word=named.word), language=grammar.language_of(named.word))
+    reading = _with_subcommand(command, spec, grammar)
+    reads_as_prose = (
+        bool(named.rest)
+        and is_sentence(_QUOTED.sub("…", bare))
+        and (manner is not Manner.SUBJECT or spec.is_destructive)
+    )
     if manner is not Manner.SUBJECT and reads_as_prose:
         return None
     if manner is Manner.UNDER_COMMAND:
@@ -209,6 +222,7 @@ def _nearest(spec: CommandSpec, command: Command, grammar: Grammar) -> tuple[str
 
 def _number(text: str, line: str, grammar: Grammar, *, manner: Manner) -> Reading:
     """`2` and `2 to kobo`: a thing of the list that was shown."""
+    text = _without_noun(without_thanks(text, needs_pause=False))
     if manner is Manner.BODY or not is_number(text.partition(" ")[0].rstrip(",:")):
         return None
     for spec in grammar.specs.values():
@@ -219,6 +233,15 @@ def _number(text: str, line: str, grammar: Grammar, *, manner: Manner) -> Readin
     return None
 
 
+def _without_noun(text: str) -> str:
+    """`3` of "number 3" and "the 3rd one"."""
+    words = text.split()
+    while len(words) > 1 and fold(words[0].rstrip(".")) in phrases.NUMBER_NOUNS | phrases.ARTICLES:
+        words = words[1:]
+    words = words[:-1] if len(words) > 1 and fold(words[-1].rstrip(".!")) == "one" else words
+    return " ".join([as_number(words[0]), *words[1:]]) if words else text
+
+
 def _turned_round(text: str, line: str, grammar: Grammar) -> Reading:
     """`to kobo: dune`: a preposition first, and a colon behind what it governs."""
     if ":" not in text or is_sentence(text):
@@ -226,8 +249,8 @@ def _turned_round(text: str, line: str, grammar: Grammar) -> Reading:
     for spec in grammar.specs.values():
         if not spec.takes_bare_phrases:
             continue
-        command = _command(spec, text, line, word=spec.name)
-        starts_with_it = command.undivided[:1] and fold(command.undivided[0]) in spec.prepositions
+        command = _command(spec, text, line, word="")
+        starts_with_it = command.undivided[:1] and fold(command.undivided[0]) in dividers(spec, is_foreign=True)
         if starts_with_it and command.words and any(command.phrases.values()):
             return command
     return None

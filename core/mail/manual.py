@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.i18n import N_, _
+from core.i18n import N_, SOURCE, _, spoken
 from core.mail.answer import Answer, Block, Columns, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Grammar
 from core.values import Trust
@@ -52,8 +52,8 @@ def help_for(spec: CommandSpec) -> Answer:
     blocks += [Paragraph(text) for text in _paragraphs(spec)]
     if spec.examples:
         blocks.append(Columns((_("For example"), ""), tuple((each.line, _(each.meaning)) for each in spec.examples)))
-    if spec.aliases:
-        blocks.append(Facts((Fact(_("Also"), ", ".join(spec.aliases)),)))
+    if others := spec.tongues.get(spoken(), ()) if spoken() != SOURCE else spec.aliases:
+        blocks.append(Facts((Fact(_("Also"), ", ".join(others)),)))
     alone = () if spec.min_words or spec.is_destructive or spec.takes_attachments else (Step(spec.name, spec.name),)
     blocks.append(Steps((*alone, Step(_("All commands"), "help"))))
     return Answer(f"{spec.name}: {_(spec.summary)}", tuple(blocks))

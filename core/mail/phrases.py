@@ -22,7 +22,9 @@ LEADING = re.compile(
     | i(?:'d|\ would)\ like\ (?:you\ )?to\b
     | i\ (?:want|need)\ (?:you\ )?to\b
     | (?:kannst|konntest|konnten|wurdest)\ (?:du|sie)(?:\ mir)?(?:\ bitte)?\b
-    | (?:puedes|podrias|quiero|quisiera)\b
+    | (?:me\ )?(?:puedes|podrias|puede|quiero|quisiera)\b
+    | (?:pouvez-vous|peux-tu|s'il\ (?:te|vous)\ plait|bonjour|salut|ciao|puoi)\b[\s,:]*
+    | (?:oops|ups|huch|oh|sorry|ok|okay|ja|yes|also)\b[\s,.!:]+
     )\s*""",
     re.VERBOSE,
 )
@@ -56,20 +58,58 @@ GREETING = re.compile(
 )
 """A line that is only this says nothing."""
 
-SYNONYMS: dict[str, tuple[str, ...]] = {"to": ("->", "=>", "→", "onto", "auf", "ans", "al"), "with": ("mit", "con")}
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "to": ("->", "=>", "→", "onto", "auf", "ans", "al"),
+    "with": ("mit", "con", "to", "an", "avec"),
+}
 """A preposition in other words and languages, where no title is the worse for it."""
 
 TITLE_LIKE_SYNONYMS: dict[str, tuple[str, ...]] = {"to": ("an", "zu", "a")}
 """Those that are English articles or stand in many titles: heeded only behind a command word that is itself foreign."""
 
-DETERMINERS = _words("my the mein meinen meine meinem dem den mi el la")
+DETERMINERS = _words("my the mein meinen meine meinem dem den mi el la ma mon le il mio mia meu minha o")
 """Left out before the name of a device: `to my kobo`."""
 
-INDIRECT_OBJECTS = _words("me us mir uns nos")
+INDIRECT_OBJECTS = _words("me us mir uns nos sie moi mi ci")
 """Left out behind a command word: `send me dune`."""
 
-NUMBER_NOUNS = _words("book books number no no. nr nr. num nummer buch libro numero # item")
+NUMBER_NOUNS = _words("book books number no no. nr nr. num nummer buch libro numero # item one livre")
 """Left out before a number: `send book 2`."""
+
+ARTICLES = _words("the el la los las das die der den le les il lo")
+"""Left out before numbers, likewise: `borra el 2`."""
+
+DEVICES = _words(
+    """kindle kobo pocketbook tolino nook boox onyx remarkable ereader e-reader reader paperwhite oasis scribe koreader
+    tablet libra clara"""
+)
+"""What people call the devices that they read on: `kobo: dune` is for one."""
+
+BEFORE_DEVICES = _words("on onto auf an in para en sur sul su alla nel")
+"""Words that stand in titles, and divide off what they govern if that is such a device and nothing else."""
+
+FROM_LIBRARY = re.compile(
+    r"\s+(?:from|out\ of|aus|de|della|dalla)\s+(?:my|the|meiner|der|mi|la|ma|mia)\s+"
+    r"(?:library|books|bibliothek|biblioteca|bibliotheque)[\s.!?]*$",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Where a book stands: `delete dune from my library`."""
+
+INFINITIVE = re.compile(r"\w{3,}e(?:r|l)?n")
+"""What a German verb at the end of a line looks like: `Dune löschen`."""
+
+SAID_OF_PEOPLE = _words(
+    """ich du er wir ihr man kann konnen muss mussen soll sollen will wollen mochte mochten nicht zu dass hat haben ist
+    sind wird werden wurde wenn weil habe darf durfen lassen lasst alle alles"""
+)
+"""With one of these, a line that ends in a verb is about something else: "ich muss noch Dateien löschen"."""
+
+SEPARABLE = {
+    ("bestelle", "ab"): "abbestellen", ("bestell", "ab"): "abbestellen", ("lade", "ein"): "einladen",
+    ("lad", "ein"): "einladen", ("fuge", "hinzu"): "hinzufügen", ("fug", "hinzu"): "hinzufügen",
+    ("melde", "ab"): "abmelden", ("stelle", "wieder her"): "wiederherstellen", ("benenne", "um"): "umbenennen",
+}  # fmt: skip
+"""German verbs whose first half goes to the end: `bestelle heise ab`."""
 
 JOINERS = _words("and und y & +")
 """Left out between numbers: `send 2, 3 and 5`."""
@@ -81,7 +121,8 @@ VAGUE = _words(
 """A destructive command that begins with one of these is not run unless it is in quotes: "delete it when you can"."""
 
 ORDINARY = _words(
-    """a aber about after again al algo all als also am an and any aqui are as asi ask at auch auf aus back be
+    """a aber about book buch libro livre libri after again al algo
+    all als also am an and any aqui are as asi ask at auch auf aus back be
     because been before bei bien bin bis book books but by call came can come como con could cual cuando da
     dad dann das dass day de dear del dem den der desde did die dies do does donde done down du each ed edith
     ein eine el ella en end entre er era es esa ese esta este even ever every far fast fear few fie fig file

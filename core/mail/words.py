@@ -34,6 +34,19 @@ _PIECE = re.compile(
 _BARE = re.compile(r"\S+")
 
 
+KEY_SYNONYMS = {
+    "titel": "title", "titulo": "title", "titre": "title", "titolo": "title", "autor": "author", "autorin": "author",
+    "autora": "author", "auteur": "author", "autore": "author", "genero": "genre", "serie": "series", "reihe": "series",
+    "schlagworte": "tags", "schlagwort": "tags", "etiquetas": "tags", "etiqueta": "tags", "sprache": "language",
+    "idioma": "language", "lengua": "language", "langue": "language", "lingua": "language", "zeitzone": "timezone",
+    "zona": "timezone", "fuseau": "timezone", "nombre": "name", "nom": "name", "nome": "name", "art": "kind",
+    "tipo": "kind", "autoenvio": "autosend", "bilder": "pictures", "imagenes": "pictures", "abschnitt": "section",
+    "seccion": "section", "leer": "empty", "vacio": "empty", "mindestqualitat": "min_quality", "calidad": "min_quality",
+    "qualitat": "min_quality", "articulos": "max_articles", "artikel": "max_articles",
+}  # fmt: skip
+"""What keys are called in other languages, folded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word of a line, or several in quotes. `start` and `end` are its place in the line, quotes included."""
@@ -112,8 +125,11 @@ def _is_key(written: str, sign: str, *, keys: Collection[str]) -> bool:
 
 def nearest_key(written: str, keys: Collection[str], *, likeness: float) -> str | None:
     """The key that was meant, correctly spelt or not."""
+    folded = fold(written)
+    if (meant := KEY_SYNONYMS.get(folded)) is not None and meant in keys and folded not in keys:
+        return meant
     scorer = DamerauLevenshtein.normalized_similarity
-    near = extractOne(fold(written), list(keys), scorer=scorer, score_cutoff=likeness)
+    near = extractOne(folded, list(keys), scorer=scorer, score_cutoff=likeness)
     return near[0] if near else None
 
 

@@ -44,6 +44,7 @@ _SCHEDULE: Final = _table(
     sat: sáb
     sun: dom
     daily: täglich, jeden tag, diario, diariamente, cada día, todos los días
+    weekdays: de lunes a viernes, lunes a viernes, montag bis freitag, montags bis freitags, von montag bis freitag
     weekdays: werktags, werktage, wochentags, wochentage, an werktagen, días laborables, laborables, entre semana
     weekends: wochenende, wochenenden, am wochenende, fin de semana, fines de semana
     weekly: wöchentlich, semanal, semanalmente
@@ -93,7 +94,7 @@ _DATES: Final = _table(
     """
 )
 _SINGULAR: Final = re.compile(r"\bnext (week|month)s\b")
-_MOST_WORDS = 3  # of a phrase: "todos los días"
+_MOST_WORDS = 4  # of a phrase: "todos los días"
 _TOKEN = re.compile(r"[^\W\d]+(?:-[^\W\d]+)*\.?|\s+|.", re.DOTALL)
 
 
@@ -105,6 +106,59 @@ def schedule_in_english(line: str) -> str:
 def date_in_english(line: str) -> str:
     """The day until which a digest is paused, likewise. Its own table: “mar” is a weekday in the one, a month here."""
     return _SINGULAR.sub(r"next \1", _translated(line, _DATES))
+
+
+_HOURS: Final = {
+    word: hour
+    for hour, words in enumerate(
+        ("one eins ein una", "two zwei dos", "three drei tres", "four vier cuatro", "five funf cinco", "six sechs seis",
+         "seven sieben siete", "eight acht ocho", "nine neun nueve", "ten zehn diez", "eleven elf once",
+         "twelve zwolf doce"), start=1
+    )
+    for word in words.split()
+}  # fmt: skip
+_HOUR: Final = rf"(?P<hour>{'|'.join(_HOURS)}|\d{{1,2}})"
+_MINUTES: Final = {
+    "half": 30, "quarter": 15, "viertel": 15, "media": 30, "cuarto": 15, "ten": 10, "zehn": 10, "diez": 10,
+    "twenty": 20, "zwanzig": 20, "veinte": 20, "five": 5, "funf": 5, "cinco": 5,
+}  # fmt: skip
+_PART: Final = rf"(?P<part>{'|'.join(_MINUTES)})"
+_CLOCKS: Final = tuple(
+    (re.compile(rf"\b{pattern}\b"), sign)
+    for pattern, sign in (
+        (rf"half past {_HOUR}", 30),
+        (rf"(?:a )?{_PART} past {_HOUR}", 1),
+        (rf"(?:a )?{_PART} to {_HOUR}", -1),
+        (rf"halb {_HOUR}", -30),
+        (rf"dreiviertel {_HOUR}", -15),
+        (rf"{_PART} nach {_HOUR}", 1),
+        (rf"{_PART} vor {_HOUR}", -1),
+        (rf"(?P<las>las? ){_HOUR} y {_PART}", 1),
+        (rf"(?P<las>las? ){_HOUR} menos {_PART}", -1),
+        (rf"(?P<las>las? |at |um |gegen ){_HOUR}(?: o'?clock| uhr)?", 0),
+        (rf"{_HOUR} (?:o'?clock|uhr)", 0),
+    )
+)
+
+
+def clock_in_digits(line: str) -> str:
+    """A line with its times of day in figures: `half past six`, `halb sieben`, `las siete menos cuarto`."""
+    folded = fold(line)
+    if len(folded) != len(line):  # letters that fold to two: the places would not be the same
+        line = folded
+    for pattern, sign in _CLOCKS:
+        found = pattern.search(folded)
+        if found is None:
+            continue
+        groups = found.groupdict()
+        hour = _HOURS[groups["hour"]] if groups["hour"] in _HOURS else int(groups["hour"])
+        if groups["hour"].isdigit() and sign == 0:
+            return line  # "at 7" is read as it is
+        minutes = sign * _MINUTES[groups["part"]] if groups.get("part") else sign
+        hour, minute = divmod((60 * hour + minutes) % 1440, 60)
+        said = (groups.get("las") or "") + f"{hour}:{minute:02}"
+        return f"{line[: found.start()]}{said}{line[found.end() :]}"
+    return line
 
 
 def _translated(line: str, table: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from core.errors import BadRequest
 from core.i18n import N_, _, dated
 from core.mail.words import clean_line
 from core.news.schedule import DAY_NAMES, EVERY_DAY, LONGEST_MINUTES, WEEKEND, WORKDAYS, Schedule, Target
-from core.news.schedule_tongues import date_in_english, schedule_in_english
+from core.news.schedule_tongues import clock_in_digits, date_in_english, schedule_in_english
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ def parse_schedule(words: str, *, current: Schedule | None) -> Schedule:
 
     Raises `Unclear`, which names the words that were not understood.
     """
-    return _in_either(clean_line(words), schedule_in_english, lambda line: _schedule(line, current))
+    return _in_either(clock_in_digits(clean_line(words)), schedule_in_english, lambda line: _schedule(line, current))
 
 
 def _in_either(line: str, translate: Callable[[str], str], read: Callable[[str], T]) -> T:

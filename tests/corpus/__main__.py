@@ -19,6 +19,8 @@ def main() -> int:
     if len(sys.argv) not in (2, 3) or sys.argv[1] not in KINDS:
         print(f"usage: python -m tests.corpus {{{','.join(KINDS)}}} [folder]", file=sys.stderr)
         return 2
+    if sys.argv[1] == "understanding":  # its mails are in tests/data
+        return 0 if importlib.import_module("tests.corpus.understanding").run(Path()) else 1
     folder = Path(sys.argv[2]) if len(sys.argv) == 3 else corpus_folder()
     if sys.argv[1] == "kindle" and len(sys.argv) == 3:
         return 0 if importlib.import_module("tests.corpus.kindle").run(folder) else 1  # any folder with books
@@ -30,7 +32,19 @@ def main() -> int:
     return 0 if run(kind_folder) else 1
 
 
-KINDS = ("mime", "epub", "smtp", "feeds", "html", "duplicates", "security", "notices", "kindle", "mutations")
+KINDS = (
+    "mime",
+    "epub",
+    "smtp",
+    "feeds",
+    "html",
+    "duplicates",
+    "security",
+    "notices",
+    "kindle",
+    "mutations",
+    "understanding",
+)
 FOLDERS = {"duplicates": "html", "notices": "mime", "kindle": "epub", "mutations": "epub"}
 """Where a kind reads the files of another one."""
 

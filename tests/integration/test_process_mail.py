@@ -237,3 +237,8 @@ async def test_language_of_the_first_mail_that_shows_one_is_kept(house: House) -
     assert "Sprache: Deutsch" in first.text
     assert "Sprache: Deutsch" in second.text
     assert "Idioma: Español" in (await eva.asks("settings language=es")).text
+
+
+async def test_language_is_that_of_the_words_that_were_written(house: House) -> None:
+    eva = await house.person("eva@reader.test", name="Eva")
+    assert "Sprache: Deutsch" in (await eva.asks("Einstellungen", headers={"Accept-Language": "en-US"})).text
