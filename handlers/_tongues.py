@@ -124,13 +124,15 @@ TONGUES: Final[Mapping[str, Mapping[str, str]]] = {
         "wieso, weshalb",
         "suspend": "sperre, sperren",
         "unsuspend": "entsperre, entsperren",
+        "forget": "vergiss mich, vergiss alles",
+        "newsletter": "rundbrief, rundbriefe, meine newsletter",
     },
     "es": {
         "add": "añadir, "
         "añade, agregar, agrega, subir, libro nuevo",
         "confirm": "confirmar, confirma",
         "digest": "periódico, mi periódico, "
-        "mi boletín, boletín, diario, mi diario, el periódico, mi periódico de la mañana",
+        "diario, mi diario, el periódico, mi periódico de la mañana",
         "edit": "cambia, editar, "
         "edita, cambiar, corrige, corregir, modifica, modificar",
         "export": "exportar, exporta, "
@@ -203,6 +205,8 @@ TONGUES: Final[Mapping[str, Mapping[str, str]]] = {
         "por qué está, porqué",
         "suspend": "suspende",
         "unsuspend": "reactiva",
+        "forget": "olvídame, olvida todo",
+        "newsletter": "boletín, boletines, mis boletines",
     },
     "fr": {
         "add": "ajouter, ajoute, nouveau livre",
