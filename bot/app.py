@@ -42,6 +42,7 @@ from bot.journal import Journal
 from bot.keys import token_key
 from bot.leaving import ListLeaver
 from bot.letters import LetterReader
+from bot.links import link_maker
 from bot.news.awaited import Awaited
 from bot.news.books import StoryBooks
 from bot.news.clock import DigestClock
@@ -76,6 +77,7 @@ from core.models.user import UserState
 from core.news.one_click import ClickLinks
 from core.ports import BlobStore, Transport
 from core.services import build_bus
+from core.services.fetch_links import MakeLink
 from core.tokens import TokenSigner
 from handlers._registry import build_grammar, load_handlers, readers_grammar
 
@@ -191,12 +193,13 @@ def open_jobs(
     *,
     observe: Observe = lambda _task, _outcome, _seconds: None,
     clock: Clock = utc_now,
+    make_link: MakeLink | None = None,
 ) -> JobEngine:
     """The job engine over a database: for a service, or for one verb of the command line."""
     return JobEngine(
         database,
         clock=clock,
-        bus=build_bus(identity_of(config)),
+        bus=build_bus(identity_of(config), make_link=make_link),
         settings=config.jobs,
         limits=config.limits,
         observe=observe,
@@ -218,10 +221,11 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
         work_root = _empty_work_root(folder)
         await asyncio.to_thread(check_schema, database)
         metrics = Metrics(roles)
-        engine = open_jobs(config, database, observe=metrics.job_finished, clock=clock)
+        blobs = open_blobs(config)
+        make_link = link_maker(blobs)
+        engine = open_jobs(config, database, observe=metrics.job_finished, clock=clock, make_link=make_link)
         await engine.open()
         stack.push_async_callback(engine.close)
-        blobs = open_blobs(config)
         transport = open_transport(config.relay, ehlo_name=config.service.smtp_name, maildir=config.data_dir / MAILDIR)
         stack.push_async_callback(transport.close)
         sandbox = Sandbox(config.sandbox, preload=PRELOAD)
@@ -276,6 +280,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             origin=origin,
             counts=counts,
             calibre=calibre,
+            make_link=make_link,
             counter=LibraryCounter(database=engine, cache=cache, clock=clock),
             metrics=metrics,
             work_root=work_root,
@@ -381,6 +386,7 @@ def _processor(
     counts: Counts,
     counter: LibraryCounter,
     calibre: Calibre,
+    make_link: MakeLink,
     metrics: Metrics,
     work_root: Path,
     clock: Clock,
@@ -429,6 +435,7 @@ def _processor(
         quotas=UserQuotas(config.limits, counts),
         counter=counter,
         converted=calibre.formats,
+        make_link=make_link,
         metrics=metrics,
         work_root=work_root,
         patience=timedelta(hours=config.trust.patience_hours),

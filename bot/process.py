@@ -44,6 +44,7 @@ from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
 from core.services.counted import Counted
+from core.services.fetch_links import MakeLink
 from core.services.forwards import Forwards
 from core.services.inbox import Inbox
 from core.services.threads import Thread, Threads
@@ -103,6 +104,7 @@ class MailProcessor:
     counter: LibraryCounter
     converted: frozenset[BookFormat]
     """Formats of which calibre makes EPUBs here."""
+    make_link: MakeLink
     metrics: Metrics
     work_root: Path
     """Folder for what a mail is taken apart into; emptied at start."""
@@ -251,6 +253,7 @@ class MailProcessor:
             signer=self.signer,
             counted=counted,
             converted=self.converted,
+            make_link=self.make_link,
         )
         user.language = user.language or language_of(message, commands) or ""
         with speaking(user.language):

@@ -155,6 +155,8 @@ class DeliveryFailed(Event):
     outbox_id: int
     rcpt_to: str
     reason: str
+    is_too_large: bool = False
+    """For the relay, or for its device in whatever form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

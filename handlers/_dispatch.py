@@ -13,6 +13,7 @@ from core.mail.outgoing import Identity
 from core.models import Listing, User
 from core.services.confirmations import VALID_HOURS, Confirmations
 from core.services.counted import NOTHING_COUNTED, Counted
+from core.services.fetch_links import MakeLink
 from core.services.news_aggregator import FEEDS
 from core.tokens import TokenSigner
 from core.values import BookFormat, Staged, Trust
@@ -38,6 +39,7 @@ class Mail:
     converted: frozenset[BookFormat] = frozenset()
     is_too_old: bool = False
     """It answers a mail of ours of which nothing is remembered any more."""
+    make_link: MakeLink | None = None
 
 
 def dispatch(
@@ -99,6 +101,7 @@ class _Desk:
             signer=self.mail.signer,
             counted=self.mail.counted,
             converted=self.mail.converted,
+            make_link=self.mail.make_link,
             run_as_sure=self._handle,
         )
         return self.handlers[command.name].handle(request)

@@ -17,6 +17,7 @@ from core.services.book_manager import BookManager
 from core.services.confirmations import Confirmations
 from core.services.counted import Counted
 from core.services.digests import Digests
+from core.services.fetch_links import MakeLink
 from core.services.forwards import Forwards
 from core.services.inbox import Inbox
 from core.services.kindle_sync import KindleSyncService
@@ -55,6 +56,8 @@ class Request:
     """What was counted of the user's library before the transaction."""
     converted: frozenset[BookFormat]
     """Formats of which calibre makes EPUBs here."""
+    make_link: MakeLink | None
+    """For what is too large to mail."""
     run_as_sure: Callable[[Command, tuple[str, ...]], Answer]
     """Does another command of the same user, who has confirmed it, with the Message-IDs that its mail answered."""
 
@@ -80,7 +83,7 @@ class Request:
 
     @cached_property
     def kindle(self) -> KindleSyncService:
-        return KindleSyncService(self.work, converted=self.converted)
+        return KindleSyncService(self.work, converted=self.converted, make_link=self.make_link)
 
     @cached_property
     def confirmations(self) -> Confirmations:

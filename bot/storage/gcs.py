@@ -29,6 +29,7 @@ from core.ports import BlobCorrupt, BlobNotFound, BlobStat
 CHUNK_BYTES = 8 << 20  # a multiple of 256 KiB, as a resumable upload demands; larger blobs go up in such pieces
 REQUEST_TIMEOUT_SECONDS = 30.0
 RETRY_SECONDS = 60.0  # after that the job engine's own, longer patience takes over
+PUBLIC_ENDPOINT = "https://storage.googleapis.com"  # for links, whichever way the client itself goes
 _LISTED_FIELDS = "items(name,size),nextPageToken"
 
 
@@ -133,7 +134,11 @@ class GcsStore:
         disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(filename, safe='')}"
         try:
             url: str = self._bucket.blob(self._name(key)).generate_signed_url(
-                version="v4", expiration=timedelta(seconds=seconds), method="GET", response_disposition=disposition
+                version="v4",
+                expiration=timedelta(seconds=seconds),
+                method="GET",
+                response_disposition=disposition,
+                api_access_endpoint=PUBLIC_ENDPOINT,
             )
         except (AttributeError, GoogleAuthError) as error:  # AttributeError is what it raises without a key
             raise Unavailable(f"no key to sign a link with: {error}") from error

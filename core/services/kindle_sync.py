@@ -21,6 +21,7 @@ from core.pages import Page, fetch_page
 from core.references import new_reference, parse_reference
 from core.services.accounts import checked_address
 from core.services.copies import file_name
+from core.services.fetch_links import MakeLink, link_blocks
 from core.services.outbox import Outbox
 from core.sizes import size_in_words
 from core.values import BookFormat
@@ -46,9 +47,12 @@ _NAME = re.compile(r"[\w][\w-]{0,49}")
 class KindleSyncService:
     """A user's devices and deliveries in one transaction. A device or mail of somebody else is not found."""
 
-    def __init__(self, work: Work, *, converted: frozenset[BookFormat] = frozenset()) -> None:
-        """`converted` are formats of which calibre makes EPUBs here."""
+    def __init__(
+        self, work: Work, *, converted: frozenset[BookFormat] = frozenset(), make_link: MakeLink | None = None
+    ) -> None:
+        """`converted` are formats of which calibre makes EPUBs here; `make_link` is for what is too large to mail."""
         self._work = work
+        self._make_link = make_link
         self._converted = converted
         self._session = work.session
 
@@ -205,6 +209,9 @@ class KindleSyncService:
                 ),
                 fix=_("Mail me a smaller edition, such as one without pictures, or as EPUB: that I can make fit."),
                 code="device.size",
+                blocks=link_blocks(self._make_link, key=file.key, filename=file.filename, now=self._work.now)
+                if self._make_link is not None
+                else (),
             )
         return outbox.enqueue(
             mail,

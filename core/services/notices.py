@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from core.models import Book, OutboxMail, SendingStop, User
 from core.models.outbox import OutboxKind
 from core.models.user import UserState
 from core.references import new_reference
+from core.services.fetch_links import MakeLink, link_blocks
 from core.services.healing import climb, note_cure, refused_before
 from core.services.outbox import Outbox
 from core.services.threads import remember
@@ -35,6 +36,7 @@ class FailureNotices:
     """Tells a user, once for each delivery, what they have to know of it: that it failed and why, or wants a click."""
 
     identity: Identity
+    make_link: MakeLink | None = None
 
     def subscribe(self, bus: EventBus) -> None:
         bus.subscribe(DeliveryFailed, self._failed)
@@ -49,7 +51,15 @@ class FailureNotices:
             # No other form of it could be made: what there is to tell is the refusal that it was to heal.
             self._tell(work, refused.id, cause="failed", tell=partial(_refused, kind=NoticeKind.REJECTED))
             return
-        tell = partial(_told, reason=event.reason, is_held=_is_held(work, event.outbox_id))
+        is_held = _is_held(work, event.outbox_id)
+
+        def tell(failed: OutboxMail, book: Book | None) -> Problem:
+            told = _told(failed, book, reason=event.reason, is_held=is_held)
+            if book is None or self.make_link is None or not event.is_too_large:
+                return told
+            links = link_blocks(self.make_link, key=book.storage_key, filename=book.filename, now=work.now)
+            return replace(told, blocks=(*links, *told.blocks))
+
         self._tell(work, event.outbox_id, cause="failed", tell=tell)
 
     def _bounced(self, work: Work, event: MailBounced) -> None:

@@ -25,6 +25,7 @@ from core.models.outbox import HANDED_OVER, OutboxKind, OutboxState
 from core.pages import Page, fetch_page
 from core.ports import Deferred, Delivered, Refused, SendResult
 from core.references import parse_reference
+from core.services.fetch_links import is_about_size
 from core.services.retries import RETRY_SCHEDULE, RetrySchedule, retry_delay_seconds
 from core.work import Work
 
@@ -156,7 +157,7 @@ class Outbox:
         """A mail whose copy cannot be made is not sent: the reader is told what is wrong and how to mend it."""
         mail = self._locked(outbox_id)
         if mail is not None and mail.state in OPEN_STATES and mail.wants:
-            self._fail(mail, f"{error.text} {error.fix}".strip())
+            self._fail(mail, f"{error.text} {error.fix}".strip(), is_too_large=error.code == "device.size")
 
     def postpone(self, outbox_id: int, *, seconds: float) -> None:
         """Say when a mail that could not be tried (the relay is down, its provider's pace) will be; not an attempt."""
@@ -213,7 +214,7 @@ class Outbox:
                     self._accept(mail, reply)
             case Refused(reply):
                 if is_current:
-                    self._fail(mail, reply)
+                    self._fail(mail, reply, is_too_large=is_about_size(reply))
             case Deferred(reply, is_unknown=is_unknown):
                 if not is_current or attempt is None:
                     return None
@@ -343,12 +344,18 @@ class Outbox:
                     BookSynced(user_id=mail.user_id, book_id=mail.book_id, device_id=mail.device_id, outbox_id=mail.id)
                 )
 
-    def _fail(self, mail: OutboxMail, reply: str) -> None:
+    def _fail(self, mail: OutboxMail, reply: str, *, is_too_large: bool = False) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.FAILED, None, self._work.now
         mail.last_reply = clean_reply(reply)
         self.refresh_book(mail)
         self._work.emit(
-            DeliveryFailed(user_id=mail.user_id, outbox_id=mail.id, rcpt_to=mail.rcpt_to, reason=mail.last_reply)
+            DeliveryFailed(
+                user_id=mail.user_id,
+                outbox_id=mail.id,
+                rcpt_to=mail.rcpt_to,
+                reason=mail.last_reply,
+                is_too_large=is_too_large,
+            )
         )
 
     def _lose_unless_resent(self, mail: OutboxMail, reply: str, *, resends_unknown: bool) -> bool:

@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from core.limits import UserLimits
+from core.mail.answer import Paragraph
 from core.models import OutboxMail
+from core.services.fetch_links import LINK_LIFE
 from core.values import BookFormat
 from tests.factories.rows import make_book, make_device
 from tests.support.reader import Reader, facts, problem
@@ -98,6 +100,27 @@ def test_book_too_big_for_the_device_is_said(ada: Reader) -> None:
     make_device(ada.session, ada.user, is_default=True)
 
     assert problem(ada.run("send dune")).code == "device.size"
+
+
+def test_book_too_big_for_a_mail_can_be_fetched_by_a_link(ada: Reader) -> None:
+    book = make_book(ada.session, ada.user, size_bytes=40_000_000, format=BookFormat.PDF)
+    make_device(ada.session, ada.user, is_default=True)
+    ada.make_link = lambda key, filename: f"https://store.example/{key}?as={filename}"
+
+    said = facts(ada.run("send dune"))
+
+    assert said["Or fetch it here"].startswith(f"https://store.example/{book.storage_key}?as=")
+    assert said["Good until"] == str(ada.now + LINK_LIFE)
+
+
+def test_that_there_is_no_link_is_said_plainly(ada: Reader) -> None:
+    make_book(ada.session, ada.user, size_bytes=40_000_000, format=BookFormat.PDF)
+    make_device(ada.session, ada.user, is_default=True)
+    ada.make_link = lambda _key, _filename: None
+
+    (said,) = [block.text for block in problem(ada.run("send dune")).blocks if isinstance(block, Paragraph)]
+
+    assert said.startswith("Nor is there a link to it: ")
 
 
 def test_bytes_of_a_day_are_limited_and_open_as_they_grow_old(ada: Reader) -> None:

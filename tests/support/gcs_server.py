@@ -71,3 +71,25 @@ def gcs_client(url: str) -> storage.Client:
 
     nobody = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth 2.62 does not annotate it
     return storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": url})
+
+
+def signing_client(url: str) -> storage.Client:
+    """The same with a service account's key, which signs links; the server itself asks for no login."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from google.auth.credentials import AnonymousCredentials, Signing
+    from google.auth.crypt import RSASigner
+    from google.cloud import storage
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+    class Signer(AnonymousCredentials, Signing):
+        signer = RSASigner.from_string(pem)
+        signer_email = "inkpost@test.iam"
+
+        def sign_bytes(self, message: bytes) -> bytes:
+            signed: bytes = self.signer.sign(message)
+            return signed
+
+    return storage.Client(project="test", credentials=Signer(), client_options={"api_endpoint": url})

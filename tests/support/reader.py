@@ -16,6 +16,7 @@ from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
 from core.mail.outgoing import Identity
 from core.models import DigestIssue, User
+from core.services.fetch_links import MakeLink
 from core.tokens import TokenSigner
 from core.values import Staged, Trust
 from core.work import Work
@@ -40,6 +41,7 @@ class Reader:
     now: datetime = NOW
     works: list[Work] = field(default_factory=list)
     limits: UserLimits = DEFAULT_LIMITS
+    make_link: MakeLink | None = None
 
     def results(
         self,
@@ -61,6 +63,7 @@ class Reader:
             reference=f"MAIL-{len(self.works)}",
             identity=IDENTITY,
             signer=SIGNER,
+            make_link=self.make_link,
         )
         with speaking(self.user.language):
             return dispatch(self.works[-1], letter, commands=found, handlers=self.handlers, grammar=self.grammar)
