@@ -247,7 +247,7 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
             transport=transport,
             circuit=circuit,
             sign=make_sign(key) if key is not None else None,
-            pacer=Pacer(config.pace, clock=time.monotonic),
+            pacer=Pacer(config.pace),
             journal=journal,
             # A file that stands twice in a Maildir does no harm; an answer that a crash kept out of it would be lost.
             resends_unknown=config.relay.resends_unknown or not config.relay.host,

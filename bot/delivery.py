@@ -154,7 +154,7 @@ class Deliverer:
         outbox = Outbox(work)
         if (rcpt_to := outbox.waiting_for(outbox_id)) is None:
             return None
-        if seconds := self._pacer.take_turn(rcpt_to):
+        if seconds := self._pacer.take_turn(work.session, rcpt_to, now=work.now):
             return seconds
         attempt = outbox.start_attempt(outbox_id, resends_unknown=self._resends_unknown)
         if attempt is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from core.models import Pace
 
 MINUTE = 60.0
 
@@ -21,32 +24,27 @@ class PaceSettings:
 
 
 class Pacer:
-    """Gives out turns. In memory: each process keeps its own pace. Safe from any thread."""
+    """Gives out turns, from the database: all workers keep one pace, and one that starts anew knows it."""
 
-    def __init__(self, settings: PaceSettings, *, clock: Callable[[], float]) -> None:
-        """`clock` gives monotonic seconds."""
+    def __init__(self, settings: PaceSettings) -> None:
         self._settings = settings
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._turns: dict[str, deque[float]] = {}
 
-    def take_turn(self, rcpt_to: str) -> float:
-        """0.0 if a mail to this address may go now, and its turn is taken; else the seconds until the next turn."""
+    def take_turn(self, session: Session, rcpt_to: str, *, now: datetime) -> float:
+        """0.0 if a mail to this address may go now, and its turn is taken; else the seconds until the next turn.
+
+        Turns to one provider are given one transaction after the other: commit soon.
+        """
         provider = self._provider(rcpt_to.rpartition("@")[2].lower())
         if provider is None:
             return 0.0
-        interval = self._settings.interval_seconds.get(provider, 0.0)
         most = self._settings.per_minute.get(provider)
-        with self._lock:
-            turns = self._turns.setdefault(provider, deque(maxlen=most or 1))
-            now = self._clock()
-            free_at = turns[-1] + interval if turns else now
-            if most is not None and len(turns) == most:
-                free_at = max(free_at, turns[0] + MINUTE)
-            if free_at > now:
-                return free_at - now
-            turns.append(now)
-            return 0.0
+        pace, at = Pace.locked(session, provider), now.timestamp()
+        seconds = wait_seconds(
+            pace.turns, now=at, interval=self._settings.interval_seconds.get(provider, 0.0), most=most
+        )
+        if not seconds:
+            pace.turns = [*pace.turns, at][-(most or 1) :]
+        return seconds
 
     def _provider(self, domain: str) -> str | None:
         """The domain itself or the nearest one above it that has a rule."""
@@ -55,3 +53,12 @@ class Pacer:
                 return domain
             domain = domain.partition(".")[2]
         return None
+
+
+def wait_seconds(turns: Sequence[float], *, now: float, interval: float, most: int | None) -> float:
+    """How long the next turn is away after these, `interval` apart and `most` in a minute. Pure."""
+    past = [turn for turn in turns if turn < now + MINUTE]  # a clock that was set back is no reason to wait for it
+    free_at = past[-1] + interval if past else now
+    if most is not None and len(past) >= most:
+        free_at = max(free_at, past[-most] + MINUTE)
+    return max(0.0, free_at - now)

@@ -21,6 +21,7 @@ from core.models.issue import DigestIssue, IssueStory
 from core.models.listing import Listing
 from core.models.newsletter import Newsletter
 from core.models.outbox import OutboxMail
+from core.models.pace import Pace
 from core.models.read_later import ReadLater
 from core.models.reply_context import ReplyContext
 from core.models.sending_stop import SendingStop
@@ -58,6 +59,7 @@ __all__ = [
     "Listing",
     "Newsletter",
     "OutboxMail",
+    "Pace",
     "ReadLater",
     "ReplyContext",
     "SendingStop",

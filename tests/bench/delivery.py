@@ -148,7 +148,7 @@ async def whole_job(port: int, folder: Path, *, mails: int) -> None:
             open_blob=LocalStore(folder / "blobs").open,
             transport=transport,
             circuit=RelayCircuit(CircuitSettings()),
-            pacer=Pacer(PaceSettings(), clock=time.monotonic),
+            pacer=Pacer(PaceSettings()),
             journal=Journal(folder / "deliveries.journal"),
         )
         at_once = asyncio.Semaphore(10)

@@ -61,7 +61,7 @@ async def delivering(engine: JobEngine, sink: SmtpSink, folder: Path) -> AsyncIt
         open_blob=Shelf({"books/ab/ab12.epub": b"book"}).open,
         transport=transport,
         circuit=RelayCircuit(CircuitSettings(failures=50)),
-        pacer=Pacer(PaceSettings(interval_seconds={}, per_minute={}), clock=asyncio.get_running_loop().time),
+        pacer=Pacer(PaceSettings(interval_seconds={}, per_minute={})),
         journal=journal,
         schedule=AT_ONCE,
     )

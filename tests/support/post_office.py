@@ -57,7 +57,7 @@ class PostOffice:
             open_blob=self.shelf.open,
             transport=transport(smtp),
             circuit=RelayCircuit(self.circuit_settings, clock=self),
-            pacer=Pacer(self.pace, clock=self.monotonic),
+            pacer=Pacer(self.pace),
             journal=journal(self.folder / "deliveries.journal"),
             resends_unknown=resends_unknown,
             sleep=self._nap,
