@@ -1,37 +1,40 @@
-"""One pace for all workers: turns that many take at once, on PostgreSQL."""
+"""One pace for all workers: a turn that two take at once, on PostgreSQL."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bot.app import migrate
 from bot.pace import Pacer, PaceSettings
 from core.db import create_engine
-from core.models import Pace
 from tests.factories.rows import NOW
 
-WORKERS = 8
-RULES = PaceSettings(interval_seconds={"kindle.com": 2.0}, per_minute={"kindle.com": 20})
+PACER = Pacer(PaceSettings(interval_seconds={"kindle.com": 2.0}, per_minute={"kindle.com": 20}))
+LATER = NOW + timedelta(hours=1)
 
 
-def test_one_of_many_workers_gets_the_turn(postgres_url: str) -> None:
-    database = create_engine(postgres_url)
-    migrate(database)
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[sa.Engine]:
+    engine = create_engine(postgres_url)
+    migrate(engine)
+    with Session(engine) as session, session.begin():
+        PACER.take_turn(session, "ada@kindle.com", now=NOW)  # so that the provider has its row
+    yield engine
+    engine.dispose()
 
-    def take(_worker: int) -> float:
-        with Session(database) as session, session.begin():
-            return Pacer(RULES).take_turn(session, "ada@kindle.com", now=NOW)
 
-    try:
-        with ThreadPoolExecutor(WORKERS) as workers:
-            waits = sorted(workers.map(take, range(WORKERS)))
-        with Session(database) as session:
-            (pace,) = session.scalars(sa.select(Pace)).all()
-    finally:
-        database.dispose()
+def test_turn_is_taken_by_one_worker_alone(database: sa.Engine) -> None:
+    with Session(database) as first, Session(database) as second:
+        assert PACER.take_turn(first, "ada@kindle.com", now=LATER) == 0.0
+        second.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+        with pytest.raises(sa.exc.OperationalError, match="lock timeout"):  # it waits, for longer than we do here
+            PACER.take_turn(second, "bob@kindle.com", now=LATER)
+        second.rollback()
+        first.commit()
 
-    assert waits == [0.0] + [2.0] * (WORKERS - 1)
-    assert pace.turns == [NOW.timestamp()]
+        assert PACER.take_turn(second, "bob@kindle.com", now=LATER) == 2.0
