@@ -8,8 +8,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 
-_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
 
 class Pace(Base):
     """One provider, by the domain that its rule is for."""
@@ -23,8 +21,9 @@ class Pace(Base):
     @classmethod
     def locked(cls, session: Session, provider: str) -> Pace:
         """The row, made where there is none, and held until the commit: other workers wait for their turn with it."""
-        insert = _INSERTS[session.get_bind().dialect.name](cls).values(provider=provider, turns=[])
-        session.execute(insert.on_conflict_do_nothing())
+        is_sqlite = session.get_bind().dialect.name == "sqlite"
+        insert = sqlite.insert(cls) if is_sqlite else postgresql.insert(cls)
+        session.execute(insert.values(provider=provider, turns=[]).on_conflict_do_nothing())
         held = (
             sa.select(cls).where(cls.provider == provider).with_for_update().execution_options(populate_existing=True)
         )

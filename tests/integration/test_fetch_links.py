@@ -40,14 +40,13 @@ def gcs_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bucket(gcs_url: str) -> Iterator[GcsStore]:
     client = signing_client(gcs_url)
     client.create_bucket("books")
     store = GcsStore("books", prefix="p", client=client)
     store.put(KEY, io.BytesIO(b"a book"), size_bytes=6, media_type="application/epub+zip")
     yield store
-    client.bucket("books").delete(force=True)
     client.close()
 
 

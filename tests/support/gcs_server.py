@@ -85,11 +85,12 @@ def signing_client(url: str) -> storage.Client:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
     class Signer(AnonymousCredentials, Signing):
-        signer = RSASigner.from_string(pem)
+        signer = RSASigner.from_string(pem)  # type: ignore[no-untyped-call] # as above
         signer_email = "inkpost@test.iam"
 
         def sign_bytes(self, message: bytes) -> bytes:
             signed: bytes = self.signer.sign(message)
             return signed
 
-    return storage.Client(project="test", credentials=Signer(), client_options={"api_endpoint": url})
+    signer = Signer()  # type: ignore[no-untyped-call]
+    return storage.Client(project="test", credentials=signer, client_options={"api_endpoint": url})

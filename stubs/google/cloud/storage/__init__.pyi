@@ -13,7 +13,13 @@ class Blob:
     crc32c: str
     content_type: str
     def generate_signed_url(
-        self, *, version: str, expiration: timedelta, method: str, response_disposition: str
+        self,
+        *,
+        version: str,
+        expiration: timedelta,
+        method: str,
+        response_disposition: str,
+        api_access_endpoint: str,
     ) -> str: ...
     def upload_from_file(
         self,
