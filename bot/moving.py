@@ -72,7 +72,7 @@ def _move(table: sa.Table, source: sa.Connection, target: sa.Connection, progres
     for batch in _batches(source, table):
         target.execute(table.insert(), batch)
         progress(table.name, len(batch))
-    here, there = _hash(source, table), _hash(target, table)
+    here, there = count_and_hash(source, table), count_and_hash(target, table)
     if here != there:
         raise NotMoved(f"{table.name} is not the same in both: {here[0]} rows and {there[0]} rows.")
     _set_sequence(table, target)
@@ -85,7 +85,7 @@ def _batches(connection: sa.Connection, table: sa.Table) -> Iterator[list[dict[s
         yield [dict(row._mapping) for row in part]
 
 
-def _hash(connection: sa.Connection, table: sa.Table) -> tuple[int, str]:
+def count_and_hash(connection: sa.Connection, table: sa.Table) -> tuple[int, str]:
     """Count, and the sum of the hashes of all rows: databases do not sort texts alike."""
     count = total = 0
     for batch in _batches(connection, table):

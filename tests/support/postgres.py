@@ -83,6 +83,18 @@ def running_postgres() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def find_programs() -> Path:
+    """The folder with `pg_dump` and `pg_restore` of the server that the tests use, or newer. Raises `NoPostgres`."""
+    if os.environ.get("INKPOST_TEST_POSTGRES_URL"):
+        folders = [Path(found).parent] if (found := shutil.which("pg_dump")) else []
+    else:
+        folders = [_find_binaries()]
+    for folder in folders:
+        if (folder / "pg_dump").exists() and (folder / "pg_restore").exists():
+            return folder
+    raise NoPostgres("no pg_dump and pg_restore beside the server that the tests use")
+
+
 def _find_binaries() -> Path:
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     if on_path := shutil.which("postgres"):
