@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import os
 import random
 import signal
 import sqlite3
@@ -180,12 +181,16 @@ class Soaked:
     """Mails whose answer did not arrive, and the ledger says so: failed (the relay's 550) or unknown."""
     owed: int = 0
     """Mails whose answer is still to be sent when the drain is over."""
+    unread: int = 0
+    """Mails that are still to be read when the drain is over."""
     lost: list[str] = field(default_factory=list)
-    """Accepted mails of which neither the world nor the outbox has an answer."""
+    """Accepted mails that are not to be read any more, and of which neither the world nor the outbox has an answer."""
     doubled: int = 0
     drained_seconds: float | None = None
     growth: float = 0.0
     memory_mb: float = 0.0
+    processor_seconds: float = 0.0
+    """That the service had, under the load: a machine that gives it too little is told from a service that hangs."""
     faults: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -200,8 +205,10 @@ class Soaked:
         )
         return (
             f"{self.seconds:.0f} s, {self.accepted} mails accepted ({self.accepted / self.seconds:.1f}/s): "
-            f"{self.answered} answered, told otherwise: {told}, {self.owed} still owed, {len(self.lost)} lost, "
-            f"{self.doubled} twice; {drained}; memory {self.memory_mb:.0f} MB, {self.growth:+.1%}; faults: {faults}"
+            f"{self.answered} answered, told otherwise: {told}, {self.unread} still unread, {self.owed} still owed, "
+            f"{len(self.lost)} lost, "
+            f"{self.doubled} twice; {drained}; memory {self.memory_mb:.0f} MB, {self.growth:+.1%}; "
+            f"{self.processor_seconds:.0f} s of a processor; faults: {faults}"
         )
 
 
@@ -284,6 +291,9 @@ class Soak:
                 spells.cancel()
             if self.bar and task is not None:
                 self.bar.update(task, completed=passed, description=f"seconds, {self.found.accepted} mails")
+        self.found.processor_seconds = sum(
+            processor_seconds(pid) for ship in ships for pid in process_tree(ship.process.pid)
+        )
         self.is_over.set()
         spells.cancel()
         await asyncio.gather(*senders)
@@ -370,15 +380,27 @@ class Soak:
             told = {
                 str(message_from_bytes(mail.head)["In-Reply-To"]): mail.state.value for mail in session.scalars(mine)
             }
+            unread = sa.select(Inbound).where(Inbound.state == InboundState.ACCEPTED).options(undefer(Inbound.raw))
+            to_read = {str(message_from_bytes(mail.raw or b"")["Message-ID"]) for mail in session.scalars(unread)}
         missing = Counter(state for cause, state in told.items() if cause in self.accepted - answered)
         self.found.owed = missing.pop("queued", 0) + missing.pop("sending", 0)
         self.found.told = missing
-        self.found.lost = sorted(self.accepted - answered - set(told))
+        self.found.unread = len(to_read & self.accepted)
+        self.found.lost = sorted(self.accepted - answered - set(told) - to_read)
         fifth = max(1, len(self.memory) // 5)
         before, after = (
             statistics.median(part) for part in (self.memory[fifth : 2 * fifth] or [1], self.memory[-fifth:])
         )
         self.found.growth, self.found.memory_mb = after / before - 1, after / 1e6
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far, and its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it ended while we looked
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # utime, stime, cutime, cstime
 
 
 async def _until_stopped(soak: Soak) -> Soaked:
