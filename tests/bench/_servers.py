@@ -20,8 +20,12 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
+from bot.app import migrate
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
+from core.db import create_engine
+from tests.support.crash import free_port
+from tests.support.fleet import Fleet
 from tests.support.intake import running_intake
 
 POSTFIX_PROCESSES = 100  # its default, and more than the most connections that are measured
@@ -99,6 +103,23 @@ def python_server(name: str, loop: str, folder: Path, *, port: int) -> Iterator[
     process = subprocess.Popen(arguments)
     try:
         yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextlib.contextmanager
+def intake_on(database_url: str, folder: Path, *, port: int) -> Iterator[None]:
+    """The real program as an intake alone, on an empty PostgreSQL."""
+    database = create_engine(database_url)
+    migrate(database)
+    database.dispose()
+    settings = {"service__domain": "books.example", "service__mailbox": "bot", "log__level": "info"}
+    fleet = Fleet(folder, database_url, relay_port=1, settings=settings, smtp_port=port)
+    command = [sys.executable, "-m", "bot", "serve", "--roles", "intake"]
+    process = subprocess.Popen(command, env=fleet.environment(free_port()), stderr=subprocess.DEVNULL)
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(60)

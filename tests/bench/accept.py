@@ -25,12 +25,14 @@ from rich.table import Table
 
 from tests.bench import _load, _servers
 from tests.support.crash import free_port
+from tests.support.postgres import database_to_measure
 from tests.support.smtp_client import connected
 
 CONNECTIONS = (1, 10, 50)
 LARGE_MAILS = 20
 LARGE_BYTES = 50_000_000
 STEP_BYTES = 256 * 1024
+OURS = ("Inkpost", "Inkpost, uvloop")
 Figures = dict[tuple[int, bool], float]
 
 
@@ -38,12 +40,14 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench accept", description=__doc__)
     parser.add_argument("--mails", type=int, default=3000, help="of each round; a fifth over one connection")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--database", default="", help="an intake on PostgreSQL beside them: postgresql://…, or wheel")
     parser.add_argument("--short", action="store_true", help="a few mails, to see that it runs")
     options = parser.parse_args(argv)
     mails, rounds, large = (50, 1, 2) if options.short else (options.mails, options.rounds, LARGE_MAILS)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="inkpost-bench-") as folder:
-        figures = _rates(Path(folder), mails=mails, rounds=rounds)
+        with database_to_measure(options.database) as url:
+            figures = _rates(Path(folder), mails=mails, rounds=rounds, database_url=url)
         console.print(_table(figures))
         console.print(f"Load: {_load.SMTP_SOURCE or 'own client, slower than smtp-source, which is not installed'}")
         if why := _servers.why_no_postfix():
@@ -52,10 +56,10 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _rates(folder: Path, *, mails: int, rounds: int) -> dict[str, Figures]:
+def _rates(folder: Path, *, mails: int, rounds: int, database_url: str) -> dict[str, Figures]:
     best: dict[str, Figures] = {}
     with contextlib.ExitStack() as stack:
-        ports = _start_all(folder, stack)
+        ports = _start_all(folder, stack, database_url=database_url)
         bar = stack.enter_context(Progress(console=Console(stderr=True)))
         task = bar.add_task("mails of 5 KB", total=rounds * len(ports) * len(CONNECTIONS) * 2)
         for _ in range(rounds):
@@ -70,7 +74,7 @@ def _rates(folder: Path, *, mails: int, rounds: int) -> dict[str, Figures]:
     return best
 
 
-def _start_all(folder: Path, stack: contextlib.ExitStack) -> dict[str, int]:
+def _start_all(folder: Path, stack: contextlib.ExitStack, *, database_url: str) -> dict[str, int]:
     """Port by the name of each server."""
     ports = {}
     loops = ["asyncio", "uvloop"] if importlib.util.find_spec("uvloop") else ["asyncio"]
@@ -79,6 +83,10 @@ def _start_all(folder: Path, stack: contextlib.ExitStack) -> dict[str, int]:
             label = {"inkpost": "Inkpost", "bare": "bare aiosmtpd"}[name] + (", uvloop" if loop == "uvloop" else "")
             ports[label] = free_port()
             stack.enter_context(_servers.python_server(name, loop, folder / f"{name}-{loop}", port=ports[label]))
+    if database_url:
+        place = folder / "inkpost-postgresql"
+        ports["Inkpost, PostgreSQL"] = free_port()
+        stack.enter_context(_servers.intake_on(database_url, place, port=ports["Inkpost, PostgreSQL"]))
     if not _servers.why_no_postfix():
         ports["Postfix"] = free_port()
         stack.enter_context(_servers.postfix(folder / "postfix", port=ports["Postfix"]))
@@ -104,8 +112,9 @@ def _table(figures: dict[str, Figures]) -> Table:
             rates = [known[connections, is_kept] for known in figures.values()]
             cells = [f"{rate:,.0f}" for rate in rates]
             if "Postfix" in figures:
-                ours = [known[connections, is_kept] for name, known in figures.items() if name.startswith("Inkpost")]
-                cells.append(f"{ours[-1] / rates[-1]:.2f}")  # the last is the loop that the service runs in
+                ours = [known[connections, is_kept] for name, known in figures.items() if name in OURS]
+                # the loop that the service runs in
+                cells.append(f"{ours[-1] / rates[-1]:.2f}")
             table.add_row(f"{connections:2} at once, {'kept' if is_kept else 'one a mail'}", *cells)
     return table
 

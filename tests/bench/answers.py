@@ -14,6 +14,7 @@ import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
@@ -25,10 +26,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bot.app import migrate, open_database, open_jobs
+from bot.config import Config
 from bot.mailbox import LoopbackMailbox
 from core.services.accounts import Accounts
 from tests.factories.books import make_epub, make_picture
 from tests.support.crash import free_port, start_service
+from tests.support.fleet import Fleet, sailing
+from tests.support.postgres import database_to_measure
 from tests.support.service import DOMAIN, service_config
 from tests.support.smtp_client import RawClient, connected
 
@@ -46,7 +50,7 @@ class Outside:
 
     world: LoopbackMailbox
     port: int
-    pid: int
+    pids: list[int]
     secrets: list[str]
     """Of the readers, in order."""
     answered: int = 0
@@ -81,26 +85,31 @@ class Outside:
 
     def memory_bytes(self) -> int:
         """Of the service and its children; shared pages count once."""
-        return sum(pss_bytes(pid) for pid in process_tree(self.pid))
+        return sum(pss_bytes(pid) for mine in self.pids for pid in process_tree(mine))
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench answers", description=__doc__)
     parser.add_argument("--mails", type=int, default=500)
     parser.add_argument("--books", type=int, default=300)
+    parser.add_argument("--database", default="", help="postgresql://… (empty), or wheel; SQLite where not given")
+    parser.add_argument("--workers", type=int, default=1, help="on PostgreSQL, beside an intake and a scheduler")
     parser.add_argument("--short", action="store_true", help="a few of each, to see that it runs")
     options = parser.parse_args(argv)
     mails, books, large = (20, 8, 2) if options.short else (options.mails, options.books, LARGE_MAILS)
     table = Table("what", "figure", box=None)
-    with Progress(console=Console(stderr=True)) as bar:
-        for name, value in asyncio.run(_measure(mails, books, large, bar)):
+    with Progress(console=Console(stderr=True)) as bar, database_to_measure(options.database) as url:
+        service = _fleet(url, options.workers) if url else _service()
+        for name, value in asyncio.run(_measure(service, mails, books, large, bar)):
             table.add_row(name, value)
     Console().print(table)
     return 0
 
 
-async def _measure(mails: int, books: int, large: int, bar: Progress) -> list[tuple[str, str]]:
-    async with _service() as outside:
+async def _measure(
+    service: AbstractAsyncContextManager[Outside], mails: int, books: int, large: int, bar: Progress
+) -> list[tuple[str, str]]:
+    async with service as outside:
         figures = [("memory, idle after the start", f"{outside.memory_bytes() / 1e6:.0f} MB")]
         times = await _latency(outside, mails, bar)
         figures += [
@@ -190,20 +199,40 @@ async def _service() -> AsyncIterator[Outside]:
         folder = Path(place)
         world = LoopbackMailbox(folder / "world")
         relay_port, port = await world.open(), free_port()
-        config = service_config(folder, relay_port=relay_port)
-        database = open_database(config)
-        migrate(database)
-        with open_jobs(config, database).work() as work:
-            secrets = [Accounts(work).add_user(_address(reader))[1] for reader in range(READERS)]
-        database.dispose()
+        secrets = _people(service_config(folder, relay_port=relay_port))
         child = await start_service(folder, relay_port=relay_port, smtp_port=port)
         try:
             await _until(lambda: _listens(port))
-            yield Outside(world, port, child.pid, secrets)
+            yield Outside(world, port, [child.pid], secrets)
         finally:
             child.terminate()
             await child.wait()
             await world.close()
+
+
+@contextlib.asynccontextmanager
+async def _fleet(database_url: str, workers: int) -> AsyncIterator[Outside]:
+    """An intake, so many workers and a scheduler over a PostgreSQL."""
+    with tempfile.TemporaryDirectory(prefix="inkpost-bench-") as place:
+        folder = Path(place)
+        world = LoopbackMailbox(folder / "world")
+        fleet = Fleet(folder, database_url, relay_port=await world.open())
+        secrets = _people(service_config(folder, relay_port=1, database_url=database_url))
+        async with sailing(fleet):
+            ships = [await fleet.start(roles) for roles in ("intake", *["worker"] * workers, "scheduler")]
+            await asyncio.gather(*(ship.is_up() for ship in ships))
+            yield Outside(world, fleet.smtp_port, [ship.process.pid for ship in ships], secrets)
+        await world.close()
+
+
+def _people(config: Config) -> list[str]:
+    """The readers' secrets, in a new database."""
+    database = open_database(config)
+    migrate(database)
+    with open_jobs(config, database).work() as work:
+        secrets = [Accounts(work).add_user(_address(reader))[1] for reader in range(READERS)]
+    database.dispose()
+    return secrets
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""Jobs a second and the latency of a chain of three: `python -m tests.bench.jobs [database URL]`."""
+"""Jobs a second and the latency of a chain of three: `python -m tests.bench jobs [--database wheel]`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.db import create_engine
 from core.events import EventBus
 from core.jobs import Job
 from core.work import Work
+from tests.support.postgres import database_to_measure
 
 BACKLOG = 2000
 BATCH = 50
@@ -97,9 +98,9 @@ async def measure(url: str) -> None:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench jobs", description=__doc__)
-    parser.add_argument("--database", default="", help="a PostgreSQL URL; a SQLite file of its own where not given")
+    parser.add_argument("--database", default="", help="postgresql://… (empty), or wheel; SQLite where not given")
     parser.add_argument("--short", action="store_true", help="nothing shorter is to be had: it takes seconds")
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(options.database or f"sqlite:///{Path(folder) / 'jobs.db'}"))
+    with tempfile.TemporaryDirectory() as folder, database_to_measure(options.database) as url:
+        asyncio.run(measure(url or f"sqlite:///{Path(folder) / 'jobs.db'}"))
     return 0

@@ -32,6 +32,7 @@ from core.models import Book, Shelf, Spelling, User
 from core.pages import fetch_page
 from core.values import BookFormat
 from tests.factories.rows import NOW
+from tests.support.postgres import database_to_measure
 
 STOP_WORDS = re.findall(
     r"\w+", "the of and a to in is that it was for on as with his he be at by i this had not are but from or have"
@@ -203,9 +204,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--books", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--owners", type=int, nargs="+", default=[1, 1_000])
-    parser.add_argument(
-        "--database-url", help="an empty PostgreSQL database; default: SQLite files, deleted afterwards"
-    )
+    parser.add_argument("--database", default="", help="postgresql://… (empty), or wheel; SQLite where not given")
     parser.add_argument("--short", action="store_true", help="20,000 books, to see that it runs")
     arguments = parser.parse_args(argv)
     if arguments.short:
@@ -213,10 +212,10 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     language = Language.make(random.Random(7))
     for books, owners in itertools.product(arguments.books, arguments.owners):
-        with tempfile.TemporaryDirectory() as folder:
-            engine = create_engine(arguments.database_url or f"sqlite:///{Path(folder)}/books.db")
+        with tempfile.TemporaryDirectory() as folder, database_to_measure(arguments.database) as url:
+            engine = create_engine(url or f"sqlite:///{Path(folder)}/books.db")
             seconds = build(engine, language, books=books, owners=owners, console=console)
-            size = f", {(Path(folder) / 'books.db').stat().st_size / 1e6:.0f} MB" if not arguments.database_url else ""
+            size = f", {(Path(folder) / 'books.db').stat().st_size / 1e6:.0f} MB" if not url else ""
             console.print(f"{books / seconds:,.0f} books/s{size}")
             console.print(measure(engine, language, books=books, owners=owners))
             Base.metadata.drop_all(engine)

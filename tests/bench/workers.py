@@ -22,7 +22,7 @@ from core.db import create_engine
 from core.services.accounts import Accounts
 from tests.support.crash import bring_until_taken
 from tests.support.fleet import Fleet, sailing
-from tests.support.postgres import NoPostgres, running_postgres
+from tests.support.postgres import SAFE_OPTIONS, NoPostgres, running_postgres
 from tests.support.service import DOMAIN, service_config
 
 SENDERS, READERS = 16, 100
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     table = Table("engine", "workers", "mails answered a second", box=None)
     table.add_row("embedded, SQLite", "1", f"{asyncio.run(_answered(mails, '', 1)):.1f}")
     try:
-        with running_postgres() as server:
+        with running_postgres(SAFE_OPTIONS) as server:
             for workers in counts:
                 with server.database() as url:
                     pace = asyncio.run(_answered(mails, url, workers))

@@ -98,7 +98,7 @@ class Fleet:
     async def start(self, roles: str) -> Ship:
         """A process with these roles, on its way up."""
         health_port = free_port()
-        ship = Ship(roles, await self._start(["serve", "--roles", roles], self._environment(health_port)), health_port)
+        ship = Ship(roles, await self._start(["serve", "--roles", roles], self.environment(health_port)), health_port)
         self.ships.append(ship)
         return ship
 
@@ -109,7 +109,8 @@ class Fleet:
             sys.executable, "-m", "bot", *arguments, env=environment, cwd=Path(__file__).parents[2]
         )
 
-    def _environment(self, health_port: int) -> dict[str, str]:
+    def environment(self, health_port: int) -> dict[str, str]:
+        """Of one of its processes: its whole configuration."""
         settings: dict[str, Any] = {
             "data_dir": self.folder / "data",
             "database_url": self.database_url,

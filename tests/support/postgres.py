@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,17 +28,10 @@ import sqlalchemy as sa
 from bot.jobs import libpq_conninfo
 
 START_SECONDS = 60.0
-# A Unix socket only. No fsync: what survives a power cut is PostgreSQL's own affair, and not under test.
-SERVER_OPTIONS = (
-    "-c",
-    "listen_addresses=",
-    "-c",
-    "fsync=off",
-    "-c",
-    "full_page_writes=off",
-    "-c",
-    "log_checkpoints=off",
-)
+SAFE_OPTIONS = ("-c", "listen_addresses=", "-c", "log_checkpoints=off")
+"""A Unix socket only, and all that is committed synced: for what is measured beside SQLite, which syncs as well."""
+# No fsync: what survives a power cut is PostgreSQL's own affair, and not under test.
+SERVER_OPTIONS = (*SAFE_OPTIONS, "-c", "fsync=off", "-c", "full_page_writes=off")
 
 
 class NoPostgres(Exception):
@@ -67,7 +60,7 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(options: Sequence[str] = SERVER_OPTIONS) -> Iterator[PostgresServer]:
     """Raises `NoPostgres`."""
     if given := os.environ.get("INKPOST_TEST_POSTGRES_URL"):
         yield PostgresServer(sa.make_url(given).set(drivername="postgresql+psycopg"))
@@ -77,10 +70,20 @@ def running_postgres() -> Iterator[PostgresServer]:
     try:
         if user := _server_user():
             shutil.chown(folder, user["user"], user["group"])
-        with _serve(binaries, folder) as url:
+        with _serve(binaries, folder, options) as url:
             yield PostgresServer(url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def database_to_measure(asked: str) -> Iterator[str]:
+    """The URL for a benchmark's `--database`: itself ("" is SQLite), or for `wheel` a server's that lasts as long."""
+    if asked != "wheel":
+        yield asked
+        return
+    with running_postgres(SAFE_OPTIONS) as server, server.database() as url:
+        yield url
 
 
 def find_programs() -> Path:
@@ -133,7 +136,7 @@ def _server_user() -> dict[str, Any]:
 
 
 @contextmanager
-def _serve(binaries: Path, folder: Path) -> Iterator[sa.URL]:
+def _serve(binaries: Path, folder: Path, server_options: Sequence[str]) -> Iterator[sa.URL]:
     data = folder / "data"
     options: dict[str, Any] = {"cwd": folder, "env": {"LC_ALL": "C", "PATH": os.environ["PATH"]}, **_server_user()}
     made = subprocess.run(
@@ -147,7 +150,7 @@ def _serve(binaries: Path, folder: Path) -> Iterator[sa.URL]:
         raise NoPostgres(f"initdb failed: {made.stderr.strip()}")
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", folder, *SERVER_OPTIONS],
+            [binaries / "postgres", "-D", data, "-k", folder, *server_options],
             stdout=log,
             stderr=log,
             **options,
