@@ -36,7 +36,7 @@ def _defer(*jobs: Job) -> Callable[[Work], None]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600  # a machine may have other things to do
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError
