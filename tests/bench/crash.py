@@ -2,8 +2,8 @@
 
 On SQLite it is the one process that is killed; on PostgreSQL an intake and two workers are, one at a time. `--database
 wheel` starts a PostgreSQL of its own. The kills come in rounds, each with a new installation that is judged at its end,
-and so many of them side by side as `--side-by-side` says. The last line has the totals, also after a Control-C: it ends
-the killing, and what was brought until then is judged.
+and so many of them side by side as `--side-by-side` says. The last line has the totals, also after a Control-C, which
+ends the killing; a second one ends the wait for what is not yet answered.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Rounds:
     total: Tally = field(default_factory=Tally)
     begun: int = 0
     judged: int = 0
-    _is_over: bool = False
+    _stops: int = 0
 
     async def all(self, side_by_side: int) -> None:
         task = self.bar.add_task("kills", total=sum(kills for _, kills in self.to_do))
@@ -78,7 +78,7 @@ class Rounds:
             self.bar.update(task, completed=kills, description=f"kills, {mails} mails")
 
         async def some(warm: WarmStart) -> None:
-            while self.to_do and not self._is_over:
+            while self.to_do and not self._stops:
                 number, kills = self.to_do.pop(0)
                 self.begun += 1
                 with tempfile.TemporaryDirectory(prefix="inkpost-crash-") as folder, self._database() as url:
@@ -91,7 +91,8 @@ class Rounds:
                         resends_unknown=self.options.resend_unknown,
                         warm=warm,
                         progress=partial(show, number),
-                        is_enough=lambda: self._is_over,
+                        is_enough=lambda: self._stops > 0,
+                        is_too_long=lambda: self._stops > 1,
                     )()
                 self.total += tally
                 self.judged += 1
@@ -105,7 +106,7 @@ class Rounds:
                 self.bar.console.print(f"a round broke off: {error!r}", markup=False)
 
     def _end(self) -> None:
-        self._is_over = True
+        self._stops += 1
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[str]:

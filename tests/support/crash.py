@@ -29,6 +29,7 @@ from core.models import Attempt, Inbound, OutboxMail
 from core.models.inbound import InboundState
 from core.models.outbox import OutboxState
 from core.services.accounts import Accounts
+from core.services.outbox import OPEN_STATES
 from tests.support.fleet import Fleet, Ship, sailing
 from tests.support.service import DOMAIN, service_config
 from tests.support.smtp_client import connected
@@ -56,6 +57,8 @@ class Tally:
     """Mails that were answered 250."""
     lost: list[str] = field(default_factory=list)
     """Accepted mails that nobody answered, nor is their answer's fate told as unknown."""
+    waiting: int = 0
+    """Accepted mails that were still to be read or answered when nobody waited for that any longer."""
     doubled: list[str] = field(default_factory=list)
     """Mails sent again although the ledger or the journal knew that the relay had them, or had been sent twice."""
     answered_twice: list[str] = field(default_factory=list)
@@ -75,18 +78,18 @@ class Tally:
         self.kills.update(other.kills)
         for name in ("lost", "doubled", "answered_twice", "damaged"):
             getattr(self, name).extend(getattr(other, name))
-        for name in ("accepted", "unknown", "unknown_arrived", "resent", "checks"):
+        for name in ("accepted", "waiting", "unknown", "unknown_arrived", "resent", "checks"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
     @property
     def is_good(self) -> bool:
-        return not (self.lost or self.doubled or self.answered_twice or self.damaged)
+        return not (self.lost or self.waiting or self.doubled or self.answered_twice or self.damaged)
 
     def __str__(self) -> str:
         kills = ", ".join(f"{count} of {roles}" for roles, count in sorted(self.kills.items()))
         return (
-            f"{self.kills.total()} kills ({kills}), {self.accepted} mails accepted: {len(self.lost)} lost, "
+            f"{self.kills.total()} kills ({kills}), {self.accepted} mails accepted: {len(self.lost)} lost, {self.waiting} still waiting, "
             f"{len(self.doubled)} sent twice, {len(self.answered_twice)} answered twice; {self.unknown} unknown "
             f"({self.unknown_arrived} of them had arrived), {self.resent} resent; "
             f"integrity {'DAMAGED' if self.damaged else 'ok'} in {self.checks} of {self.checks} checks"
@@ -106,7 +109,9 @@ class Run:
     warm: WarmStart | None = None
     progress: Callable[[Tally], None] = lambda _tally: None
     is_enough: Callable[[], bool] = lambda: False
-    """Asked before each kill whether it is to be the end: what was brought is still judged."""
+    """Asked before each kill whether it is to be the end: what was brought is still waited for, and judged."""
+    is_too_long: Callable[[], bool] = lambda: False
+    """Asked meanwhile whether nobody waits any longer."""
     tally: Tally = field(default_factory=Tally)
     accepted: set[str] = field(default_factory=set)
 
@@ -129,7 +134,7 @@ class Run:
             await self._kill(fleet, ships, database)
             over.set()
             await asyncio.gather(*bringing)
-            await _drained(database)
+            await _drained(database, is_too_long=self.is_too_long)
             for ship in ships:
                 await ship.stop()
         self._check(database)
@@ -231,20 +236,21 @@ async def start_service(folder: Path, *, relay_port: int, smtp_port: int) -> asy
     )
 
 
-async def _drained(database: sa.Engine) -> None:
+async def _drained(database: sa.Engine, *, is_too_long: Callable[[], bool]) -> None:
     """Until everything that was accepted is dealt with and everything that is owed has left, or nothing moves."""
     least, moved_at = None, time.monotonic()
-    while (left := await asyncio.to_thread(_open_work, database)) and time.monotonic() - moved_at < STUCK_SECONDS:
+    while (left := await asyncio.to_thread(_open_work, database)) and not is_too_long():
+        if time.monotonic() - moved_at > STUCK_SECONDS:
+            return
         if least is None or left < least:
             least, moved_at = left, time.monotonic()
         await asyncio.sleep(0.2)
 
 
 def _open_work(database: sa.Engine) -> int:
-    waiting = (OutboxState.QUEUED, OutboxState.SENDING)
     with Session(database.execution_options(read_only=True)) as session:
         mails = session.scalar(sa.select(sa.func.count()).where(Inbound.state == InboundState.ACCEPTED)) or 0
-        return mails + (session.scalar(sa.select(sa.func.count()).where(OutboxMail.state.in_(waiting))) or 0)
+        return mails + (session.scalar(sa.select(sa.func.count()).where(OutboxMail.state.in_(OPEN_STATES))) or 0)
 
 
 def _judge(
@@ -260,6 +266,7 @@ def _judge(
             sa.select(OutboxMail).where(OutboxMail.state == OutboxState.UNKNOWN).options(undefer(OutboxMail.head))
         ).all()
         told = {str(message_from_bytes(mail.head)["In-Reply-To"]) for mail in unknown}
+        waiting = _waiting(session)
         tally.unknown = len(unknown)
         tally.unknown_arrived = sum(mail.message_id in receipts for mail in unknown)
         for message_id, count in receipts.items():
@@ -267,8 +274,18 @@ def _judge(
                 is_excused = resends_unknown and count == 2 and _was_unknown(session, message_id)
                 tally.doubled += [] if is_excused else [message_id]
                 tally.resent += is_excused
-    tally.lost = sorted(accepted - set(answers) - told)
+    missing = accepted - set(answers) - told
+    tally.lost, tally.waiting = sorted(missing - waiting), len(missing & waiting)
     tally.answered_twice = [cause for cause, ids in answers.items() if len(ids) > 1]
+
+
+def _waiting(session: Session) -> set[str]:
+    """The mails that are still to be read, and those whose answers are still to be sent."""
+    unread = sa.select(Inbound).where(Inbound.state == InboundState.ACCEPTED).options(undefer(Inbound.raw))
+    owed = sa.select(OutboxMail).where(OutboxMail.state.in_(OPEN_STATES)).options(undefer(OutboxMail.head))
+    return {str(message_from_bytes(mail.raw or b"")["Message-ID"]) for mail in session.scalars(unread)} | {
+        str(message_from_bytes(mail.head)["In-Reply-To"]) for mail in session.scalars(owed)
+    }
 
 
 def _was_unknown(session: Session, message_id: str) -> bool:
