@@ -89,9 +89,9 @@ class Tally:
     def __str__(self) -> str:
         kills = ", ".join(f"{count} of {roles}" for roles, count in sorted(self.kills.items()))
         return (
-            f"{self.kills.total()} kills ({kills}), {self.accepted} mails accepted: {len(self.lost)} lost, {self.waiting} still waiting, "
-            f"{len(self.doubled)} sent twice, {len(self.answered_twice)} answered twice; {self.unknown} unknown "
-            f"({self.unknown_arrived} of them had arrived), {self.resent} resent; "
+            f"{self.kills.total()} kills ({kills}), {self.accepted} mails accepted: {len(self.lost)} lost, "
+            f"{self.waiting} still waiting, {len(self.doubled)} sent twice, {len(self.answered_twice)} answered twice; "
+            f"{self.unknown} unknown ({self.unknown_arrived} of them had arrived), {self.resent} resent; "
             f"integrity {'DAMAGED' if self.damaged else 'ok'} in {self.checks} of {self.checks} checks"
         )
 
