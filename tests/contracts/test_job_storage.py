@@ -102,6 +102,18 @@ async def test_job_waits_while_another_has_its_lock(app: procrastinate.App) -> N
     assert (await fetch(app))[0].task_kwargs == {"n": 2}
 
 
+async def test_retry_that_waits_keeps_its_lock(app: procrastinate.App) -> None:
+    if not hasattr(app.connector, "wake"):
+        pytest.skip("the storage in memory lets the next one pass")
+    waiting = app.configure_task("hear", lock="a")
+    await waiting.batch_defer_async({"n": 1}, {"n": 2})
+    job, worker_id = await fetch(app)
+
+    await app.job_manager.retry_job(job, retry_at=utcnow() + timedelta(hours=1))
+
+    assert await app.job_manager.fetch_job(queues=None, worker_id=worker_id) is None
+
+
 async def test_higher_priority_is_fetched_first(app: procrastinate.App) -> None:
     heard = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 import time
 from pathlib import Path
@@ -113,6 +114,25 @@ async def test_server_that_always_has_news_is_looked_at_now_and_then(tmp_path: P
             await until(house.mails)
             await asyncio.sleep(1)
     assert searches <= 8
+
+
+async def test_server_without_idle_is_looked_at_at_intervals(tmp_path: Path) -> None:
+    searches: list[float] = []
+    idled = False
+
+    def plain(tag: str, command: str) -> bytes:
+        nonlocal idled
+        idled |= command == "IDLE"
+        if "SEARCH" in command:
+            searches.append(time.monotonic())
+        return sane(tag, command).replace(b" IDLE", b"")
+
+    with hostile_imap(plain) as server:
+        async with fetching(tmp_path, server.account(), poll_seconds=0.3) as house:
+            await until(house.mails)
+            await until(lambda: len(searches) >= 4)
+    assert not idled
+    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(searches[1:]))
 
 
 async def test_mail_that_is_told_of_in_another_answer_is_looked_for_at_once(tmp_path: Path) -> None:
