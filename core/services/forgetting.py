@@ -22,6 +22,7 @@ from core.models import (
     Feedback,
     Inbound,
     IssueStory,
+    Newsletter,
     OutboxMail,
     ReadLater,
     SendingStop,
@@ -102,7 +103,10 @@ class Forgetting:
         return frozenset((user.address, *(address.lower() for address in devices)))
 
     def _feeds(self, user_id: int) -> Sequence[int]:
-        return self._session.scalars(sa.select(Subscription.feed_id).where(Subscription.user_id == user_id)).all()
+        """Those that they read, and those of newsletters that they have burnt."""
+        read = sa.select(Subscription.feed_id).where(Subscription.user_id == user_id)
+        letters = sa.select(Newsletter.feed_id).where(Newsletter.user_id == user_id)
+        return self._session.scalars(sa.union(read, letters)).all()
 
     def _pages(self, user_id: int) -> list[int]:
         pages = sa.select(ReadLater.article_id).where(ReadLater.user_id == user_id)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.db import Base
-from core.models import Article, AuditEntry, Book, DoomedBlob, Feed, OutboxMail, User
+from core.models import Article, AuditEntry, Book, DoomedBlob, Feed, Newsletter, OutboxMail, User
 from core.models.belongings import USER, columns_naming_users
 from core.models.outbox import OutboxKind, OutboxState
 from core.models.user import UserRole, UserState
@@ -18,7 +18,7 @@ from core.services import build_bus
 from core.services.accounts import Accounts
 from core.services.forgetting import Forgetting
 from tests.factories.everything import everything_kept, fill_every_table
-from tests.factories.news import make_feed, make_subscription
+from tests.factories.news import make_article, make_feed, make_subscription
 from tests.factories.rows import (
     NOW,
     make_book,
@@ -66,6 +66,20 @@ def test_nothing_is_left_in_any_table(session: Session, ada: User) -> None:
         if row["?theirs"]:
             left = session.scalar(sa.select(sa.func.count()).select_from(Base.metadata.tables[name]))
             assert left == (1 if name == "audit" else 0), name
+
+
+def test_letters_of_a_burnt_newsletter_go_as_well(session: Session, ada: User) -> None:
+    letters = make_feed(session, title="The Daily")
+    make_article(session, letters, title="For Ada alone")
+    burnt = Newsletter(user_id=ada.id, feed=letters, name="The Daily", nonce="0a1b", created_at=NOW, burnt_at=NOW)
+    burnt.secret_hash = "0" * 64
+    session.add(burnt)
+    session.flush()
+
+    forget(session, ada)
+
+    assert session.scalars(sa.select(Article)).all() == []
+    assert session.scalars(sa.select(Feed)).all() == []
 
 
 def test_others_keep_all_of_theirs(session: Session, ada: User) -> None:
