@@ -65,7 +65,7 @@ from bot.signing import make_sign, open_key
 from bot.staging import Stager
 from bot.storage import open_store
 from bot.strangers import Strangers
-from bot.takeouts import SizeLimit, TakeoutMaker
+from bot.takeouts import TakeoutMaker
 from bot.transport import open_transport
 from bot.upkeep import Upkeep
 from core import migrations
@@ -213,160 +213,201 @@ async def open_app(config: Config, *, roles: frozenset[Role] = ALL_ROLES, clock:
     Raises `RolesMistaken`, `DataDirBusy`, `NotMigrated`, `OSError` and `Unavailable`.
     """
     async with AsyncExitStack() as stack:
-        database = open_database(config)
-        stack.callback(database.dispose)
-        is_embedded = database.dialect.name == "sqlite"
-        check_roles(roles, is_embedded=is_embedded)
-        folder = stack.enter_context(own_folder(config.data_dir, is_alone=is_embedded))
-        work_root = _empty_work_root(folder)
-        await asyncio.to_thread(check_schema, database)
-        metrics = Metrics(roles)
-        blobs = open_blobs(config)
-        make_link = link_maker(blobs)
-        engine = open_jobs(config, database, observe=metrics.job_finished, clock=clock, make_link=make_link)
-        await engine.open()
-        stack.push_async_callback(engine.close)
-        transport = open_transport(config.relay, ehlo_name=config.service.smtp_name, maildir=config.data_dir / MAILDIR)
-        stack.push_async_callback(transport.close)
-        sandbox = Sandbox(config.sandbox, preload=PRELOAD)
-        stack.push_async_callback(sandbox.close)
-        journal = Journal(folder / JOURNAL)
-        stack.callback(journal.close)
-        acceptor = Acceptor(engine.work, blobs)
-        stack.push_async_callback(acceptor.close)
-        spool = SpoolFolder(folder / SPOOL)
-        spool.prepare()
-        stack.callback(spool.close)
-
-        circuit = RelayCircuit(config.circuit, on_change=partial(metrics.circuit_changed, "relay"))
-        key = open_key(config.dkim, service_domain=config.service.domain)
-        calibre = Calibre(config.calibre, config.books)
-        deliverer = Deliverer(
-            database=engine,
-            open_blob=blobs.open,
-            transport=transport,
-            circuit=circuit,
-            sign=make_sign(key) if key is not None else None,
-            pacer=Pacer(config.pace),
-            journal=journal,
-            # A file that stands twice in a Maildir does no harm; an answer that a crash kept out of it would be lost.
-            resends_unknown=config.relay.resends_unknown or not config.relay.host,
-            observe=metrics.delivery_tried,
-            prepare=Preparer(
-                database=engine,
-                blobs=blobs,
-                sandbox=sandbox,
-                calibre=calibre,
-                identity=identity_of(config),
-                limits=config.books,
-                work_root=work_root,
-                size_limit=transport.size_limit,
-            ).prepare,
-        )
-        cache = Cache(config.cache)
-        stack.push_async_callback(cache.close)
-        fetcher = HttpFetcher(config.fetch, clock=clock)
-        stack.push_async_callback(fetcher.close)
-        refresher = FeedRefresher(config.feeds, database=engine, fetcher=fetcher, sandbox=sandbox)
-        dns = DnsResolver(config.dns)
-        stack.push_async_callback(dns.close)
-        origin = OriginCheck(dns, sandbox, frozenset(domain.lower() for domain in config.trust.arc_sealers))
-        counts = Counts(config.cache.url)
-        processor = _processor(
-            config,
-            engine=engine,
-            blobs=blobs,
-            sandbox=sandbox,
-            origin=origin,
-            counts=counts,
-            calibre=calibre,
-            make_link=make_link,
-            counter=LibraryCounter(database=engine, cache=cache, clock=clock),
-            metrics=metrics,
-            work_root=work_root,
-            clock=clock,
-        )
-        engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(processor.process)
-        engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
+        rooms = await _open_rooms(config, stack, roles=roles, clock=clock)
+        deliverer = _deliverer(rooms)
+        refresher = FeedRefresher(config.feeds, database=rooms.engine, fetcher=rooms.fetcher, sandbox=rooms.sandbox)
         links = ClickLinks(config.http.public_url, open_signer(config)) if config.http.public_url else None
-        _register_news(
-            config,
-            links=links,
-            engine=engine,
-            blobs=blobs,
-            sandbox=sandbox,
-            cache=cache,
-            fetcher=fetcher,
-            refresher=refresher,
-            work_root=work_root,
-        )
-        _register_people(config, engine=engine, blobs=blobs, size_limit=transport.size_limit, work_root=work_root)
+        _register_mails(rooms, deliverer)
+        _register_news(rooms, refresher, links)
+        _register_people(rooms)
         if Role.SCHEDULER in roles:  # the rows are everybody's: from all processes they would be counted many times
-            metrics.watch_jobs(engine.count_jobs, clock=utc_now)
+            rooms.metrics.watch_jobs(rooms.engine.count_jobs, clock=utc_now)
+        yield _app(rooms, deliverer, refresher, links)
 
-        guard = EdgeGuard(config.edge, counts)
 
-        async def accept(mail: ReceivedMail) -> Receipt:
-            started = time.monotonic()
-            receipt = await acceptor.accept(mail)
-            metrics.mail_accepted(time.monotonic() - started)
-            return receipt
+@dataclass(frozen=True, kw_only=True)
+class _Rooms:
+    """What was opened, and what several others are made of."""
 
-        imap = ImapFetcher(
-            ImapHouse(
-                settings=config.imap,
-                database=engine,
-                ours=config.service.ours,
-                mailbox=config.service.address,
-                accept=accept,
-                spool=spool,
-                max_message_bytes=config.smtp.max_message_bytes,
-                observe=metrics.mailbox_tried,
-            )
+    config: Config
+    roles: frozenset[Role]
+    clock: Clock
+    folder: Path
+    work_root: Path
+    metrics: Metrics
+    engine: JobEngine
+    blobs: BlobStore
+    make_link: MakeLink
+    transport: Transport
+    sandbox: Sandbox
+    journal: Journal
+    acceptor: Acceptor
+    spool: SpoolFolder
+    cache: Cache
+    fetcher: HttpFetcher
+    origin: OriginCheck
+    counts: Counts
+    calibre: Calibre
+
+    @property
+    def identity(self) -> Identity:
+        return identity_of(self.config)
+
+    async def accept(self, mail: ReceivedMail) -> Receipt:
+        """What every intake does with a mail."""
+        started = time.monotonic()
+        receipt = await self.acceptor.accept(mail)
+        self.metrics.mail_accepted(time.monotonic() - started)
+        return receipt
+
+
+async def _open_rooms(config: Config, stack: AsyncExitStack, *, roles: frozenset[Role], clock: Clock) -> _Rooms:
+    """In this order, and closed in the other one. Raises as `open_app` does."""
+    database = open_database(config)
+    stack.callback(database.dispose)
+    is_embedded = database.dialect.name == "sqlite"
+    check_roles(roles, is_embedded=is_embedded)
+    folder = stack.enter_context(own_folder(config.data_dir, is_alone=is_embedded))
+    work_root = _empty_work_root(folder)
+    await asyncio.to_thread(check_schema, database)
+    metrics = Metrics(roles)
+    blobs = open_blobs(config)
+    make_link = link_maker(blobs)
+    engine = open_jobs(config, database, observe=metrics.job_finished, clock=clock, make_link=make_link)
+    await engine.open()
+    stack.push_async_callback(engine.close)
+    transport = open_transport(config.relay, ehlo_name=config.service.smtp_name, maildir=config.data_dir / MAILDIR)
+    stack.push_async_callback(transport.close)
+    sandbox = Sandbox(config.sandbox, preload=PRELOAD)
+    stack.push_async_callback(sandbox.close)
+    journal = Journal(folder / JOURNAL)
+    stack.callback(journal.close)
+    acceptor = Acceptor(engine.work, blobs)
+    stack.push_async_callback(acceptor.close)
+    spool = SpoolFolder(folder / SPOOL)
+    spool.prepare()
+    stack.callback(spool.close)
+    cache = Cache(config.cache)
+    stack.push_async_callback(cache.close)
+    fetcher = HttpFetcher(config.fetch, clock=clock)
+    stack.push_async_callback(fetcher.close)
+    dns = DnsResolver(config.dns)
+    stack.push_async_callback(dns.close)
+    return _Rooms(
+        config=config,
+        roles=roles,
+        clock=clock,
+        folder=folder,
+        work_root=work_root,
+        metrics=metrics,
+        engine=engine,
+        blobs=blobs,
+        make_link=make_link,
+        transport=transport,
+        sandbox=sandbox,
+        journal=journal,
+        acceptor=acceptor,
+        spool=spool,
+        cache=cache,
+        fetcher=fetcher,
+        origin=OriginCheck(dns, sandbox, frozenset(domain.lower() for domain in config.trust.arc_sealers)),
+        counts=Counts(config.cache.url),
+        calibre=Calibre(config.calibre, config.books),
+    )
+
+
+def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: ClickLinks | None) -> App:
+    """The ways in, and all that the service starts."""
+    config, engine = rooms.config, rooms.engine
+    guard = EdgeGuard(config.edge, rooms.counts)
+    imap = ImapFetcher(
+        ImapHouse(
+            settings=config.imap,
+            database=engine,
+            ours=config.service.ours,
+            mailbox=config.service.address,
+            accept=rooms.accept,
+            spool=rooms.spool,
+            max_message_bytes=config.smtp.max_message_bytes,
+            observe=rooms.metrics.mailbox_tried,
         )
+    )
+    checks = _checks(rooms.roles, engine, rooms.blobs, rooms.transport, mailboxes=imap)
+    return App(
+        config=config,
+        roles=rooms.roles,
+        folder=rooms.folder,
+        engine=engine,
+        blobs=rooms.blobs,
+        transport=rooms.transport,
+        deliverer=deliverer,
+        acceptor=rooms.acceptor,
+        listener=SmtpListener(
+            config.smtp,
+            hostname=config.service.smtp_name,
+            ours=config.service.ours,
+            accept=rooms.accept,
+            spool=rooms.spool,
+            guard=guard,
+            knows_alias=_alias_reader(engine),
+            verify=_verifier(engine),
+            security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
+            upstream_networks=config.trust.upstream_networks,
+        ),
+        lmtp=LmtpListener(
+            config.lmtp,
+            limits=config.smtp,
+            hostname=config.service.smtp_name,
+            ours=config.service.ours,
+            accept=rooms.accept,
+            spool=rooms.spool,
+            guard=guard,
+            knows_alias=_alias_reader(engine),
+        ),
+        imap=imap,
+        clicks=ClickServer(config.http, links=links, database=engine, guard=guard, identity=rooms.identity)
+        if links is not None
+        else None,
+        health=HealthServer(config.health, metrics=rooms.metrics, checks=checks),
+        upkeep=Upkeep(config.upkeep, database=engine, blobs=rooms.blobs),
+        refresher=refresher,
+        digests=DigestClock(engine),
+    )
 
-        yield App(
-            config=config,
-            roles=roles,
-            folder=folder,
-            engine=engine,
-            blobs=blobs,
-            transport=transport,
-            deliverer=deliverer,
-            acceptor=acceptor,
-            listener=SmtpListener(
-                config.smtp,
-                hostname=config.service.smtp_name,
-                ours=config.service.ours,
-                accept=accept,
-                spool=spool,
-                guard=guard,
-                knows_alias=_alias_reader(engine),
-                verify=_verifier(engine),
-                security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
-                upstream_networks=config.trust.upstream_networks,
-            ),
-            lmtp=LmtpListener(
-                config.lmtp,
-                limits=config.smtp,
-                hostname=config.service.smtp_name,
-                ours=config.service.ours,
-                accept=accept,
-                spool=spool,
-                guard=guard,
-                knows_alias=_alias_reader(engine),
-            ),
-            imap=imap,
-            clicks=ClickServer(config.http, links=links, database=engine, guard=guard, identity=identity_of(config))
-            if links is not None
-            else None,
-            health=HealthServer(
-                config.health, metrics=metrics, checks=_checks(roles, engine, blobs, transport, mailboxes=imap)
-            ),
-            upkeep=Upkeep(config.upkeep, database=engine, blobs=blobs),
-            refresher=refresher,
-            digests=DigestClock(engine),
-        )
+
+def _deliverer(rooms: _Rooms) -> Deliverer:
+    config = rooms.config
+    key = open_key(config.dkim, service_domain=config.service.domain)
+    preparer = Preparer(
+        database=rooms.engine,
+        blobs=rooms.blobs,
+        sandbox=rooms.sandbox,
+        calibre=rooms.calibre,
+        identity=rooms.identity,
+        limits=config.books,
+        work_root=rooms.work_root,
+        size_limit=rooms.transport.size_limit,
+    )
+    return Deliverer(
+        database=rooms.engine,
+        open_blob=rooms.blobs.open,
+        transport=rooms.transport,
+        circuit=RelayCircuit(config.circuit, on_change=partial(rooms.metrics.circuit_changed, "relay")),
+        sign=make_sign(key) if key is not None else None,
+        pacer=Pacer(config.pace),
+        journal=rooms.journal,
+        # A file that stands twice in a Maildir does no harm; an answer that a crash kept out of it would be lost.
+        resends_unknown=config.relay.resends_unknown or not config.relay.host,
+        observe=rooms.metrics.delivery_tried,
+        prepare=preparer.prepare,
+    )
+
+
+def _register_mails(rooms: _Rooms, deliverer: Deliverer) -> None:
+    """The jobs of mails that came in and go out."""
+    engine = rooms.engine
+    engine.task("process_mail", queue="inbound", retry=UNTIL_THE_TASK_GIVES_UP)(_processor(rooms).process)
+    engine.task("deliver", queue="outbound", retry=UNTIL_THE_TASK_GIVES_UP)(deliverer.deliver)
 
 
 def _empty_work_root(folder: Path) -> Path:
@@ -376,42 +417,29 @@ def _empty_work_root(folder: Path) -> Path:
     return work_root
 
 
-def _processor(
-    config: Config,
-    *,
-    engine: JobEngine,
-    blobs: BlobStore,
-    sandbox: Sandbox,
-    origin: OriginCheck,
-    counts: Counts,
-    counter: LibraryCounter,
-    calibre: Calibre,
-    make_link: MakeLink,
-    metrics: Metrics,
-    work_root: Path,
-    clock: Clock,
-) -> MailProcessor:
+def _processor(rooms: _Rooms) -> MailProcessor:
+    config, engine, sandbox, origin = rooms.config, rooms.engine, rooms.sandbox, rooms.origin
     handlers = load_handlers()
     prover = DomainProver(config.trust, config.service.ours, origin, config.imap.providers)
     return MailProcessor(
         engine=engine,
-        blobs=blobs,
+        blobs=rooms.blobs,
         sandbox=sandbox,
-        stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
+        stager=Stager(blobs=rooms.blobs, sandbox=sandbox, limits=config.books),
         authenticator=ProofAuthenticator(
             config.trust,
             config.service.ours,
             origin,
             engine.in_read,
             open_signer(config),
-            clock,
+            rooms.clock,
             config.imap.providers,
         ),
         strangers=Strangers(
             database=engine,
             prover=prover,
-            counts=counts,
-            identity=identity_of(config),
+            counts=rooms.counts,
+            identity=rooms.identity,
             most_a_day=config.trust.strangers_a_day,
         ),
         doors=Doors(
@@ -421,41 +449,31 @@ def _processor(
                 database=engine,
                 sandbox=sandbox,
                 origin=origin,
-                identity=identity_of(config),
+                identity=rooms.identity,
                 most_bytes=config.edge.letter_bytes,
             ),
-            identity=identity_of(config),
+            identity=rooms.identity,
         ),
         ours=config.service.ours,
-        identity=identity_of(config),
+        identity=rooms.identity,
         signer=open_signer(config),
         handlers=handlers,
         grammar=readers_grammar(handlers),
         administrators=build_grammar(handlers),
-        quotas=UserQuotas(config.limits, counts),
-        counter=counter,
-        converted=calibre.formats,
-        make_link=make_link,
-        metrics=metrics,
-        work_root=work_root,
+        quotas=UserQuotas(config.limits, rooms.counts),
+        counter=LibraryCounter(database=engine, cache=rooms.cache, clock=rooms.clock),
+        converted=rooms.calibre.formats,
+        make_link=rooms.make_link,
+        metrics=rooms.metrics,
+        work_root=rooms.work_root,
         patience=timedelta(hours=config.trust.patience_hours),
     )
 
 
-def _register_news(
-    config: Config,
-    *,
-    links: ClickLinks | None,
-    engine: JobEngine,
-    blobs: BlobStore,
-    sandbox: Sandbox,
-    cache: Cache,
-    fetcher: HttpFetcher,
-    refresher: FeedRefresher,
-    work_root: Path,
-) -> None:
+def _register_news(rooms: _Rooms, refresher: FeedRefresher, links: ClickLinks | None) -> None:
     """The jobs of the news."""
-    identity = identity_of(config)
+    engine, blobs, sandbox, fetcher = rooms.engine, rooms.blobs, rooms.sandbox, rooms.fetcher
+    identity, work_root = rooms.identity, rooms.work_root
     pictures = PictureFetcher(fetcher, sandbox)
     finder = FeedFinder(database=engine, fetcher=fetcher, sandbox=sandbox, refresher=refresher, identity=identity)
     books = StoryBooks(
@@ -477,11 +495,11 @@ def _register_news(
         database=engine,
         blobs=blobs,
         sandbox=sandbox,
-        stager=Stager(blobs=blobs, sandbox=sandbox, limits=config.books),
+        stager=Stager(blobs=blobs, sandbox=sandbox, limits=rooms.config.books),
         identity=identity,
         work_root=work_root,
     )
-    previews = Previewer(database=engine, cache=cache, identity=identity)
+    previews = Previewer(database=engine, cache=rooms.cache, identity=identity)
     for name, task in (
         ("discover_feed", finder.discover),
         ("fetch_article", pages.fetch_article),
@@ -498,12 +516,15 @@ def _register_news(
         engine.task(name, queue="news")(task)
 
 
-def _register_people(
-    config: Config, *, engine: JobEngine, blobs: BlobStore, size_limit: SizeLimit, work_root: Path
-) -> None:
+def _register_people(rooms: _Rooms) -> None:
     """The jobs that are about everything of a person."""
+    engine = rooms.engine
     maker = TakeoutMaker(
-        database=engine, blobs=blobs, identity=identity_of(config), work_root=work_root, size_limit=size_limit
+        database=engine,
+        blobs=rooms.blobs,
+        identity=rooms.identity,
+        work_root=rooms.work_root,
+        size_limit=rooms.transport.size_limit,
     )
     forgetter = Forgetter(engine)
     engine.task("make_takeout")(maker.make)
