@@ -19,6 +19,7 @@ from core.tokens import TokenSigner
 from core.values import BookFormat, Staged, Trust
 from core.work import Work
 from handlers._books import BOOKS
+from handlers._depending import hindrance
 from handlers._registry import Handler
 from handlers._request import Request
 
@@ -50,18 +51,39 @@ def dispatch(
     handlers: Mapping[str, Handler],
     grammar: Grammar,
 ) -> tuple[Result, ...]:
-    """One result for each command, in order. What a command did is undone if it fails; the others stand.
+    """One result for each command, in order. What a command did is undone if it fails; what needs it is not tried,
+    and the others stand.
 
     Raises only what is our own fault, which undoes the whole mail so that it is tried again.
     """
-    results = []
+    results: list[Result] = []
+    failed: list[tuple[Command, CommandSpec]] = []
+    before: Command | None = None
     for number, command in enumerate(commands, start=1):
         if isinstance(command, NotUnderstood):
             results.append(Result(command.line, _ask_back(command, grammar)))
             continue
+        hinders = hindrance(command, failed, before=before, files=mail.attachments)
         desk = _Desk(work, mail, handlers, grammar, cause=f"{mail.reference}:{number}")
-        results.append(Result(command.line, desk.run(command), command.corrected_from, command.corrected_to))
+        outcome = desk.run(command) if hinders is None else _not_tried(command, hinders)
+        if isinstance(outcome, Problem):
+            failed.append((command, handlers[command.name].SPEC))
+        before = command
+        results.append(Result(command.line, outcome, command.corrected_from, command.corrected_to))
     return tuple(results)
+
+
+def _not_tried(command: Command, hinders: Command) -> Problem:
+    """What is told of a command that needs one before it which failed."""
+    line = command.line or command.name
+    return Problem(
+        code="request.not-tried",
+        text=_("“{line}” was not tried, since “{before}” failed.").format(
+            line=line, before=hinders.line or hinders.name
+        ),
+        fix=_("Once that is mended, write it again."),
+        blocks=(Steps((Step(_("Try it now"), line),)),),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from handlers._request import Request
 
 SPEC = CommandSpec(
     name="add",
+    makes=True,
     summary="Put the attached books into your library",
     usage=("add [title=… author=…]",),
     details=(

@@ -21,6 +21,7 @@ from handlers._request import Request
 
 SPEC = CommandSpec(
     name="digest",
+    makes=True,
     summary="Say when your paper comes, or have one now",
     usage=(
         "digest [daily|weekdays|weekly mon,thu] [at] 06:30 [to kindle|mail|both] [20 min] [in <section>]",

@@ -15,6 +15,7 @@ from handlers._request import Request
 
 SPEC = CommandSpec(
     name="kindle",
+    makes=True,
     summary="Say where books are sent to",
     usage=(
         "kindle add <address> [name=…]",

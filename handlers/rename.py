@@ -13,6 +13,7 @@ from handlers._request import Request
 
 SPEC = CommandSpec(
     name="rename",
+    makes=True,
     summary="Give a feed another name",
     usage=("rename <feed> to <name>", "rename <feed> in <section>"),
     details="The name stands below the feed's stories in your paper. With “in …” the feed moves to a section of it.",

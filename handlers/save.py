@@ -13,6 +13,7 @@ from handlers._stories import meant_stories
 
 SPEC = CommandSpec(
     name="save",
+    makes=True,
     summary="Keep a story of your paper as a book",
     usage=("save <number>", "save <number> in <issue>"),
     details=(

@@ -23,6 +23,7 @@ from handlers._request import Request
 
 SPEC = CommandSpec(
     name="subscribe",
+    makes=True,
     summary="Read a site's news in your paper",
     usage=("subscribe <address> [as <name>] [in <section>]", "subscribe <number>", "subscribe feeds of <person>"),
     details=(

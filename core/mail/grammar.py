@@ -59,6 +59,8 @@ class CommandSpec:
     """What is asked back before it is done, however sure we are of its sender; "" asks only where we are not."""
     destructive_subcommands: tuple[str, ...] = ()
     """Those of `subcommands` that are never run on a guess."""
+    makes: bool = False
+    """Whether it makes something that has a name: a later command of the mail that names it needs it to have worked."""
     takes_attachments: frozenset[AttachmentKind] = frozenset()
     """With which files of its mail it does something; the first command that takes a kind is what a mail with such a
     file and no command means."""

@@ -265,3 +265,30 @@ def test_removed_book_is_gone_for_the_next_command_of_the_mail(ada: Reader, sess
 
     assert [isinstance(one.outcome, Answer) for one in results] == [True, False, True, True]
     assert titles(results[-1].outcome) == ["Dune"]
+
+
+def test_what_needs_a_command_that_failed_is_not_tried(ada: Reader, session: Session) -> None:
+    make_book(session, ada.user, title="Emma")
+    added, sent, found = ada.results("add title=Dune", "send dune to kobo", "find emma")
+
+    assert problem(added.outcome).code == "add.no-book"
+    assert problem(sent.outcome).code == "request.not-tried"
+    assert problem(sent.outcome).text == "“send dune to kobo” was not tried, since “add title=Dune” failed."
+    assert isinstance(found.outcome, Answer)
+
+
+def test_device_that_could_not_be_added_gets_no_book(ada: Reader, session: Session) -> None:
+    make_book(session, ada.user, title="Emma")
+    refused, sent = ada.results("kindle add nowhere name=kobo", "send emma to kobo")
+
+    assert isinstance(refused.outcome, Problem)
+    assert problem(sent.outcome).code == "request.not-tried"
+
+
+def test_failed_removal_is_not_undone(ada: Reader, session: Session) -> None:
+    make_book(session, ada.user, title="Emma")
+    ada.run("remove emma")
+    removed, undone = ada.results("remove dune", "undo")
+
+    assert problem(removed.outcome).code == "book.not-found"
+    assert problem(undone.outcome).code == "request.not-tried"
