@@ -11,6 +11,7 @@ import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import AddrInfoType
@@ -25,6 +26,7 @@ LONGEST_URL = 8192  # characters; what nginx, Apache and IIS take in a request l
 # A name whose server is dead holds its thread for 10 s and more (resolv.conf: 2 attempts of 5 s); asyncio's own pool,
 # six threads on two cores, would be blocked by six dead names. Threads are made when they are needed.
 LOOKUPS_AT_ONCE = 64
+MOST_REMEMBERED = 4096  # of URLs and of addresses: a megabyte or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class FetchSettings:
 
 
 class Guard:
-    """Says where a fetch may go. Knows no network."""
+    """Says where a fetch may go, and remembers what it has allowed: feeds are asked again. Knows no network."""
 
     def __init__(self, settings: FetchSettings) -> None:
         if settings.allow_private:
@@ -60,12 +62,17 @@ class Guard:
                 allowed_ports=frozenset((*WEB_PORTS, *settings.other_ports)),
                 max_url_length=LONGEST_URL,
             )
+        self._parsed = lru_cache(MOST_REMEMBERED)(self._parse)
+        self._permits = lru_cache(MOST_REMEMBERED)(self._policy.permits_address)
 
     def checked(self, text: str, *, base: URL | None = None) -> URL:
         """The URL to ask for: host in A-labels, no fragment, relative to `base`. Raises `FetchFailed`.
 
         What is checked is what yarl made of the text, since that is what the connection will be made to.
         """
+        return self._parsed(text) if base is None else self._parse(text, base=base)
+
+    def _parse(self, text: str, *, base: URL | None = None) -> URL:
         if len(text) > LONGEST_URL:
             raise bad_url(text)
         try:
@@ -82,10 +89,8 @@ class Guard:
 
     def check_address(self, address: str) -> None:
         """Raises `ForbiddenAddress`. `address` is numeric, perhaps with an IPv6 zone."""
-        try:
-            self._policy.check_address(address.partition("%")[0])
-        except BlockedAddressError as error:
-            raise ForbiddenAddress(str(error)) from error
+        if not self._permits(address.partition("%")[0]):
+            raise ForbiddenAddress(f"{address} is not a public address")
 
     def open_socket(self, place: AddrInfoType) -> socket.socket:
         """For `aiohttp.TCPConnector(socket_factory=…)`, which asks for every socket just before it connects it."""

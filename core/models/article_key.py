@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -25,5 +26,12 @@ class ArticleKey(Base):
     @classmethod
     def candidates(cls, session: Session, keys: Sequence[int]) -> list[int]:
         """Ids of the articles that share a key, those with the most of them first, the newest first among equals."""
-        shared = sa.select(cls.article_id).where(cls.key.in_(keys)).group_by(cls.article_id)
-        return list(session.scalars(shared.order_by(sa.func.count().desc(), cls.article_id.desc()).limit(CANDIDATES)))
+        return list(session.scalars(_candidates(), {"keys": keys}))
+
+
+@cache
+def _candidates() -> sa.Select[int]:
+    """The statement, made once: it is asked for each new article."""
+    shared = sa.select(ArticleKey.article_id).where(ArticleKey.key.in_(sa.bindparam("keys", expanding=True)))
+    ranked = shared.group_by(ArticleKey.article_id).order_by(sa.func.count().desc(), ArticleKey.article_id.desc())
+    return ranked.limit(CANDIDATES)

@@ -24,7 +24,7 @@ from core.i18n import _
 from core.mail.answer import Item, Items, Step
 from core.models import Article, ArticleText, Feed, FeedHost, Subscription
 from core.models.article import LONGEST_ARTICLE_TITLE
-from core.models.feed import LONGEST_URL, FeedState
+from core.models.feed import LONGEST_URL, DueFeed, FeedState
 from core.models.subscription import LONGEST_NAME
 from core.news.canonical import fold
 from core.news.circuit import HostCircuit
@@ -223,17 +223,26 @@ class NewsAggregator:
         However many ask at once, here and on other machines: a feed is leased to one, and a host is asked by one.
         """
         wait_for_turn(self._session, CLAIM_TURN)
-        claimed = []
         feeds = Feed.due(self._session, now=self._work.now, limit=limit)
+        if not feeds:
+            return []
         hosts = self._session.scalars(sa.select(FeedHost).where(FeedHost.host.in_({feed.host for feed in feeds})))
         circuits = {row.host: row for row in hosts}
         read = sa.select(Subscription.feed_id).where(Subscription.feed_id.in_([feed.id for feed in feeds])).distinct()
         has_readers = set(self._session.scalars(read))
+        later: list[dict[str, object]] = []
+        claimed = []
         for feed in feeds:
-            if feed.id not in has_readers:
-                feed.next_check_at = self._work.now + LONG_AGO  # until somebody subscribes; its articles stay known
-            elif self._may_ask(feed, circuits.get(feed.host)):
-                claimed.append(self._lease(feed))
+            if feed.id not in has_readers:  # it rests until somebody subscribes; its articles stay known
+                later.append({"id": feed.id, "next_check_at": self._work.now + LONG_AGO})
+            elif (rests_until := self._rests_until(feed, circuits.get(feed.host))) is not None:
+                later.append({"id": feed.id, "next_check_at": rests_until})
+            else:
+                claimed.append(_to_fetch(feed))
+        if later:
+            self._session.execute(sa.update(Feed), later)
+        leased = sa.update(Feed).where(Feed.id.in_([feed.id for feed in claimed]))
+        self._session.execute(leased.values(leased_until=self._work.now + LEASE))
         return claimed
 
     def claim_one(self, feed_id: int) -> FeedToFetch | None:
@@ -244,35 +253,25 @@ class NewsAggregator:
             return None
         if Feed.is_host_asked(self._session, feed.host, now=self._work.now):
             return None
-        return self._lease(feed)
-
-    def _lease(self, feed: Feed) -> FeedToFetch:
         feed.leased_until = self._work.now + LEASE
-        return FeedToFetch(
-            id=feed.id,
-            url=feed.url,
-            validators=Validators(etag=feed.etag, last_modified=feed.last_modified),
-            body_sha256=feed.body_sha256,
-        )
+        return _to_fetch(feed)
 
-    def _may_ask(self, feed: Feed, row: FeedHost | None) -> bool:
-        """Whether its host's circuit lets a check through; if not, the feed waits until it may."""
+    def _rests_until(self, feed: DueFeed, row: FeedHost | None) -> datetime | None:
+        """None if its host's circuit lets a check through, else when it may."""
         if row is None:
-            return True
+            return None
         circuit, now = HostCircuit(failures=row.failures, open_until=row.open_until), self._work.now
         if circuit.is_open(now):
             assert circuit.open_until is not None
-            feed.next_check_at = circuit.open_until + timedelta(seconds=feed.id % 60)  # not all of them at once
-            return False
+            return circuit.open_until + timedelta(seconds=feed.id % 60)  # not all of them at once
         if circuit.is_half_open(now):
             row.open_until = circuit.while_probed(now).open_until
-        return True
+        return None
 
     @staticmethod
     def known_entries(session: Session, feed_id: int) -> frozenset[str]:
         """The raw hashes of the feed's newest articles."""
-        newest = sa.select(Article.raw_hash).where(Article.feed_id == feed_id).order_by(Article.first_seen_at.desc())
-        return frozenset(session.scalars(newest.limit(KNOWN_ENTRIES)))
+        return frozenset(session.scalars(_NEWEST_HASHES, {"feed_id": feed_id}))
 
     def prepare(self, feed_ids: Sequence[int]) -> None:
         """Load what the records of these checks will ask for, in two statements instead of two for each."""
@@ -307,6 +306,8 @@ class NewsAggregator:
 
         All feeds at once, since it is the number of statements that costs, not that of rows.
         """
+        if not self._read:
+            return
         news = self._take_all()
         new: dict[int, list[Article]] = {}
         for article, _entry in news:
@@ -513,6 +514,23 @@ class NewsAggregator:
         taken = set(self._session.scalars(sa.select(Subscription.name_key).where(Subscription.user_id == user_id)))
         names = (stem, *(f"{stem} {number}" for number in range(2, MAX_SUBSCRIPTIONS + 2)))
         return next(name for name in names if fold(name) not in taken)
+
+
+_NEWEST_HASHES = (
+    sa.select(Article.raw_hash)
+    .where(Article.feed_id == sa.bindparam("feed_id"))
+    .order_by(Article.first_seen_at.desc())
+    .limit(KNOWN_ENTRIES)
+)
+
+
+def _to_fetch(feed: Feed | DueFeed) -> FeedToFetch:
+    return FeedToFetch(
+        id=feed.id,
+        url=feed.url,
+        validators=Validators(etag=feed.etag, last_modified=feed.last_modified),
+        body_sha256=feed.body_sha256,
+    )
 
 
 def _pace(feed: Feed) -> Pace:
