@@ -93,7 +93,7 @@ def _fault(message: Message) -> str:
     if message.fuzzy:
         return "fuzzy"
     wanted = set().union(*map(_placeholders, originals))
-    if any(_placeholders(one) - wanted for one in said) or any(wanted - _placeholders(one) for one in said[-1:]):
+    if any(_placeholders(one) - wanted for one in said) or _placeholders(originals[-1]) - _placeholders(said[-1]):
         return "other placeholders"
     return ""
 
