@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import re
 import struct
@@ -17,6 +16,7 @@ from email.policy import EmailPolicy
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
+import pybase64
 from pathvalidate import sanitize_filename
 
 from core.errors import Unavailable
@@ -247,7 +247,7 @@ class StreamedBody:
 def _base64_lines(file: BinaryIO) -> Iterator[bytes]:
     """The file in base64 lines, each with its CRLF, as many as a chunk holds at a time."""
     while block := _read_full(file, LINE_BYTES * LINES_IN_CHUNK):
-        encoded = binascii.b2a_base64(block, newline=False)
+        encoded = pybase64.b64encode(block)
         if len(encoded) == _LINES.size:  # one call for 840 lines: a slice a line would take ten times as long
             lines = list(_LINES.unpack(encoded))
         else:

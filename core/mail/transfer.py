@@ -6,6 +6,8 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 
+import pybase64
+
 from core.mail.mailfile import MailFile
 
 UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
@@ -29,7 +31,7 @@ def _decode_base64(file: MailFile, start: int, end: int) -> Iterator[bytes]:
     """What is no base64 is skipped, and what comes after the padding: list servers put their footers there.
 
     Blocks are cut at line ends where lines are of one length, as they nearly always are: then each decodes by itself,
-    and `a2b_base64` is all the work. It raises on a block that ends within a group of four, which is then kept over.
+    and `b64decode` is all the work. It raises on a block that ends within a group of four, which is then kept over.
     """
     first_line = file.read(start, start + 1000).find(b"\n") + 1
     block_bytes = first_line * max(_LINE_BLOCK_BYTES // first_line, 1) if first_line else _LINE_BLOCK_BYTES
@@ -37,14 +39,14 @@ def _decode_base64(file: MailFile, start: int, end: int) -> Iterator[bytes]:
     for block in file.blocks(start, end, block_bytes):
         if not kept and b"=" not in block:
             try:
-                yield binascii.a2b_base64(block)
+                yield pybase64.b64decode(block)
                 continue
             except binascii.Error:
                 pass
         letters = kept + block.translate(None, _NO_BASE64)
         letters, padding, _ = letters.partition(b"=")
         whole = len(letters) // 4 * 4
-        yield binascii.a2b_base64(letters[:whole])
+        yield pybase64.b64decode(letters[:whole])
         kept = letters[whole:]
         if padding:
             break
