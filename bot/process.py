@@ -44,13 +44,14 @@ from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
 from core.services.counted import Counted
+from core.services.digests import digest_of_letter
 from core.services.fetch_links import MakeLink
 from core.services.forwards import Forwards
 from core.services.inbox import Inbox
 from core.services.threads import Thread, Threads
 from core.services.unreachable import welcome_back
 from core.tokens import TokenSigner
-from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook
+from core.values import BookFormat, Envelope, Peer, SenderVerdict, Staged, StagedBook, Trust
 from core.work import Work
 from handlers._dispatch import Mail, dispatch
 from handlers._forwarded import ask_about
@@ -244,7 +245,7 @@ class MailProcessor:
         grammar = self.administrators if user.is_administrator else self.grammar
         mail = Mail(
             user=user,
-            trust=verdict.trust,
+            trust=Trust.CHANGE if _ends_own_digest(work, message, commands, user=user) else verdict.trust,
             attachments=staged,
             replied_to=thread.replied_to,
             is_too_old=thread.is_too_old,
@@ -389,6 +390,18 @@ def _load(session: Session, inbound_id: int) -> _Accepted | None:
 
 def _nothing(_work: Work) -> str:
     return ""
+
+
+def _ends_own_digest(
+    work: Work, message: ParsedMessage, commands: Sequence[Command | NotUnderstood], *, user: User
+) -> bool:
+    """Whether all that a mail asks for is the end of a digest, in the words of its letter: who has the letter may do
+    that whoever they are (`_stop_digest`), so that its reader is not asked back about it."""
+    reference = stopped_letter(message.subject)
+    if reference is None or len(commands) != 1:
+        return False
+    digest = digest_of_letter(work.session, reference)
+    return digest is not None and digest.user_id == user.id
 
 
 def _is_copy(inbox: Inbox, row: Inbound, message: ParsedMessage, *, user: User) -> bool:
