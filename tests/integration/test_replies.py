@@ -67,11 +67,13 @@ def _fill(session: Session, address: str, *titles: str) -> None:
         make_book(session, user, title=title)
 
 
-async def bring_signed(house: House, person: Person, subject: str, body: str = "", *, to: str = BOT) -> None:
+async def bring_signed(
+    house: House, person: Person, subject: str, body: str = "", *, to: str = BOT, field: str = ""
+) -> None:
     """As a provider that signs would bring it, by a host that SPF does not know."""
     raw = (
         f"From: {person.address}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n"
-        f"Message-ID: {make_msgid(domain='reader.test')}\r\n\r\n{body}\r\n"
+        f"Message-ID: {make_msgid(domain='reader.test')}\r\n{field}\r\n{body}\r\n"
     ).encode()
     async with connected(house.app.smtp_port) as client:
         await client.greet()
@@ -186,6 +188,10 @@ async def test_yes_counts_only_at_the_address_of_the_question(street: Street) ->
     )
 
     assert "request.not-asked" in answer.text
+    # And without any token: signed, as whoever has a copy of an older "yes" of hers could bring it.
+    answered = f"In-Reply-To: {question.message['Message-ID']}\r\n"
+    await bring_signed(street.house, street.ada, "Re: remove 2", "yes", field=answered)
+    assert "request.not-asked" in (await street.ada.answer()).text
     assert await street.titles() == {"Dune", "Emma", "Ulysses"}
 
 
