@@ -52,6 +52,8 @@ class Notice:
     """When the gateway had the mail, to the minute; None where it does not say."""
     sender: str = ""
     """The address that is not approved."""
+    rcpt_to: str = ""
+    """The address that it was sent to, where the gateway says so."""
     link: str = ""
     """Where the reader confirms. Asking for it confirms: it is passed on and never fetched."""
     words: str = ""
@@ -62,7 +64,10 @@ _KINDLE: Final = ("kindle.com", "free.kindle.com")
 _AMAZON: Final = re.compile(
     r"(?:[\w-]+\.)*amazon\.(?:com|de|fr|it|es|nl|pl|se|ca|in|cn|sg|ae|co\.uk|co\.jp|com\.(?:au|br|mx|tr|be))"
 )
-FROM_GATEWAY: Final = re.compile(rf"[\w.+-]{{1,64}}@{_AMAZON.pattern}", re.IGNORECASE)
+_POCKETBOOK: Final = re.compile(r"(?:[\w-]+\.)*(?:pbsync\.com|pocketbook\.(?:ch|de|digital)|pocketbook-int\.com)")
+FROM_GATEWAY: Final = re.compile(
+    rf"[\w.+-]{{1,64}}@(?:{_AMAZON.pattern}|{_POCKETBOOK.pattern})(?![\w.-]*\w)", re.IGNORECASE
+)
 """The address of a gateway, in the lines that mail programs put above what they forward."""
 _CODE: Final = re.compile(r"\bE ?(\d{3})\b")
 _FILE: Final = re.compile(
@@ -71,6 +76,11 @@ _FILE: Final = re.compile(
 )
 _ONE_FILE: Final = re.compile(r"unable to deliver the document (.{1,300}?\.\w{2,5}) they sent", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+_NO_DOCUMENTS: Final = re.compile(
+    r"email (?:you have sent )?to ([\w.+-]{1,64}@pbsync\.com) does not contain (?:attached )?documents", re.IGNORECASE
+)
+"""The one mail of Send-to-PocketBook that is known word by word (issues 2434 and 3216 of janeczku/calibre-web, 1309 of
+crocodilestick/Calibre-Web-Automated); it comes for EPUBs too that are taken the next time. It confirms nothing else."""
 _URL: Final = re.compile(r"https://[^\s<>\"')\]]{10,2000}")
 _CONFIRM: Final = "/sendtokindle/verification/"
 _BY_CODE: Final = {
@@ -123,7 +133,7 @@ _CHINA: Final = timezone(timedelta(hours=8))
 def gateway_domain(message: ParsedMessage) -> str | None:
     """The domain of a gateway that a mail says it is from, which is then to be proved; None for other mails."""
     domain = message.author.address.rpartition("@")[2].lower() if message.author is not None else ""
-    return domain if _AMAZON.fullmatch(domain) else None
+    return domain if _AMAZON.fullmatch(domain) or _POCKETBOOK.fullmatch(domain) else None
 
 
 def read_notice(message: ParsedMessage) -> Notice | None:
@@ -135,6 +145,10 @@ def read_words(subject: str, text: str, *, html: str = "") -> Notice | None:
     """The notice in a text, wherever it comes from: a gateway, or a reader who passes it on. Pure."""
     words = " ".join(text[:_LONGEST_TEXT].split())
     whole = f"{subject} {words}"
+    if found := _NO_DOCUMENTS.search(whole):
+        return Notice(
+            kind=NoticeKind.NO_ATTACHMENT, domains=("pbsync.com",), rcpt_to=found[1].lower(), words=clean_reply(words)
+        )
     link = _link(f"{text[:_LONGEST_TEXT]}\n{html[: 5 * _LONGEST_TEXT]}")
     if "kindle" not in whole.lower() and not link:
         return None

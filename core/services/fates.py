@@ -112,6 +112,8 @@ class Fates:
         )
         if user_id is not None:
             sent = sent.where(OutboxMail.user_id == user_id)
+        if notice.rcpt_to:
+            sent = sent.where(OutboxMail.rcpt_to == notice.rcpt_to)
         found = self._session.scalars(sent.order_by(OutboxMail.id.desc()).limit(2000)).all()
         return found if user_id is not None else [mail for mail in found if mail.mail_from.lower() in senders]
 

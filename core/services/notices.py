@@ -9,6 +9,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
+from core.devices import kind_of
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, EventBus, MailBounced, NoRefusalSeen
 from core.i18n import N_, _, ngettext, speaking
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Result, Step, Steps
@@ -142,7 +143,7 @@ def _title_of(mail: OutboxMail, book: Book | None) -> str:
 
 def _refused(mail: OutboxMail, book: Book | None, *, kind: NoticeKind) -> Problem:
     """What the gateway said, in plain words, and the steps that mend it."""
-    why, fix = map(_, _WHY[kind])
+    why, fix = map(_, _WHY_POCKETBOOK if kind_of(mail.rcpt_to).key == "pocketbook" else _WHY[kind])
     tries = " " + _("It was mended and sent {count} times in all.").format(count=mail.rung + 1) if mail.rung else ""
     again = (Step(_("Try again"), f"send #{book.id}"),) if book is not None else ()
     resume = (Step(_("I have approved it"), "kindle resume"),) if kind is NoticeKind.UNAPPROVED else ()
@@ -187,6 +188,10 @@ _WHY = {
     NoticeKind.VERIFY: (N_("Amazon wants you to confirm it"), N_("Look for a mail of Amazon's to you.")),
 }
 """Why, as half a sentence, and how to mend it; `{sender}` is the address that it was sent from."""
+_WHY_POCKETBOOK = (
+    N_("PocketBook says that the mail held no document that it takes"),
+    N_("Try again: it is known to refuse a book once and to take it the next time."),
+)
 
 
 def _click(mail: OutboxMail, book: Book | None) -> Answer:

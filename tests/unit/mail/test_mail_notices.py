@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.mail.notices import NoticeKind, read_words
+from core.mail.notices import FROM_GATEWAY, NoticeKind, read_words
 from tests.corpus import notices
 from tests.corpus.manifest import corpus_folder
 
@@ -112,3 +112,38 @@ def test_notices_of_the_corpus_are_read_as_stated_and_not_believed_of_a_stranger
 
     assert len(readings) >= 5
     assert [f"{one.file}: {one.complaint}" for one in readings if one.complaint] == []
+
+
+POCKETBOOK = (
+    "The email you have sent to Ada@pbsync.com does not contain attached documents or files.\n"
+    "The Send-to-PocketBook service supports and can send to the PocketBook device attached documents of the following "
+    "formats: EPUB DRM, EPUB, PDF, PRC (MOBI), CBR, CBZ, AZW, AZW3\nBest Regards, Your PocketBook."
+)
+
+
+def test_pocketbook_saw_no_document() -> None:
+    notice = read_words("Your email to ada@pbsync.com does not contain documents.", POCKETBOOK)
+
+    assert notice is not None
+    assert (notice.kind, notice.domains, notice.rcpt_to) == (
+        NoticeKind.NO_ATTACHMENT, ("pbsync.com",), "ada@pbsync.com",
+    )  # fmt: skip
+
+
+def test_other_mails_of_pocketbook_are_about_nothing_that_we_sent() -> None:
+    assert read_words("Welcome to PocketBook Cloud", "Your address is ada@pbsync.com. Best Regards") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_of_gateway"),
+    [
+        ("From: Amazon Kindle Support <do-not-reply@amazon.com>", True),
+        ("From: PocketBook <noreply@pbsync.com>", True),
+        ("From: PocketBook <noreply@mail.pocketbook.digital>", True),
+        ("From: <noreply@pbsync.com.evil.test>", False),
+        ("From: <x@notpbsync.com>", False),
+        ("From: <x@amazon.com.evil.test>", False),
+    ],
+)
+def test_gateway_is_known_by_its_house(line: str, is_of_gateway: bool) -> None:
+    assert (FROM_GATEWAY.search(line) is not None) is is_of_gateway

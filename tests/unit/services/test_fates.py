@@ -11,12 +11,13 @@ import pytest
 from core.events import MailBounced, NoRefusalSeen, SendingStopped
 from core.mail.dsn import Bounce, BounceKind
 from core.mail.notices import Notice, NoticeKind, read_words
-from core.models import OutboxMail, SendingStop
+from core.models import OutboxMail, SendingStop, User
 from core.models.outbox import OutboxState
 from core.ports import Delivered
 from core.services.fates import Fates
 from core.services.outbox import Outbox, describe
 from core.services.stops import Stops
+from tests.factories.rows import make_outbox_mail, make_user
 from tests.support.outgoing import IDENTITY, START, Ledger, Reader, add_reader, enqueue_book
 
 FROM = (IDENTITY.address,)
@@ -215,3 +216,23 @@ def test_unknown_notice_changes_no_state(ledger: Ledger) -> None:
         assert len(Fates(work).take_notice(notice, rcpt_tos=FROM)) == 1
 
     assert mail_of(ledger, mail_id).state is OutboxState.ACCEPTED
+
+
+def test_pocketbook_notice_is_of_the_reader_whose_address_it_names(ledger: Ledger) -> None:
+    reader, _ = accepted_book(ledger)
+    with ledger.work() as work:
+        theirs = make_outbox_mail(
+            work.session, user=work.session.get_one(User, reader.user_id), state=OutboxState.ACCEPTED,
+            rcpt_to="ada@pbsync.com", mail_from=IDENTITY.address, created_at=work.now,
+        )  # fmt: skip
+        make_outbox_mail(
+            work.session, user=make_user(work.session), state=OutboxState.ACCEPTED, rcpt_to="bob@pbsync.com",
+            mail_from=IDENTITY.address, created_at=work.now,
+        )  # fmt: skip
+        notice = read_words("PocketBook", "Your email to ada@pbsync.com does not contain documents.")
+        assert notice is not None
+
+        found = Fates(work).take_notice(notice, rcpt_tos=FROM)
+
+        assert [mail.id for mail in found] == [theirs.id]
+        assert theirs.state is OutboxState.REJECTED
