@@ -212,7 +212,8 @@ def test_fault_is_mended_and_nothing_is_lost(rule: str, fault: Fault, tmp_path: 
 
 
 def test_every_rule_has_a_faulty_book() -> None:
-    assert sorted(FAULTS) == sorted(rule.name for rule in RULES)
+    of_the_archive = "directory"  # no member's fault: test_salvage.py has the books
+    assert sorted([*FAULTS, of_the_archive]) == sorted(rule.name for rule in RULES)
 
 
 def test_rules_say_why_and_where_that_is_said() -> None:
