@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 import sys
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -35,6 +36,7 @@ msgstr ""
 """
 
 
+@cache
 def texts() -> Catalog:
     """All that the code says, untranslated."""
     catalog = Catalog(charset="utf-8")
