@@ -130,6 +130,7 @@ def _item(request: Request, number: int, digest: Digest) -> Item:
         number=number,
         title=digest.name,
         detail=" · ".join(part for part in parts if part),
+        command=f"digest preview {name}",
         steps=(Step(_("Now"), f"digest now {name}"), Step(_("Preview"), f"digest preview {name}"), turn),
     )
 

@@ -102,8 +102,9 @@ def _item(number: int, device: Device) -> Item:
     steps = () if device.is_default else (Step(_("Make it the default"), f"kindle default {device.name}"),)
     return Item(
         number=number,
-        title=device.name + (" (default)" if device.is_default else ""),
+        title=_("{device} (default)").format(device=device.name) if device.is_default else device.name,
         detail=device.address,
+        command=f"kindle default {device.name}",
         steps=(*steps, Step(_("Remove"), f"kindle remove {device.name}")),
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from core.errors import BadRequest
 from core.i18n import LANGUAGES, _, speaking, spoken
 from core.mail.answer import Answer, Fact, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.models import User
 from core.values import Trust
 from handlers._arguments import phrase, refuse_unknown_options, yes_or_no
 from handlers._request import Request
@@ -45,6 +48,7 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     wanted = _wanted(request)
+    before = _before(request.user, wanted)
     for key, text in wanted.items():
         match key:
             case "timezone":
@@ -58,10 +62,22 @@ def handle(request: Request) -> Answer:
             case _:
                 request.accounts.set_autosend(request.user.id, enabled=yes_or_no(key, text))
     with speaking(request.user.language):  # the answer is in the language that was asked for
-        return _shown(request, changed=tuple(wanted))
+        return _shown(request, changed=tuple(wanted), before=before)
 
 
-def _shown(request: Request, *, changed: tuple[str, ...]) -> Answer:
+def _before(user: User, keys: Iterable[str]) -> str:
+    """The settings of before as the options that bring them back."""
+    said = {
+        "timezone": user.timezone,
+        "language": user.language,
+        "name": user.name.replace('"', "”"),
+        "autosend": "on" if user.autosend else "off",
+        "links": "now" if user.reads_links_now else "later",
+    }
+    return " ".join(f'{key}="{said[key]}"' for key in keys)
+
+
+def _shown(request: Request, *, changed: tuple[str, ...], before: str) -> Answer:
     user = request.user
     zone = _("{zone}, where it is {time}").format(
         zone=user.timezone, time=f"{request.now.astimezone(request.zone):%H:%M}"
@@ -79,7 +95,8 @@ def _shown(request: Request, *, changed: tuple[str, ...]) -> Answer:
         )
     )
     title = _("Changed: {what}").format(what=", ".join(changed)) if changed else _("Your settings")
-    return Answer(title, (shown, Steps((Step(_("My devices"), "kindle list"),))))
+    undo = (Step(_("Undo"), f"settings {before}", reply="undo"),) if before else ()
+    return Answer(title, (shown, Steps((*undo, Step(_("My devices"), "kindle list")))))
 
 
 def _wanted(request: Request) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.mail.answer import Result
+from core.mail.meanings import meanings_of
 from tests.support.reader import IDENTITY, Reader, problem, titles
 
 
@@ -19,6 +21,13 @@ def test_default_can_be_changed(ada: Reader) -> None:
     ada.run("kindle default pocket")
 
     assert titles(ada.run("kindle list"))[0] == "pocket (default)"
+
+
+def test_a_number_in_reply_to_the_devices_makes_that_one_the_default(ada: Reader) -> None:
+    ada.run("kindle add ada_1815@kindle.com")
+    ada.run("kindle add ada@pbsync.com name=pocket")
+
+    assert meanings_of([Result("", ada.run("kindle list"))])["2"] == ["kindle default pocket"]
 
 
 def test_removed_default_gives_way_to_another(ada: Reader) -> None:

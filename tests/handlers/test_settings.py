@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.reader import Reader, facts, problem
+from tests.support.reader import Reader, facts, problem, steps
 
 
 def test_time_zone_is_set_whatever_its_case(ada: Reader) -> None:
@@ -31,3 +31,10 @@ def test_the_answer_is_in_the_language_that_was_asked_for(ada: Reader) -> None:
 def test_a_language_without_texts_is_refused(ada: Reader) -> None:
     assert problem(ada.run("settings language=Klingon")).fix == "I speak en (English), de (Deutsch), es (Español)."
     assert ada.user.language == ""
+
+
+def test_a_change_can_be_taken_back(ada: Reader) -> None:
+    undo, _devices = steps(ada.run('settings name="Ada L" autosend=on'))
+    assert undo == 'settings name="Ada" autosend="off"'
+    assert facts(ada.run(undo))["Name"] == "Ada"
+    assert not ada.user.autosend
