@@ -167,7 +167,7 @@ def open_database(config: Config) -> sa.Engine:
 
 def migrate(database: sa.Engine) -> None:
     """Bring the schema up to date: ours and the job engine's, whole or not at all."""
-    with database.begin() as connection:
+    with migrations.transaction(database) as connection:
         is_new = not sa.inspect(connection).has_table("procrastinate_jobs")
         migrations.upgrade(connection)
         if is_new or database.dialect.name == "sqlite":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from core.tokens import MIN_KEY_BYTES
@@ -21,11 +22,13 @@ def token_key(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: two threads of one process may be here at once, too.
+    descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
+    with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(MIN_KEY_BYTES))
         file.flush()
         os.fsync(file.fileno())
     with contextlib.suppress(FileExistsError):
         os.link(unfinished, path)
-    unfinished.unlink()
+    Path(unfinished).unlink()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,35 @@ if TYPE_CHECKING:
 _REVISION = re.compile(r'^(revision|down_revision)(?:: [^=]+)? = "(.+)"', re.MULTILINE)
 
 
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Where the schema may be changed: whole or not at all, on SQLite as on PostgreSQL.
+
+    SQLite changes many a table by making it anew, and dropping the old one deletes its rows first, and with them all
+    rows that go with those (https://sqlite.org/foreignkeys.html 5). So foreign keys are not acted on meanwhile, which
+    has to be said before the transaction, and are checked before it ends. Raises `sqlalchemy.exc.IntegrityError`.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            with connection.begin():
+                yield connection
+            return
+        sqlite = connection.connection.cursor()
+        sqlite.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                    raise sa.exc.IntegrityError(
+                        "PRAGMA foreign_key_check", None, ValueError(f"leads nowhere: {broken[:5]}")
+                    )
+        finally:
+            sqlite.execute("PRAGMA foreign_keys=ON")
+            sqlite.close()
+
+
 def upgrade(connection: sa.Connection, revision: str = "head") -> None:
-    """Bring the schema to `revision` in the caller's transaction: whole or not at all, on SQLite as on PostgreSQL."""
+    """Bring the schema to `revision`, in a `transaction` of this module."""
     from alembic import command
 
     command.upgrade(_config(connection), revision)
@@ -49,6 +78,8 @@ def head() -> str:
 def _config(connection: sa.Connection) -> Config:
     from alembic.config import Config
 
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
+        raise RuntimeError("foreign keys are on: rows would go with the tables that are made anew")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection

@@ -126,4 +126,4 @@ async def test_books_over_a_days_bytes_and_over_the_library_are_not_taken_in(tmp
         await ada.asks("", attach=[("two.epub", make_epub(title="Second"))])
         clock.now += timedelta(days=1)
         full = await ada.asks("", attach=[("three.epub", make_epub(title="Third"))])
-        assert "Your library is full: 2 books." in full.text
+        assert "Your library is full: it holds 2 of 2 books." in full.text

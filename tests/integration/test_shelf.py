@@ -82,7 +82,7 @@ def test_list_says_how_many_pages_there_are_without_counting_rows(session: Sessi
 
 def test_migration_fills_the_shelf_from_the_books_that_are_there(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/a.db")
-    with engine.begin() as connection:
+    with migrations.transaction(engine) as connection:
         migrations.upgrade(connection)
         with Session(connection) as session:
             ada = make_user(session)

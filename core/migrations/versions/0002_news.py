@@ -16,6 +16,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("user", schema=None) as batch_op:
         batch_op.add_column(sa.Column("wrote_to", sa.String(length=320), nullable=False, server_default=""))
+    with op.batch_alter_table("user", schema=None) as batch_op:
         batch_op.alter_column("wrote_to", server_default=None)
 
     op.create_table(
