@@ -75,7 +75,7 @@ class Doors:
             user = work.session.get_one(User, user_id)
             with speaking(user.language):
                 Answers(work).tell(
-                    _gmail_asks(request), user=user, identity=self.identity,
+                    gmail_asks(request), user=user, identity=self.identity,
                     cause=f"forwarding:{user.id}:{request.code or request.link[-100:]}",
                 )  # fmt: skip
             return "its code was passed on"
@@ -94,11 +94,11 @@ def _whom(session: Session, arrival: Arrival, request: ForwardingRequest) -> int
     return next((user.id for user in users if user is not None and user.state is UserState.ACTIVE), None)
 
 
-def _gmail_asks(request: ForwardingRequest) -> Answer:
+def gmail_asks(request: ForwardingRequest) -> Answer:
     facts = (
         *((Fact(_("Mail of"), request.requester),) if request.requester else ()),
         *((Fact(_("Code"), request.code),) if request.code else ()),
-        *((Fact(_("Link"), request.link),) if request.link else ()),
+        *((Fact(_("Link"), request.link, is_link=True),) if request.link else ()),  # at Google, or it is not read
     )
     return Answer(
         _("Gmail asks whether it may forward mail to you here"),

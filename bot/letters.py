@@ -118,7 +118,7 @@ class LetterReader:
             return f"a request to confirm, of newsletter #{newsletter.id}, that is not shown"
         with speaking(user.language):
             Answers(work).tell(
-                _asks_to_confirm(Newsletters(work).name_of(newsletter), newsletter.id, letter, asked),
+                asks_to_confirm(Newsletters(work).name_of(newsletter), newsletter.id, letter, asked),
                 user=user,
                 identity=self.identity,
                 cause=f"{stem}:{letter.entry.entry_key[:32]}",
@@ -146,7 +146,7 @@ def _nothing(_work: Work) -> str:
     return ""
 
 
-def _asks_to_confirm(name: str, newsletter_id: int, letter: Letter, asked: OptIn) -> Answer:
+def asks_to_confirm(name: str, newsletter_id: int, letter: Letter, asked: OptIn) -> Answer:
     """Everything as text: nothing of it was opened, and whoever reads it decides."""
     facts = (
         Fact(_("Subject"), letter.entry.title),

@@ -65,7 +65,7 @@ class Strangers:
                 return ""
             with speaking(language_of(message) or SOURCE):
                 Answers(work).tell_stranger(
-                    _by_invitation(self.identity), author=author, message=message, identity=self.identity,
+                    by_invitation(self.identity), author=author, message=message, identity=self.identity,
                     cause=_cause(work, author),
                 )  # fmt: skip
             return "; a stranger, who was told so"
@@ -86,7 +86,7 @@ def _cause(work: Work, author: Author) -> str:
     return f"{_today(work)}{hashlib.sha256(author.address.lower().encode()).hexdigest()[:40]}"
 
 
-def _by_invitation(identity: Identity) -> Answer:
+def by_invitation(identity: Identity) -> Answer:
     name = identity.name or "Inkpost"
     return Answer(
         _("I do not know you yet"),

@@ -157,7 +157,7 @@ class TakeoutMaker:
             return
         row.keys, row.made_at = [file.key for file in files], work.now
         with speaking(user.language):
-            notice = _notice(files, links, page=page, pages=pages, total=total)
+            notice = takeout_notice(files, links, page=page, pages=pages, total=total)
             Answers(work).tell(notice, user=user, identity=self.identity, cause=f"takeout:{row.id}")
             for number, file in enumerate(files, start=(page - 1) * MAILS_AT_ONCE + 1):
                 mail = compose_parcel(
@@ -179,7 +179,9 @@ def _load(session: Session, takeout_id: int, *, now: datetime) -> _Order | None:
     return _Order(row.user_id, row.page, contents_of(session, session.get_one(User, row.user_id), now=now))
 
 
-def _notice(files: Sequence[AttachedFile], links: Sequence[_Link], *, page: int, pages: int, total: int) -> Answer:
+def takeout_notice(
+    files: Sequence[AttachedFile], links: Sequence[_Link], *, page: int, pages: int, total: int
+) -> Answer:
     size = size_in_words(sum(file.size_bytes for file in files))
     coming = ngettext("{count} mail with {size} follows.", "{count} mails with {size} follow.", len(files))
     blocks: list[Block] = [

@@ -93,6 +93,12 @@ def dated(moment: date | datetime | time, pattern: str) -> str:
     return format_date(moment, pattern, locale=locale)
 
 
+def decimal(number: float, *, places: int = 0) -> str:
+    """`1,234.5`, with the signs of the language."""
+    plain = f"{number:,.{places}f}"
+    return plain if _language.get() == SOURCE else plain.translate(_signs(_language.get()))
+
+
 def in_quotes(texts: Iterable[str]) -> str:
     """`“Dune”, “Emma”`, in the quotes of the language."""
     return ", ".join(_("“{text}”").format(text=text) for text in texts)
@@ -114,6 +120,13 @@ def preferred(tags: Iterable[str]) -> str | None:
         if found is not None and found[0] in LANGUAGES:
             return found[0]
     return None
+
+
+@cache
+def _signs(language: str) -> dict[int, str]:
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+
+    return {ord(","): get_group_symbol(language), ord("."): get_decimal_symbol(language)}
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from core.i18n import _
+from core.i18n import _, decimal
 
 _UNITS: Final = {"b": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _SIZE: Final = re.compile(rf"(?P<number>\d{{1,9}}(?:[.,]\d{{1,3}})?)\s*(?P<unit>{'|'.join(_UNITS)})")
@@ -18,8 +18,8 @@ def size_in_words(size_bytes: int) -> str:
     if size_bytes < 999_500:
         return f"{size_bytes / 1000:.0f} kB"
     if size_bytes < 999_500_000:
-        return f"{size_bytes / 1e6:.1f} MB"
-    return f"{size_bytes / 1e9:.1f} GB"
+        return f"{decimal(size_bytes / 1e6, places=1)} MB"
+    return f"{decimal(size_bytes / 1e9, places=1)} GB"
 
 
 def size_from_words(text: str) -> int | None:

@@ -96,7 +96,10 @@ def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block
 def _undo(added: list[Added]) -> tuple[Step, ...]:
     """One book that was taken by mistake goes with a tap; of many it is not known which."""
     new = [one.book for one in added if one.is_new]
-    return (Step(_("Remove it"), f"remove #{new[0].id}", reply="undo"),) if len(new) == 1 else ()
+    if len(new) != 1:
+        return ()
+    label = _("Remove it") if len(added) == 1 else _("Remove “{book}”").format(book=new[0].title)
+    return (Step(label, f"remove #{new[0].id}", reply="undo"),)
 
 
 def _autosend(request: Request, added: list[Added]) -> list[Block]:

@@ -26,14 +26,14 @@ def only_address(request: Request) -> str:
     return request.command.words[0]
 
 
-def shown_user(user: User, room: Room, *, title: str) -> Answer:
+def shown_user(user: User, room: Room, *, title: str, by: User) -> Answer:
     """Somebody's quota, with what may be done next."""
     facts = (Fact(_("Books"), room.books_in_words), Fact(_("Size"), room.size_in_words))
-    return Answer(title, (Facts(facts), Steps((turn_of(user), Step(_("All users"), "users")))))
+    return Answer(title, (Facts(facts), Steps((*turn_of(user, by=by), Step(_("All users"), "users")))))
 
 
-def turn_of(user: User) -> Step:
-    """Suspend somebody, or take it back."""
+def turn_of(user: User, *, by: User) -> tuple[Step, ...]:
+    """Suspend somebody, or take it back; nobody suspends themselves."""
     if user.state is UserState.SUSPENDED:
-        return Step(_("Unsuspend"), f"unsuspend {user.address}")
-    return Step(_("Suspend"), f"suspend {user.address}")
+        return (Step(_("Unsuspend"), f"unsuspend {user.address}"),)
+    return (Step(_("Suspend"), f"suspend {user.address}"),) if user is not by else ()

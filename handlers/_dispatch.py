@@ -150,9 +150,11 @@ class _Desk:
             or _("“{line}” waits for your word: this mail could have been somebody else's.").format(
                 line=command.line or spec.name
             ),
-            fix=_("If it is yours, confirm it within {hours} hours. If not, do nothing.").format(
-                hours=f"{VALID_HOURS:.0f}"
-            ),
+            fix=(
+                _("If you want that, confirm it within {hours} hours. If not, do nothing.")
+                if spec.question
+                else _("If it is yours, confirm it within {hours} hours. If not, do nothing.")
+            ).format(hours=f"{VALID_HOURS:.0f}"),
             blocks=(
                 Steps(
                     (
@@ -203,7 +205,7 @@ def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:
     return Problem(
         code=f"request.{line.reason.value}",
         text=_(text).format(line=line.line),
-        fix=_(fix),
+        fix=_("Did you mean this?") if fix == _WHICH and len(line.suggestions) == 1 else _(fix),
         usage=grammar.specs[line.command].usage if line.command is not None else (),
         blocks=(_suggested(line.suggestions), *_likely(line)),
     )
@@ -234,13 +236,14 @@ CHOICE = "choice"
 
 LIKELIEST = 3
 _FIRST_STEPS = (Step(N_("What can I write?"), "help"), Step(N_("My books"), "list"), Step(N_("My feeds"), "feeds"))
+_WHICH = N_("Did you mean one of these?")
 _WORDS = {
     Misreading.EMPTY: (
         N_("Your mail holds neither a command nor a book."),
         N_("Write a command as the subject, or attach a book."),
     ),
-    Misreading.UNKNOWN: (N_("I do not know what “{line}” means."), N_("Did you mean one of these?")),
-    Misreading.UNSURE: (N_("I am not sure what “{line}” means, so I did nothing."), N_("Did you mean one of these?")),
+    Misreading.UNKNOWN: (N_("I do not know what “{line}” means."), _WHICH),
+    Misreading.UNSURE: (N_("I am not sure what “{line}” means, so I did nothing."), _WHICH),
     Misreading.WRONG_SHAPE: (
         N_("I could not make sense of all of “{line}”."),
         N_("This is how the command is written."),

@@ -65,10 +65,8 @@ def _in_full(words: str) -> str:
     return address_of(words) or words if "/" in words else words
 
 
-def short_time(moment: datetime | None, *, zone: ZoneInfo, now: datetime) -> str:
-    """`06:12` of today, `22 Nov 06:12` of the months around, `Nov 2024` of what is far; "never"."""
-    if moment is None:
-        return _("never")
+def short_time(moment: datetime, *, zone: ZoneInfo, now: datetime) -> str:
+    """`06:12` of today, `22 Nov 06:12` of the months around, `Nov 2024` of what is far."""
     local = moment.astimezone(zone)
     if local.date() == now.astimezone(zone).date():
         return f"{local:%H:%M}"

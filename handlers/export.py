@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.errors import BadRequest, NotFound
-from core.i18n import _
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, AnswerFile, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.mail.words import fold
@@ -78,7 +78,7 @@ def _feeds(request: Request) -> Answer:
     name = request.user.name or request.user.address
     opml = write_opml(feeds, title=_("Feeds of {name}").format(name=name), made_at=request.now)
     return Answer(
-        _("Your feeds as a file: {count}").format(count=len(mine)),
+        ngettext("Your {count} feed as a file", "Your {count} feeds as a file", len(mine)).format(count=len(mine)),
         (
             Paragraph(
                 _("{FILENAME} is attached. Every feed reader can import it, and so can I: mail it to me.").format(

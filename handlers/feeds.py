@@ -76,12 +76,15 @@ def _health(request: Request, one: Subscription) -> tuple[str, ...]:
         return paused, _("gone for good: its server says so")
     if feed.state is FeedState.LETTERS:
         return paused, _by_mail(request, one)
-    parts = {
-        _("read {when}"): feed.last_success_at,
-        _("newest article {when}"): feed.last_article_at,
-        _("next check {when}"): max(feed.next_check_at, request.now),
-    }
-    told = [text.format(when=short_time(at, zone=request.zone, now=request.now)) for text, at in parts.items()]
+    parts = (
+        (_("read {when}"), feed.last_success_at, _("not read yet")),
+        (_("newest article {when}"), feed.last_article_at, _("no article yet")),
+        (_("next check {when}"), max(feed.next_check_at, request.now), ""),
+    )
+    told = [
+        text.format(when=short_time(at, zone=request.zone, now=request.now)) if at is not None else without
+        for text, at, without in parts
+    ]
     failed = ngettext("{count} failed check: {why}", "{count} failed checks: {why}", feed.failures)
     trouble = failed.format(count=feed.failures, why=feed.last_error) if feed.failures else ""
     return paused, *told, trouble

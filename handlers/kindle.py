@@ -94,7 +94,13 @@ def _add(request: Request, address: str) -> Answer:
 def _list(request: Request, _words: str) -> Answer:
     devices = request.kindle.devices(request.user.id)
     if not devices:
-        return Answer(_("No device yet"), (Paragraph(_("Add your Kindle: kindle add <its address>@kindle.com")),))
+        return Answer(
+            _("No device yet"),
+            (
+                Paragraph(_("Add your Kindle: kindle add <its address>@kindle.com")),
+                Steps((Step(_("How it is done"), "help kindle"),)),
+            ),
+        )
     return Answer(_("Your devices"), (Items(tuple(_item(*one) for one in enumerate(devices, 1)), kind="devices"),))
 
 

@@ -42,7 +42,8 @@ def handle(request: Request) -> Answer:
     feeds = meant_feeds(request, request.command.words)
     for feed in feeds:
         request.news.pause(feed)
-    back = tuple(Step(_("Resume {feed}").format(feed=feed.name), f"resume {feed.name}", reply="undo") for feed in feeds)
+    label = _("Resume it") if len(feeds) == 1 else _("Resume {feed}")
+    back = tuple(Step(label.format(feed=feed.name), f"resume {feed.name}", reply="undo") for feed in feeds)
     return Answer(
         _("Paused: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (

@@ -45,7 +45,7 @@ def handle(request: Request) -> Answer:
         _set(staff, address, wanted)
     user, room = staff.room(address)
     title = _("Changed: quota of {address}") if wanted else _("Quota of {address}")
-    return shown_user(user, room, title=title.format(address=user.address))
+    return shown_user(user, room, title=title.format(address=user.address), by=request.user)
 
 
 def _set(staff: Administration, address: str, wanted: list[str]) -> None:

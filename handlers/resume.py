@@ -26,7 +26,8 @@ def handle(request: Request) -> Answer:
     feeds = meant_feeds(request, request.command.words)
     for feed in feeds:
         request.news.resume(feed)
-    back = tuple(Step(_("Pause {feed}").format(feed=feed.name), f"pause {feed.name}", reply="undo") for feed in feeds)
+    label = _("Pause it") if len(feeds) == 1 else _("Pause {feed}")
+    back = tuple(Step(label.format(feed=feed.name), f"pause {feed.name}", reply="undo") for feed in feeds)
     return Answer(
         _("Resumed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (

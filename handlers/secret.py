@@ -49,10 +49,14 @@ def handle(request: Request) -> Answer:
 def _show(request: Request) -> Answer:
     """Not the address itself: only its hash is known here."""
     if request.user.secret_hash is None:
-        return Answer(_("You have no secret address"), (Steps((Step(_("Make one"), "secret new"),)),))
+        told = Paragraph(_("Mail to such an address is obeyed as yours: nobody else knows it."))
+        return Answer(_("You have no secret address"), (told, Steps((Step(_("Make one"), "secret new"),))))
     return Answer(
         _("You have a secret address"),
-        (Steps((Step(_("Make a new one"), "secret new"), Step(_("Take it away"), "secret revoke"))),),
+        (
+            Paragraph(_("It was told you once, when it was made: I keep no copy that I could show.")),
+            Steps((Step(_("Make a new one"), "secret new"), Step(_("Take it away"), "secret revoke"))),
+        ),
     )
 
 

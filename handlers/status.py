@@ -39,9 +39,9 @@ def handle(request: Request) -> Answer:
             _("Nothing was sent yet"),
             (Paragraph(_("Send a book with: send <book>")), Steps((Step(_("My books"), "list"),))),
         )
-    rows = tuple((mail.reference, _title(mail), describe(mail, request.user.timezone)) for mail in page.rows)
+    rows = tuple((_title(mail), describe(mail, request.user.timezone), mail.reference) for mail in page.rows)
     more = (Steps((Step(_("Older ones"), f"status {page.page + 1}", reply="more"),)),) if page.page < page.pages else ()
-    return Answer(_("Your deliveries"), (Columns((_("Reference"), _("Book"), _("State")), rows), *more))
+    return Answer(_("Your deliveries"), (Columns((_("Book"), _("State"), _("Reference")), rows), *more))
 
 
 def _one(request: Request, reference: str) -> Answer:
@@ -53,7 +53,7 @@ def _one(request: Request, reference: str) -> Answer:
         )
     when = mail.created_at.astimezone(request.zone)
     return Answer(
-        f"{_title(mail)}: {mail.state.value}",
+        _title(mail),
         (
             Facts(
                 (

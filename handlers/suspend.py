@@ -29,5 +29,5 @@ def handle(request: Request) -> Answer:
     user = administration(request).suspend(only_address(request))
     return Answer(
         _("Suspended: {address}").format(address=user.address),
-        (Paragraph(_("Nothing of theirs is deleted.")), Steps((turn_of(user),))),
+        (Paragraph(_("Nothing of theirs is deleted.")), Steps(turn_of(user, by=request.user))),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.i18n import _
+from core.i18n import _, ngettext
 from core.mail.answer import Answer, Fact, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.sizes import size_in_words
@@ -33,7 +33,9 @@ def handle(request: Request) -> Answer:
         (_("Books"), f"{totals.books}, {size_in_words(totals.size_bytes)}"),
         (
             _("Feeds"),
-            _("{feeds}, read {subscriptions} times").format(feeds=totals.feeds, subscriptions=totals.subscriptions),
+            ngettext(
+                "{feeds}, with {count} subscription", "{feeds}, with {count} subscriptions", totals.subscriptions
+            ).format(feeds=totals.feeds, count=totals.subscriptions),
         ),
         (_("Mails in 24 hours"), f"{totals.mails_a_day}"),
         (_("Waiting to be sent"), f"{totals.waiting}"),

@@ -45,7 +45,10 @@ def handle(request: Request) -> Answer:
     book = meant_book(request, words)
     readers = household(request).unshare(book, reader)
     again = tuple(
-        Step(_("{name}: share it again").format(name=called(one)), f"share #{book.id} with {one.address}")
+        Step(
+            _("Share it again") if len(readers) == 1 else _("{name}: share it again").format(name=called(one)),
+            f"share #{book.id} with {one.address}",
+        )
         for one in readers
     )
     return Answer(

@@ -30,7 +30,8 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     feeds = meant_feeds(request, request.command.words)
-    back = tuple(Step(_("{feed} again").format(feed=feed.name), _again(feed), reply="undo") for feed in feeds)
+    label = _("Subscribe again") if len(feeds) == 1 else _("{feed} again")
+    back = tuple(Step(label.format(feed=feed.name), _again(feed), reply="undo") for feed in feeds)
     for feed in feeds:
         request.news.unsubscribe(feed)
     return Answer(

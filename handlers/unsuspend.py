@@ -25,4 +25,4 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     user = administration(request).unsuspend(only_address(request))
-    return Answer(_("Active again: {address}").format(address=user.address), (Steps((turn_of(user),)),))
+    return Answer(_("Active again: {address}").format(address=user.address), (Steps(turn_of(user, by=request.user)),))

@@ -28,7 +28,7 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     page = administration(request).list_page(page_of(request.command))
-    items = tuple(_item(number, *row) for number, row in enumerate(page.rows, start=page.first_number))
+    items = tuple(_item(number, *row, by=request.user) for number, row in enumerate(page.rows, start=page.first_number))
     more = Step(_("Next page"), f"users {page.page + 1}") if page.page < page.pages else None
     return Answer(
         ngettext("{count} user", "{count} users", page.total).format(count=page.total),
@@ -39,7 +39,7 @@ def handle(request: Request) -> Answer:
     )
 
 
-def _item(number: int, user: User, room: Room) -> Item:
+def _item(number: int, user: User, room: Room, *, by: User) -> Item:
     parts = (
         user.name,
         _("administrator") if user.is_administrator else "",
@@ -50,7 +50,7 @@ def _item(number: int, user: User, room: Room) -> Item:
         number=number,
         title=user.address,
         detail=" · ".join(part for part in parts if part),
-        steps=(Step(_("Quota"), f"quota {user.address}"), turn_of(user)),
+        steps=(Step(_("Quota"), f"quota {user.address}"), *turn_of(user, by=by)),
     )
 
 

@@ -27,6 +27,8 @@ class Fact:
     label: str
     value: str | datetime
     """A time is aware, and told in the reader's zone."""
+    is_link: bool = False
+    """The value is an https address to tap, of ours or of a host that was looked at: a stranger's stays a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Problem:
     text: str
     """What is wrong, in one sentence."""
     fix: str = ""
-    """How to mend it."""
+    """How to mend it; of several steps each is a line."""
     usage: tuple[str, ...] = ()
     """How the command is written."""
     blocks: tuple[Block, ...] = ()

@@ -20,13 +20,14 @@ import css_inline
 import jinja2
 from markupsafe import Markup
 
-from core.i18n import _, dated, ngettext, pgettext, spoken
+from core.i18n import _, dated, in_quotes, ngettext, pgettext, spoken
 from core.mail.answer import Answer, AnswerFile, Facts, Items, Picture, Problem, Result
 from core.mail.loops import LOOP_FIELD
 from core.mail.meanings import Short, meanings_of
 from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
 from core.mail.subjects import MAX_SUBJECT, reply_subject
 from core.mail.text import REPLY_MARKER, TAP_LINE
+from core.mail.wrapping import jointed, wrapped
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_REFERENCES = 20  # ids; RFC 5322 3.6.4 sets no limit, header limits of servers do (Postfix: 100 KiB)
@@ -51,6 +52,8 @@ class AnswerContext:
     """Where replies and taps go: `Identity.reply_address`, or the secret address of who wrote to that."""
     timezone: str = "UTC"
     """IANA name."""
+    is_for_reader: bool = True
+    """Not for who is none: nothing that they write is obeyed, so nothing is offered."""
     original_subject: str = ""
     original_message_id: str | None = None
     original_references: tuple[str, ...] = ()
@@ -109,7 +112,7 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         "now": context.now,
         "language": spoken(),
         "mailto": functools.partial(tap, context.reply_address),
-        "hint": _hint(results),
+        "hint": _hint(results) if context.is_for_reader else "",
         "page_of": _page_of,
         "cid": functools.partial(_content_url, context.identity),
         "local": functools.partial(_local, timezone=context.timezone),
@@ -144,10 +147,10 @@ def _hint(results: Sequence[Result]) -> str:
         _("more") if Short.MORE in meanings else "",
         _("undo") if Short.UNDO in meanings else "",
     ]
-    said = [f"“{word}”" for word in words if word]
+    said = in_quotes(word for word in words if word)
     if not said:
         return _("Tap a link, or reply with a command.")
-    return _("Tap a link, or reply with a word: {words}.").format(words=", ".join(said))
+    return _("Tap a link, or reply with a word: {words}.").format(words=said)
 
 
 def _page_of(block: Items) -> str:
@@ -303,6 +306,10 @@ def visible(value: Any) -> Any:
     return _CONTROLS.sub("", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _jointed(value: str) -> Markup:
+    return jointed(visible(value))
+
+
 def _kind(value: object) -> str:
     return type(value).__name__
 
@@ -321,6 +328,8 @@ def environment(*folders: Path) -> jinja2.Environment:
     )
     environment.filters["kind"] = _kind
     environment.filters["initial"] = _initial
+    environment.filters["wrapped"] = wrapped
+    environment.filters["jointed"] = _jointed
     environment.globals.update(_=_, ngettext=ngettext, pgettext=pgettext, dated=dated)
     return environment
 

@@ -182,10 +182,20 @@ def _link(text: str) -> str:
     """The address at Amazon that confirms a request, also where it is wrapped into one that counts the tap."""
     for url in _URL.findall(text.replace("&amp;", "&")):
         for inner in (url, *_wrapped(url)):
-            parts = urlsplit(inner)
-            if parts.scheme == "https" and _AMAZON.fullmatch(parts.hostname or "") and parts.path.startswith(_CONFIRM):
+            if is_confirm_link(inner):
                 return str(inner)
     return ""
+
+
+def is_confirm_link(url: str) -> bool:
+    """Whether an address is the one at Amazon that confirms a request. Nothing but the host stands between its slashes:
+    browsers read `https://evil.example\\@www.amazon.com/` as one of evil.example. Pure."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a host that is none
+        return False
+    is_amazon = parts.scheme == "https" and _AMAZON.fullmatch(parts.netloc.lower()) is not None
+    return is_amazon and parts.path.startswith(_CONFIRM)
 
 
 def _wrapped(url: str) -> Iterator[str]:

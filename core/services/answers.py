@@ -109,6 +109,7 @@ class Answers:
             context=AnswerContext(
                 identity=identity,
                 reply_address=identity.address,
+                is_for_reader=False,
                 user_address=author.address,
                 user_name=author.name,
                 reference=new_reference(),

@@ -64,7 +64,11 @@ class Confirmations:
             sa.select(Confirmation).where(Confirmation.token_hash == hash_token(token)).with_for_update()
         ).one_or_none()
         if row is None or row.user_id != user_id or not self._is_ours(row, token):
-            raise Forbidden(_("I did not ask for this."), fix=_("Write the command again."), code="confirm.unknown")
+            raise Forbidden(
+                _("I did not ask for this, or more than a day ago."),
+                fix=_("Write the command again."),
+                code="confirm.unknown",
+            )
         if row.used_at is not None:
             raise Forbidden(_("This was confirmed before, and done."), fix=_("See: status"), code="confirm.used")
         if row.expires_at <= self._work.now:

@@ -29,6 +29,6 @@ def link_blocks(make_link: MakeLink, *, key: str, filename: str, now: datetime) 
         no_link = _("Nor is there a link to it: this service keeps its files where nobody can fetch them from outside.")
         return (Paragraph(no_link),)
     return (
-        Facts((Fact(_("Or fetch it here"), url), Fact(_("Good until"), now + LINK_LIFE))),
+        Facts((Fact(_("Or fetch it here"), url, is_link=True), Fact(_("Good until"), now + LINK_LIFE))),
         Paragraph(_("Whoever has this link can fetch this one file with it.")),
     )

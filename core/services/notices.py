@@ -15,7 +15,7 @@ from core.i18n import N_, _, ngettext, speaking
 from core.mail.answer import Answer, Fact, Facts, Paragraph, Problem, Result, Step, Steps
 from core.mail.compose import AnswerContext, compose_notice
 from core.mail.meanings import meanings_of
-from core.mail.notices import NoticeKind
+from core.mail.notices import NoticeKind, is_confirm_link
 from core.mail.outgoing import Identity
 from core.mail.status import explain
 from core.models import Book, OutboxMail, SendingStop, User
@@ -175,8 +175,8 @@ _WHY = {
     NoticeKind.UNAPPROVED: (
         N_("Amazon does not take mail from my address for you yet"),
         N_(
-            "1. At Amazon, open “Manage Your Content and Devices”, “Preferences”, “Personal Document Settings”. "
-            "2. Add {sender}, the whole address, to the “Approved Personal Document E-mail List”. "
+            "1. At Amazon, open “Manage Your Content and Devices”, “Preferences”, “Personal Document Settings”.\n"
+            "2. Add {sender}, the whole address, to the “Approved Personal Document E-mail List”.\n"
             "3. Write to me: kindle resume. Until then your books wait here."
         ),
     ),
@@ -204,7 +204,12 @@ def _click(mail: OutboxMail, book: Book | None) -> Answer:
                     "open such a link for you: it is your word that you wanted this book."
                 )
             ),
-            Facts((Fact(_("To confirm, open"), mail.notice), Fact(_("Reference"), mail.reference))),
+            Facts(
+                (
+                    Fact(_("To confirm, open"), mail.notice, is_link=is_confirm_link(mail.notice)),
+                    Fact(_("Reference"), mail.reference),
+                )
+            ),
             Paragraph(_("An address with digits in it, which nobody can guess, makes Amazon ask less often.")),
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.errors import TooMuch
-from core.i18n import _, ngettext
+from core.i18n import _, decimal, ngettext
 from core.models import Shelf, User
 from core.sizes import size_in_words
 from core.work import Work
@@ -57,9 +57,9 @@ class Room:
     def books_in_words(self) -> str:
         """`12 of 500`, or `12` where there is no limit."""
         return (
-            f"{self.books}"
+            decimal(self.books)
             if not self.most_books
-            else _("{used} of {most}").format(used=self.books, most=self.most_books)
+            else _("{used} of {most}").format(used=decimal(self.books), most=decimal(self.most_books))
         )
 
     @property
@@ -76,7 +76,7 @@ class Room:
     def most_in_words(self) -> str:
         """`500 books, 100.0 GB`."""
         parts = (
-            ngettext("{count} book", "{count} books", self.most_books).format(count=self.most_books)
+            ngettext("{count} book", "{count} books", self.most_books).format(count=decimal(self.most_books))
             if self.most_books
             else "",
             size_in_words(self.most_bytes) if self.most_bytes else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.limits import UserLimits
+from core.mail.answer import Steps
 from core.values import RefusedAttachment
 from tests.factories.rows import make_staged_book
 from tests.support.reader import Reader, problem, title, titles
@@ -69,6 +70,17 @@ def test_refused_file_does_not_hinder_the_others(ada: Reader) -> None:
     answer = ada.run("add", [make_staged_book(title="Dune"), LOCKED])
 
     assert title(answer) == "1 book added, 1 not taken"
+
+
+def test_of_several_books_the_one_that_can_be_taken_back_is_named(ada: Reader) -> None:
+    dune, emma = make_staged_book(title="Dune"), make_staged_book(title="Emma")
+    ada.run("add", [dune])
+
+    answer = ada.run("add", [dune, emma])
+
+    assert "Remove “Emma”" in [
+        step.label for block in answer.blocks if isinstance(block, Steps) for step in block.steps
+    ]
 
 
 def test_only_a_refused_file_is_a_problem_that_names_it(ada: Reader) -> None:

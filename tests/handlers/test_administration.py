@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.errors import Forbidden
-from core.mail.answer import Answer
+from core.mail.answer import Answer, Items
 from core.models import AuditEntry, OutboxMail, User
 from core.models.user import UserRole, UserState
 from core.services.administration import Administration
 from core.values import Trust
 from handlers._registry import Handler, readers_grammar
+from tests.factories.news import make_subscription
 from tests.factories.rows import make_book, make_inbound, make_staged_book, make_user
 from tests.support.reader import Reader, facts, problem, steps, title, titles
 
@@ -197,3 +198,23 @@ def test_service_itself_asks_who_it_is(ada: Reader, role: UserRole, state: UserS
 
     with pytest.raises(Forbidden):
         Administration(ada.works[-1], ada.user)
+
+
+def test_nobody_is_offered_to_suspend_themselves(root: Reader, bob: User) -> None:
+    answer = root.run("users")
+
+    offered = [
+        step.command
+        for block in answer.blocks
+        if isinstance(block, Items)
+        for item in block.items
+        for step in item.steps
+    ]
+    assert f"suspend {bob.address}" in offered
+    assert f"suspend {root.user.address}" not in offered
+
+
+def test_one_subscription_is_one(root: Reader, session: Session) -> None:
+    make_subscription(session, root.user)
+
+    assert facts(root.run("totals"))["Feeds"] == "1, with 1 subscription"

@@ -51,6 +51,14 @@ def test_health_of_a_feed_is_told_in_the_readers_zone(ada: Reader) -> None:
     assert detail == "Tech · read 06:00 · newest article 21 Nov 07:00 · next check 07:30"
 
 
+def test_feed_that_was_never_read_is_told_as_that(ada: Reader) -> None:
+    make_subscription(ada.session, ada.user, make_feed(ada.session, last_success_at=None, next_check_at=NOW))
+
+    (detail,) = details(ada.run("feeds"))
+
+    assert detail == "not read yet · no article yet · next check 06:00"
+
+
 def test_what_is_wrong_with_a_feed_is_told(ada: Reader) -> None:
     failing = make_feed(ada.session, failures=3, last_error="The server says 500.")
     gone = make_feed(ada.session, state=FeedState.GONE)

@@ -10,7 +10,7 @@ def test_deliveries_stand_with_their_state_newest_first(ada: Reader) -> None:
     for title in ("Dune", "Emma"):
         make_outbox_mail(ada.session, user=ada.user, subject=f"Book: {title}")
 
-    assert [(book, state) for _, book, state in table(ada.run("status"))] == [("Emma", "queued"), ("Dune", "queued")]
+    assert [(book, state) for book, state, _ in table(ada.run("status"))] == [("Emma", "queued"), ("Dune", "queued")]
 
 
 def test_one_delivery_is_told_by_its_reference(ada: Reader) -> None:

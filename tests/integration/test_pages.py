@@ -8,7 +8,8 @@ import pytest
 
 from tests.pages.__main__ import SHORT, look
 from tests.pages.browser import CHROMIUM, open_browser
-from tests.pages.kinds import Page, every_kind
+from tests.pages.desk import Page
+from tests.pages.kinds import every_kind
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 

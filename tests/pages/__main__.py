@@ -16,7 +16,8 @@ from pathlib import Path
 from PIL import Image
 
 from tests.pages.browser import CHROMIUM, Browser, open_browser
-from tests.pages.kinds import Page, every_kind
+from tests.pages.desk import Page
+from tests.pages.kinds import every_kind
 
 ROOT = Path(__file__).parents[2]
 WIDTHS = (320, 390, 640)

@@ -6,167 +6,45 @@ outbox; all are composed and read back as a mail program reads them.
 
 from __future__ import annotations
 
-import base64
-import email
-import email.policy
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
-from email.message import EmailMessage
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
+from bot.doors import gmail_asks
+from bot.letters import asks_to_confirm
+from bot.strangers import by_invitation
+from bot.takeouts import takeout_notice
 from core.events import ClickNeeded, DeliveryFailed, DeliveryRejected, Event, FeedFailing, FeedGone, NoRefusalSeen
-from core.limits import UserLimits
-from core.mail.answer import Answer, Problem, Result
-from core.mail.compose import AnswerContext, compose_answer
+from core.mail.answer import Problem
+from core.mail.forwarding import ForwardingRequest
 from core.mail.notices import NoticeKind
-from core.mail.outgoing import Identity
-from core.models import Article, Book, Feed, OutboxMail, Thumbnail, User
+from core.mail.outgoing import AttachedFile
+from core.models import Article, Book, Feed, Forwarded, Newsletter, OutboxMail, User
 from core.models.feed import FeedState
-from core.models.outbox import OutboxKind, OutboxState
-from core.models.user import UserRole
+from core.models.outbox import OutboxState
 from core.news.letter import LetterContext, compose_letter
+from core.news.newsletter import LetterText, read_letter
 from core.news.one_click import stop_command
 from core.references import new_reference
-from core.services import build_bus
-from core.services.covers import with_covers
-from core.staging import BlobKind, blob_key
-from core.tokens import TokenSigner
-from core.values import RefusedAttachment, Staged, Trust
-from core.work import Work
+from core.values import RefusedAttachment, Trust
 from handlers._digests import preview_answer, stopped_by_click
-from handlers._registry import build_grammar, load_handlers, readers_grammar
+from handlers._forwarded import ask_about
 from tests.factories.issues import make_issue
 from tests.factories.news import make_article, make_digest, make_subscription
 from tests.factories.news import make_issue as make_sent_issue
-from tests.factories.rows import (
-    NOW,
-    make_book,
-    make_device,
-    make_outbox_mail,
-    make_staged_book,
-    make_user,
-    open_database,
-)
-from tests.pages.covers import draw_thumbnail
-from tests.support.reader import Reader
-
-IDENTITY = Identity(address="books@inkpost.example", name="Inkpost", signer=TokenSigner(b"k" * 32))
-LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
-SHELF = (
-    ("Dune", "Frank Herbert"), ("Emma", "Jane Austen"), ("Ulysses", "James Joyce"),
-    ("The Left Hand of Darkness", "Ursula K. Le Guin"), ("Der Zauberberg", "Thomas Mann"),
-    ("Cien años de soledad", "Gabriel García Márquez"), ("Middlemarch", "George Eliot"),
-    ("The Strange Case of Dr Jekyll and Mr Hyde, with the Author's Own Preface", "R. L. Stevenson"),
-    (LONG, "Amtsrat i. R. Dr. Wolkenkratzer-Hohenstaufenstein"), ("Мастер и Маргарита", "Михаил Булгаков"),
-    ("源氏物語", "紫式部"), ("Dune Messiah", "Frank Herbert"), ("Persuasion", "Jane Austen"),
-    ("Walden", "Henry David Thoreau"),
-    ("Moby-Dick; or, The Whale", "Herman Melville"), ("Frankenstein", "Mary Shelley"), ("Dracula", "Bram Stoker"),
-    ("Jane Eyre", "Charlotte Brontë"), ("Candide", "Voltaire"), ("Faust", "J. W. von Goethe"),
-    ("Don Quijote", "Miguel de Cervantes"), ("Hamlet", "William Shakespeare"), ("Odyssey", "Homer"),
-)  # fmt: skip
-WITHOUT_COVER = ("Emma", "源氏物語", "Walden", LONG)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One mail, with its pictures in place of the addresses that mail programs resolve."""
-
-    name: str
-    group: str
-    title: str
-    html: str
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Ada's library and what she is written."""
-
-    reader: Reader
-    root: Reader
-
-    @property
-    def session(self) -> Session:
-        return self.reader.session
-
-    def answer(
-        self,
-        name: str,
-        group: str,
-        *lines: str,
-        trust: Trust = Trust.CHANGE,
-        files: Sequence[Staged] = (),
-        by: Reader | None = None,
-    ) -> Page:
-        who = by or self.reader
-        results = who.results(*lines, attachments=files, trust=trust)
-        return Page(name, group, " / ".join(lines) or "(a mail with a book)", self._composed(results, who.user))
-
-    def outcome(self, name: str, group: str, title: str, outcome: Answer | Problem) -> Page:
-        return Page(name, group, title, self._composed((Result("", outcome),), self.reader.user))
-
-    def _composed(self, results: tuple[Result, ...], user: User) -> str:
-        reference = new_reference()
-        context = AnswerContext(
-            identity=IDENTITY,
-            reference=reference,
-            now=NOW,
-            user_address=user.address,
-            user_name=user.name,
-            timezone="Europe/Berlin",
-            reply_address=IDENTITY.reply_address(user_id=user.id, reference=reference, now=NOW),
-        )
-        return html_of(compose_answer(with_covers(self.session, results), context=context).head)
-
-    def told(self, name: str, title: str, event: Event) -> Page:
-        """The notice that an event makes."""
-        work = Work(self.session, NOW, self.reader.bus)
-        work.emit(event)
-        self.session.flush()
-        newest = sa.select(OutboxMail).options(undefer(OutboxMail.head)).order_by(OutboxMail.id.desc()).limit(1)
-        mail = self.session.scalars(newest.where(OutboxMail.kind == OutboxKind.NOTICE)).one()
-        return Page(name, "Told unasked", title, html_of(mail.head))
-
-
-def html_of(raw: bytes) -> str:
-    """The HTML of a mail, its `cid:` pictures in it as `data:`."""
-    message = email.message_from_bytes(raw, _class=EmailMessage, policy=email.policy.default)
-    part = message.get_body(("html",))
-    assert part is not None
-    html = str(part.get_content())
-    for picture in (each for each in message.walk() if each.get_content_maintype() == "image"):
-        data = base64.b64encode(picture.get_content()).decode("ascii")
-        html = html.replace(f"cid:{str(picture['Content-ID']).strip('<>')}", f"data:image/jpeg;base64,{data}")
-    return html
+from tests.factories.rows import NOW, make_device, make_inbound, make_outbox_mail, make_staged_book, open_database
+from tests.pages.desk import IDENTITY, Desk, Page, html_of, make_desk
 
 
 def every_kind(folder: Path) -> list[Page]:
     """In the order of the index."""
     with open_database(folder / "pages.db") as engine, Session(engine) as session:
-        return list(_pages(_desk(session)))
-
-
-def _desk(session: Session) -> Desk:
-    handlers, bus = load_handlers(), build_bus(IDENTITY)
-    ada = make_user(session, address="ada@reader.example", name="Ada Byron", timezone="Europe/Berlin", language="en")
-    root = make_user(session, address="root@reader.example", name="Rosa", role=UserRole.ADMINISTRATOR)
-    make_user(session, address="bob@reader.example", name="Bob Miller")
-    for title, author in reversed(SHELF):
-        key = None
-        if title not in WITHOUT_COVER:
-            key = blob_key(BlobKind.COVER, hashlib.sha256(title.encode()).hexdigest(), extension="jpg")
-            Thumbnail.keep(session, key, draw_thumbnail(title))
-        make_book(session, ada, title=title, authors=(author,), cover_key=key)
-    limits = UserLimits(library_books=30)
-    administrators = build_grammar(handlers)
-    return Desk(
-        Reader(session, ada, readers_grammar(handlers), handlers, bus, limits=limits),
-        Reader(session, root, administrators, handlers, bus),
-    )
+        return list(_pages(make_desk(session)))
 
 
 def _pages(desk: Desk) -> Iterator[Page]:
@@ -175,6 +53,8 @@ def _pages(desk: Desk) -> Iterator[Page]:
     yield from _problems(desk)
     yield from _kindle(desk)
     yield from _news(desk)
+    yield from _letters(desk)
+    yield from _passed_on(desk)
     yield from _house(desk)
     yield from _notices(desk)
     yield from _languages(desk)
@@ -183,8 +63,11 @@ def _pages(desk: Desk) -> Iterator[Page]:
 def _first(desk: Desk) -> Iterator[Page]:
     group = "First contact"
     yield desk.answer("invite", group, "invite cleo@reader.example Cleo", by=desk.root)
-    newest = sa.select(OutboxMail).options(undefer(OutboxMail.head)).order_by(OutboxMail.id.desc()).limit(1)
-    yield Page("welcome", group, "The welcome of who was invited", html_of(desk.session.scalars(newest).one().head))
+    yield desk.newest("welcome", group, "The welcome of who was invited")
+    yield desk.first_answer("first-answer", group, "find emma")
+    yield desk.outcome(
+        "stranger", group, "A mail of somebody who is no reader", by_invitation(IDENTITY), is_for_reader=False
+    )
     yield desk.answer("help", group, "help")
     yield desk.answer("help-send", group, "help send")
 
@@ -213,7 +96,9 @@ def _library(desk: Desk) -> Iterator[Page]:
     yield desk.answer("undo", group, "undo")
     yield desk.answer("popular-none", group, "popular")
     yield desk.answer("stats", group, "stats")
+    yield desk.answer("shelf-put", group, "shelf walden on winter")
     yield desk.answer("shelf", group, "shelf")
+    yield desk.answer("shelf-one", group, "shelf winter")
     yield desk.answer("several", group, "list 2", "show walden", "frobnicate the thing", "find dune")
 
 
@@ -260,7 +145,7 @@ def _news(desk: Desk) -> Iterator[Page]:
     quanta = make_subscription(session, ada, name="Quanta", section="Science")
     harbour = make_subscription(session, ada, name="The Harbour Post and Maritime Weather Observer")
     harbour.feed.failures, harbour.feed.last_error = 3, "The server of harbour.example did not answer."
-    digest = make_digest(session, ada, next_due_at=NOW + timedelta(days=1))
+    digest = make_digest(session, ada, next_due_at=NOW + timedelta(hours=23, minutes=30))
     yield desk.answer("feeds", group, "feeds")
     yield desk.answer("pause", group, "pause quanta")
     yield desk.answer("resume", group, "resume quanta")
@@ -281,9 +166,14 @@ def _news(desk: Desk) -> Iterator[Page]:
         "stories": stories,
         "left_out": 3,
         "minutes": 28,
-        "next": "Next: 06:30.",
+        "next": "Next: Tue, 24 Nov at 06:30.",
     }
-    yield desk.outcome("digest-preview", group, "digest preview", preview_answer(preview, local=NOW))
+    yield desk.outcome(
+        "digest-preview",
+        group,
+        "digest preview",
+        preview_answer(preview, local=NOW.astimezone(ZoneInfo("Europe/Berlin"))),
+    )
     yield desk.outcome("digest-stopped", group, "One click on a letter's unsubscribe", stopped_by_click(digest))
     yield _letter("digest-letter", "The letter of a digest", ada)
     yield _letter("digest-letter-full", "The same, in full, and on the Kindle", ada, text_bytes=6000, is_on_kindle=True)
@@ -310,6 +200,58 @@ def _letter(name: str, title: str, user: User, *, stories: int = 6, **more: obje
     return Page(name, "News", title, html_of(letter.head))
 
 
+def _letters(desk: Desk) -> Iterator[Page]:
+    group = "Newsletters"
+    yield desk.answer("newsletter-none", group, "newsletter list")
+    yield desk.answer("newsletter-new", group, "newsletter new The Daily")
+    daily = desk.session.scalars(sa.select(Newsletter)).one()
+    asking = read_letter(
+        LetterText(
+            message_id="<1@daily.example>", subject="Please confirm your subscription to The Daily",
+            author_name="The Daily", author_address="hello@daily.example", sent_at=NOW, html="",
+            text="Please confirm your subscription:\nhttps://daily.example/confirm?token=4f2a9c7be1d84b3f\n",
+        )
+    )  # fmt: skip
+    assert asking.opt_in is not None
+    asked = asks_to_confirm("The Daily", daily.id, asking, asking.opt_in)
+    yield desk.outcome("newsletter-confirm", group, "A newsletter that asks its reader to confirm", asked)
+    yield desk.answer("newsletter-no-way-out", group, "newsletter unsubscribe daily")
+    daily.sender, daily.leave_mailto = "hello@daily.example", "mailto:leave-4f2a9c7b@daily.example?subject=leave"
+    daily.feed.last_success_at = NOW - timedelta(hours=2)
+    desk.reader.results("newsletter new")
+    yield desk.answer("newsletter-list", group, "newsletter list")
+    yield desk.answer("newsletter-show", group, "newsletter show daily")
+    yield desk.answer("newsletter-leave-by-mail", group, "newsletter unsubscribe daily")
+    daily.one_click_url = "https://daily.example/leave"
+    yield desk.answer("newsletter-leave", group, "newsletter unsubscribe daily")
+    yield desk.answer("newsletter-mute", group, "newsletter mute daily")
+    yield desk.answer("newsletter-burn", group, "newsletter burn daily")
+
+
+def _passed_on(desk: Desk) -> Iterator[Page]:
+    group = "What is passed on"
+    files = {"0": "The Harbour, second edition.epub", "2": "timetable.pdf"}
+    for name, found in (("forward-question", files), ("forward-question-no-files", {})):
+        inbound = make_inbound(desk.session)
+        forwarded = Forwarded(
+            user_id=desk.reader.user.id, inbound_id=inbound.id, reference=inbound.reference,
+            title="The harbour in winter", files=found, created_at=NOW,
+        )  # fmt: skip
+        desk.session.add(forwarded)
+        desk.session.flush()
+        yield desk.outcome(name, group, "A mail that was forwarded without a word", ask_about(forwarded))
+        if found:
+            yield desk.answer("forward-pick", group, f"forwarded pick in {forwarded.reference}")
+            yield desk.answer("forward-picked", group, f"forwarded pick all in {forwarded.reference}")
+            yield desk.answer("forward-paper", group, f"forwarded paper in {forwarded.reference}")
+            yield desk.answer("forward-book", group, f"forwarded book in {forwarded.reference}")
+    request = ForwardingRequest(
+        requester="ada@gmail.example", code="123456789",
+        link="https://mail-settings.google.com/mail/vf-%5BANGjdJ9bR0bTXcDn5Yk%5D-abcdefghijk",
+    )  # fmt: skip
+    yield desk.outcome("gmail-code", group, "Gmail's question whether it may forward", gmail_asks(request))
+
+
 def _house(desk: Desk) -> Iterator[Page]:
     group = "Yours, the house's and the administrator's"
     yield desk.answer("settings", group, "settings")
@@ -318,10 +260,21 @@ def _house(desk: Desk) -> Iterator[Page]:
     yield desk.answer("secret-new", group, "secret new")
     yield desk.answer("secret-revoke", group, "secret revoke")
     yield desk.answer("share", group, "share walden with bob")
+    yield desk.newest("share-notice", group, "What Bob is told then")
     yield desk.answer("unshare", group, "unshare walden from bob")
+    yield desk.newest("unshare-notice", group, "What Bob is told then, too")
+    yield desk.answer("share-feeds", group, "share feeds with bob")
+    yield desk.newest("share-feeds-question", group, "What Bob is asked then")
+    yield desk.answer("export-all", group, "export all")
+    archives = [AttachedFile(key="", size_bytes=18_400_000, filename="1.zip", media_type="application/zip")] * 3
+    takeout = takeout_notice(archives, (), page=1, pages=1, total=3)
+    yield desk.outcome("takeout", group, "What was asked for with it, when it is ready", takeout)
+    yield desk.answer("forget", group, "forget me")
     yield desk.answer("users", group, "users", by=desk.root)
     yield desk.answer("suspend", group, "suspend bob@reader.example", by=desk.root)
+    yield desk.answer("unsuspend", group, "unsuspend bob@reader.example", by=desk.root)
     yield desk.answer("quota", group, "quota ada@reader.example", by=desk.root)
+    yield desk.answer("quota-changed", group, "quota ada@reader.example 5 GB", by=desk.root)
     yield desk.answer("totals", group, "totals", by=desk.root)
 
 
@@ -345,10 +298,14 @@ def _notices(desk: Desk) -> Iterator[Page]:
         return DeliveryRejected(user_id=ada.id, outbox_id=mail.id, reason=kind.value, code="E999", words="E999")
 
     yield desk.told("delivery-failed", "A book that could not be sent", failed(delivery()))
-    for kind in (NoticeKind.UNAPPROVED, NoticeKind.REJECTED, NoticeKind.TOO_LARGE):
-        mail = delivery(notice="E009: the document could not be processed", rung=9)
+    for kind, words, rung in (
+        (NoticeKind.UNAPPROVED, "E014 - Unapproved sender email address.", 0),
+        (NoticeKind.REJECTED, "E999 - Send to Kindle Internal Error", 3),
+        (NoticeKind.TOO_LARGE, "The document is larger than 50 MB.", 0),
+    ):
+        mail = delivery(notice=words, rung=rung)
         yield desk.told(f"delivery-{kind.value}", f"A book that Amazon refused: {kind.value}", rejected(mail, kind))
-    click = delivery(notice="https://www.amazon.com/gp/digital/fiona/confirm?id=1234567890abcdef1234567890abcdef")
+    click = delivery(notice="https://www.amazon.com/sendtokindle/verification/confirm?token=1234567890abcdef1234")
     yield desk.told("delivery-click", "A book that Amazon asks about", ClickNeeded(user_id=ada.id, outbox_id=click.id))
     mended = NoRefusalSeen(user_id=ada.id, outbox_id=delivery(rung=1).id)
     yield desk.told("delivery-mended", "A book that was mended and sent again", mended)

@@ -225,6 +225,7 @@ def test_line_that_is_no_command_is_asked_back_about_and_hinders_nothing(desk: D
 def test_suggestions_are_there_to_tap(desk: Desk) -> None:
     asked = problem(desk.run(NotUnderstood("remvoe dune", ("remove dune",)))[0].outcome)
 
+    assert asked.fix == "Did you mean this?"
     assert [step.command for block in asked.blocks if isinstance(block, Steps) for step in block.steps] == [
         "remove dune",
         "help",

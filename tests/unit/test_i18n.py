@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.i18n import _, dated, listed, ngettext, preferred, speaking, spoken
+from core.i18n import _, dated, decimal, listed, ngettext, preferred, speaking, spoken
 
 NOON = datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
 
@@ -70,3 +70,9 @@ def test_lists_are_joined_as_in_the_language(language: str, said: str) -> None:
 )
 def test_the_first_language_of_ours_is_preferred(tags: list[str], language: str | None) -> None:
     assert preferred(tags) == language
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "1,234.6"), ("de", "1.234,6"), ("es", "1.234,6")])
+def test_a_number_has_the_signs_of_the_language(language: str, told: str) -> None:
+    with speaking(language):
+        assert decimal(1234.56, places=1) == told

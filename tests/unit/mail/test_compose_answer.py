@@ -172,6 +172,51 @@ def test_subject_is_the_users_with_one_re(written: str, answered: str) -> None:
     assert read(context=replace(CONTEXT, original_subject=written))["Subject"] == answered
 
 
+def test_a_size_is_not_torn_from_its_unit_and_no_line_begins_with_a_dot() -> None:
+    html = body(read(), "html")
+
+    assert "Frank Herbert\u00a0· EPUB\u00a0· 1.2\u00a0MB" in html.replace("&nbsp;", "\u00a0")
+
+
+def test_a_long_address_is_broken_at_its_joints_and_read_whole() -> None:
+    facts = Facts((Fact("Write to", "books+s3cret@inkpost.example"), Fact("Page", "https://a.example/b<c?d=1&e=2")))
+
+    html = body(read([Result("secret", Answer("Yours", (facts,)))]), "html")
+
+    assert "books+s3cret<wbr>@inkpost.example" in html
+    assert "https://a.example<wbr>/b&lt;c<wbr>?d=1<wbr>&amp;e=2" in html
+    values = [value.text() for value in LexborHTMLParser(html).css(".value")]
+    assert values == ["books+s3cret@inkpost.example", "https://a.example/b<c?d=1&e=2"]
+
+
+def test_only_an_address_that_was_looked_at_is_a_link() -> None:
+    strangers, ours = "https://evil.example/a", "https://files.inkpost.example/b?c=1&d=2"
+    facts = Facts((Fact("Link", strangers), Fact("Or fetch it here", ours, is_link=True)))
+    message = read([Result("", Answer("Yours", (facts,)))])
+
+    hrefs = [link.attributes["href"] for link in LexborHTMLParser(body(message, "html")).css(".value a")]
+
+    assert hrefs == [ours]
+    assert f"Or fetch it here: {ours}\n" in body(message, "plain")
+
+
+def test_each_of_several_steps_that_mend_it_is_a_line() -> None:
+    problem = Problem("delivery.rejected", "It did not get there.", "1. Open it.\n2. Add me.\n3. Write to me.")
+    message = read([Result("", problem)])
+
+    assert "It did not get there.\n1. Open it.\n2. Add me.\n3. Write to me.\n" in body(message, "plain")
+    lines = [line.text() for line in LexborHTMLParser(body(message, "html")).css(".problem p")]
+    assert lines == ["1. Open it.", "2. Add me.", "3. Write to me."]
+
+
+def test_who_is_no_reader_is_offered_nothing() -> None:
+    message = read([Result("", Answer("I do not know you yet"))], context=replace(CONTEXT, is_for_reader=False))
+
+    assert links(message) == {}
+    assert "reply with" not in body(message, "html") + body(message, "plain")
+    assert "Reference K7Q29-FDM3X" in body(message, "plain")
+
+
 def test_each_book_and_step_is_a_link_that_writes_the_next_command() -> None:
     steps = Steps((Step("What became of it?", "status K7Q29-FDM3X"),))
     more = Items((DUNE,), pages=2, more=Step("Next page", "list 2"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.mail.notices import FROM_GATEWAY, NoticeKind, read_words
+from core.mail.notices import FROM_GATEWAY, NoticeKind, is_confirm_link, read_words
 from tests.corpus import notices
 from tests.corpus.manifest import corpus_folder
 
@@ -59,6 +59,28 @@ def test_unapproved_sender_is_named() -> None:
 
     assert notice is not None
     assert notice.sender == "bot@b.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_confirming"),
+    [
+        ("https://www.amazon.com/sendtokindle/verification/confirm/A0/00-11", True),
+        ("https://www.amazon.co.uk/sendtokindle/verification/confirm", True),
+        ("http://www.amazon.com/sendtokindle/verification/confirm", False),
+        ("https://www.amazon.com/gp/cart", False),
+        ("https://www.amazon.com.evil.example/sendtokindle/verification/confirm", False),
+        ("https://www.amazon.com@evil.example/sendtokindle/verification/confirm", False),
+        ("https://evil.example\\@www.amazon.com/sendtokindle/verification/confirm", False),
+        ("https://[www.amazon.com/sendtokindle/verification/confirm", False),
+        ("javascript:alert(1)//www.amazon.com/sendtokindle/verification/", False),
+    ],
+)
+def test_only_amazons_own_address_is_one_to_tap(url: str, is_confirming: bool) -> None:
+    assert is_confirm_link(url) is is_confirming
+
+
+def test_a_host_that_is_none_is_read_over() -> None:
+    assert read_words("Kindle", "E999: could not be delivered, see https://[nonsense.of.it") is not None
 
 
 @pytest.mark.parametrize(
