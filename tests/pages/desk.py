@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
 from core.events import Event
+from core.i18n import speaking
 from core.limits import UserLimits
 from core.mail.answer import Answer, Problem, Result
 from core.mail.compose import AnswerContext, compose_answer
@@ -108,7 +109,8 @@ class Desk:
             is_for_reader=is_for_reader,
             reply_address=IDENTITY.reply_address(user_id=user.id, reference=reference, now=NOW),
         )
-        return html_of(compose_answer(with_covers(self.session, results), context=context).head)
+        with speaking(user.language):
+            return html_of(compose_answer(with_covers(self.session, results), context=context).head)
 
     def told(self, name: str, title: str, event: Event) -> Page:
         """The notice that an event makes."""
