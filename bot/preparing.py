@@ -17,6 +17,7 @@ from bot.sandbox import Sandbox, SandboxError
 from core.books.kindle.order import RECIPES, Dish, Order, cook
 from core.books.limits import BookLimits
 from core.errors import BotError, TooMuch
+from core.i18n import _, speaking
 from core.mail.outgoing import Identity
 from core.models import OutboxMail
 from core.ports import BlobNotFound, BlobStore
@@ -65,8 +66,11 @@ class Preparer:
         wanted = await self.database.in_work(
             lambda work: self._copies(work).wanted(outbox_id, version=self.versions, size_limit=limit)
         )
-        if wanted is None:
-            return
+        if wanted is not None:
+            with speaking(wanted.language):  # what is mended is kept as it is said
+                await self._make(wanted)
+
+    async def _make(self, wanted: CopyToMake) -> None:
         with tempfile.TemporaryDirectory(dir=self.work_root) as name:
             folder = Path(name)
             try:
@@ -122,8 +126,10 @@ class Preparer:
             await self.database.in_work(lambda work: self._copies(work).send_as_it_is(wanted))
             return
         error = TooMuch(
-            f"“{wanted.title}” takes too long, or too much memory, to be made ready for your device.",
-            fix="Mail me a smaller or simpler copy.",
+            _("“{title}” takes too long, or too much memory, to be made ready for your device.").format(
+                title=wanted.title
+            ),
+            fix=_("Mail me a smaller or simpler copy."),
             code="device.size",
         )
         await self._give_up(wanted, error)

@@ -82,7 +82,7 @@ def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
     if feed.last_error:
         blocks.append(
             Paragraph(
-                _("It could not be read just now: {why} It is tried again by itself.").format(why=feed.last_error)
+                _("It could not be read just now: {why} It is tried again by itself.").format(why=_(feed.last_error))
             )
         )
     elif not headlines:

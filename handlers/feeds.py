@@ -86,7 +86,7 @@ def _health(request: Request, one: Subscription) -> tuple[str, ...]:
         for text, at, without in parts
     ]
     failed = ngettext("{count} failed check: {why}", "{count} failed checks: {why}", feed.failures)
-    trouble = failed.format(count=feed.failures, why=feed.last_error) if feed.failures else ""
+    trouble = failed.format(count=feed.failures, why=_(feed.last_error)) if feed.failures else ""
     return paused, *told, trouble
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from xml.sax import SAXParseException
 
 from core.errors import InkpostError
+from core.i18n import N_
 from core.news import feed_text as text
 from core.news.feed_json import read_json_feed
 from core.news.feed_plain import read_plain
@@ -42,17 +43,17 @@ _LONGEST_TTL = 31_536_000  # a year: longer is a mistake
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _XML_TYPES = ("application/xml", "text/xml", "application/octet-stream")  # the last: text in base64, decoded
 _FIRST_BYTES = (
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"%PDF", "a PDF"),
-    (b"PK\x03\x04", "an archive"),
-    (b"\x1f\x8b", "a compressed file"),
+    (b"\x89PNG", N_("This is a picture, not a feed.")),
+    (b"\xff\xd8\xff", N_("This is a picture, not a feed.")),
+    (b"GIF8", N_("This is a picture, not a feed.")),
+    (b"%PDF", N_("This is a PDF, not a feed.")),
+    (b"PK\x03\x04", N_("This is an archive, not a feed.")),
+    (b"\x1f\x8b", N_("This is a compressed file, not a feed.")),
 )
 
 
 class NotAFeed(InkpostError):
-    """What stands at an address is no feed; `text` says in a sentence for a reader what it is instead."""
+    """What stands at an address is no feed; `text` says in a sentence, marked for `_`, what it is instead."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -66,10 +67,10 @@ def parse_feed(body: bytes, *, url: str, headers: Mapping[str, str], most_entrie
     """
     start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
-        raise NotAFeed("There is nothing at this address: the page is empty.")
-    for signature, name in _FIRST_BYTES:
+        raise NotAFeed(N_("There is nothing at this address: the page is empty."))
+    for signature, told in _FIRST_BYTES:
         if start.startswith(signature):
-            raise NotAFeed(f"This is {name}, not a feed.")
+            raise NotAFeed(told)
     try:
         if start.startswith(b"{"):
             found = read_json_feed(body, url=url, most_entries=most_entries)
@@ -77,7 +78,7 @@ def parse_feed(body: bytes, *, url: str, headers: Mapping[str, str], most_entrie
             base = text.web_address(headers.get("content-location"), base=url) or url
             found = _read_xml(body, base=base, headers=headers, most_entries=most_entries)
     except Exception as error:  # the parsers' own bugs on the bytes of strangers: no feed that anybody can read
-        raise NotAFeed("This is not a feed that can be read: it is damaged.") from error
+        raise NotAFeed(N_("This is not a feed that can be read: it is damaged.")) from error
     if found is None:
         raise NotAFeed(_what_it_is(start, body))
     return found
@@ -85,10 +86,10 @@ def parse_feed(body: bytes, *, url: str, headers: Mapping[str, str], most_entrie
 
 def _what_it_is(start: bytes, body: bytes) -> str:
     if b"<html" in body[:4096].lower() or b"<!doctype html" in start.lower():
-        return "This is a web page, not a feed."
+        return N_("This is a web page, not a feed.")
     if b"<opml" in start.lower():
-        return "This is a list of feeds (OPML), not a feed: mail it as an attachment to subscribe to all in it."
-    return "This is not a feed."
+        return N_("This is a list of feeds (OPML), not a feed: mail it as an attachment to subscribe to all in it.")
+    return N_("This is not a feed.")
 
 
 def _read_xml(body: bytes, *, base: str, headers: Mapping[str, str], most_entries: int) -> ParsedFeed | None:

@@ -10,7 +10,7 @@ from core.books.kindle.order import next_form
 from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BotError
 from core.mail.outgoing import AttachedFile, Identity, OutgoingMail, attachment_name, compose_delivery, most_file_bytes
-from core.models import Book, Derived, Device, OutboxMail
+from core.models import Book, Derived, Device, OutboxMail, User
 from core.models.outbox import OutboxKind
 from core.references import new_reference
 from core.services.outbox import OPEN_STATES, Outbox
@@ -35,6 +35,8 @@ class CopyToMake:
     authors: tuple[str, ...]
     budget_bytes: int
     """Of one file."""
+    language: str
+    """Of its reader, in which it is told what was done to the book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Copies:
             title=f"{book.title}{part.title if part is not None else ''}",
             authors=tuple(book.authors),
             budget_bytes=budget,
+            language=User.language_of(self._session, book.user_id),
         )
 
     def keep(

@@ -328,7 +328,7 @@ def _reading(reading: Reading, texts: Mapping[int, ArticleText], one: Chosen) ->
 
 def _troubles(subscriptions: Iterable[Subscription]) -> tuple[FeedTrouble, ...]:
     return tuple(
-        FeedTrouble(feed=one.name, reason=one.feed.last_error)
+        FeedTrouble(feed=one.name, reason=_(one.feed.last_error))
         for one in subscriptions
         if one.feed.failures >= TROUBLED_AFTER and one.feed.last_error
     )

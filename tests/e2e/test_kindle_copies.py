@@ -49,6 +49,20 @@ async def test_broken_book_arrives_mended_and_why_says_how(house: House) -> None
     assert "minimal, version 1" in why.text
 
 
+async def test_why_tells_a_german_reader_the_details_in_german(house: House) -> None:
+    """They are said in a process of the sandbox when the copy is made, and kept as they are said."""
+    ada = await reader(house, ("tale.epub", BROKEN))
+    await ada.asks("settings language=de")
+
+    await ada.asks("send tale")
+    await delivered(house)
+    why = await ada.asks("why tale")
+
+    assert "die Sprache war „English“ und ist „en“" in why.text
+    assert "die Kodierung ist als UTF-8 angegeben, was sie ist" in why.text
+    assert "the language was" not in why.text
+
+
 async def test_sound_book_arrives_as_it_came(house: House) -> None:
     ada = await reader(house, ("tale.epub", faulty()))
 

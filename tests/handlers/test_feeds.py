@@ -71,6 +71,16 @@ def test_what_is_wrong_with_a_feed_is_told(ada: Reader) -> None:
     assert "gone for good" in second
 
 
+def test_what_is_wrong_is_told_in_the_language_of_its_reader(ada: Reader) -> None:
+    ada.user.language = "de"
+    failing = make_feed(ada.session, failures=3, last_error="It takes too long or too much memory to read.")
+    make_subscription(ada.session, ada.user, failing, name="Failing")
+
+    (detail,) = details(ada.run("feeds"))
+
+    assert "Das zu lesen braucht zu viel Zeit oder zu viel Speicher." in detail
+
+
 def test_second_page_counts_on(ada: Reader) -> None:
     for number in range(25):
         make_subscription(ada.session, ada.user, name=f"Feed {number:02}")

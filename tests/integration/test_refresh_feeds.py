@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from bot.news.refresh import FeedSettings
-from core.models import Article, FeedHost, Subscription
+from core.models import Article, FeedHost, OutboxMail, Subscription
 from core.models.feed import FeedState
 from core.services.news_aggregator import FAILING_AFTER, LEASE, NewsAggregator
 from tests.factories.feeds import Item, rss, story_text
@@ -154,6 +156,12 @@ async def test_feed_that_moves_to_a_known_one_hands_its_readers_over(room: Newsr
     assert [(one.user_id, one.feed_id) for one in await room.all(Subscription)] == [(ada, there), (ben, there)]
 
 
+def text_of(notice: OutboxMail) -> str:
+    part = message_from_bytes(notice.head, policy=default).get_body(["plain"])
+    assert part is not None
+    return str(part.get_content())
+
+
 async def test_feed_that_is_gone_is_told_once_to_each_reader(room: Newsroom, web: WebServer) -> None:
     url = web.put("/feed", "gone", status=410)
     feed_id = await room.subscribed(await room.reader("ada"), url)
@@ -175,6 +183,20 @@ async def test_feed_that_keeps_failing_is_told_once_with_the_reason(room: Newsro
 
     (notice,) = await room.notices()
     assert b"There is no such page at 127.0.0.1" in notice.head
+
+
+async def test_failing_feed_is_told_in_the_language_of_each_reader(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", "<html><p>Hello</p></html>")
+    await room.subscribed(await room.reader("ada"), url)
+    await room.subscribed(await room.reader("ben", language="de"), url)
+
+    for _ in range(FAILING_AFTER):
+        await refresh(room, days=2)
+
+    english, german = [text_of(notice) for notice in await room.notices()]
+    assert "Reason: This is a web page, not a feed." in english
+    assert "konnte seit 25. November nicht gelesen werden." in german
+    assert "Grund: Das ist eine Webseite, kein Feed." in german
 
 
 async def test_feed_that_recovers_is_well_again(room: Newsroom, web: WebServer) -> None:

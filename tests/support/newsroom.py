@@ -53,11 +53,17 @@ class Newsroom:
     async def do(self, act: Callable[[Work], T]) -> T:
         return await self.engine.in_work(act)
 
-    async def reader(self, name: str, *, timezone: str = "UTC") -> int:
+    async def reader(self, name: str, *, timezone: str = "UTC", language: str = "") -> int:
         """A user's id."""
 
         def add(work: Work) -> int:
-            user = User(address=f"{name}@reader.test", name=name.title(), timezone=timezone, created_at=work.now)
+            user = User(
+                address=f"{name}@reader.test",
+                name=name.title(),
+                timezone=timezone,
+                language=language,
+                created_at=work.now,
+            )
             work.session.add(user)
             work.session.flush()
             return user.id

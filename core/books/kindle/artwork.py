@@ -15,6 +15,7 @@ from lxml import etree
 from core.books.kindle.references import apply_renames, references
 from core.books.kindle.working import Copy, Item, Patch, elements, item_element
 from core.books.xml import attribute, local_name
+from core.i18n import _
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,7 +37,13 @@ def convert_pictures(book: Copy, patch: Patch) -> None:
     """WebP, AVIF and their like become JPEG, or PNG where they are flat or transparent."""
     found = {item.name: item for item in book.package.items if item.name and item.media_type in _CONVERTED}
     drawn = {name: made for name, item in found.items() if (made := as_shown(_data(book, name))) is not None}
-    _replace(book, patch, {name: found[name] for name in drawn}, drawn, what="a kind that Kindles do not show")
+    _replace(
+        book,
+        patch,
+        {name: found[name] for name in drawn},
+        drawn,
+        told=_("the picture was of a kind that Kindles do not show, and is {kind} now"),
+    )
 
 
 def draw_vectors(book: Copy, patch: Patch) -> None:
@@ -45,7 +52,13 @@ def draw_vectors(book: Copy, patch: Patch) -> None:
     spine = {item.name for item in book.package.items if item.id in book.package.spine}
     found = {item.name: item for item in book.package.items if item.name in shown - spine}
     drawn = {name: made for name in found if (made := _drawn(book, name)) is not None}
-    _replace(book, patch, {name: found[name] for name in drawn}, drawn, what="SVG, which Amazon refuses in some books")
+    _replace(
+        book,
+        patch,
+        {name: found[name] for name in drawn},
+        drawn,
+        told=_("the picture was of SVG, which Amazon refuses in some books, and is {kind} now"),
+    )
 
 
 def _shown_vectors(book: Copy) -> Iterator[str]:
@@ -61,7 +74,7 @@ def _shown_vectors(book: Copy) -> Iterator[str]:
 
 
 def _replace(
-    book: Copy, patch: Patch, found: dict[str, Item], drawn: dict[str, tuple[str, bytes]], *, what: str
+    book: Copy, patch: Patch, found: dict[str, Item], drawn: dict[str, tuple[str, bytes]], *, told: str
 ) -> None:
     for name, (suffix, data) in drawn.items():
         stem = posixpath.splitext(name)[0]
@@ -69,7 +82,7 @@ def _replace(
         taken = {*book.names, *patch.renamed.values()} - {name}
         patch.renamed[name] = next(candidate for candidate in names if candidate not in taken)
         patch.files[name] = data
-        patch.tell(name, f"the picture was of {what}, and is {_MEDIA_TYPES[suffix].partition('/')[2].upper()} now")
+        patch.tell(name, told.format(kind=_MEDIA_TYPES[suffix].partition("/")[2].upper()))
     if not patch.renamed:
         return
     apply_renames(book, patch)
@@ -93,7 +106,7 @@ def mend_photographs(book: Copy, patch: Patch) -> None:
         made = _as_jpeg(data) if fault and data is not None else None
         if made is not None:
             patch.files[item.name] = made
-            patch.tell(item.name, f"the photograph was {fault}")
+            patch.tell(item.name, fault)
 
 
 def photograph_fault(data: bytes) -> str:
@@ -106,10 +119,10 @@ def photograph_fault(data: bytes) -> str:
             continue
         if marker in _FRAMES:
             if data[place + 9] == 4:
-                return "in the four colours of printing, which Kindles do not show"
+                return _("the photograph was in the four colours of printing, which Kindles do not show")
             break
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    return "cut short" if b"\xff\xd9" not in data[-4096:] else ""
+    return _("the photograph was cut short") if b"\xff\xd9" not in data[-4096:] else ""
 
 
 def _data(book: Copy, name: str) -> bytes | None:
@@ -178,7 +191,7 @@ def _is_moderate(root: etree._Element) -> bool:
     box = [float(number) for number in re.findall(r"[0-9.]+", attribute(root, "viewBox"))[-2:] if number.count(".") < 2]
     size = [re.match(r"[0-9]{1,7}(?:\.[0-9]{1,9})?", attribute(root, key)) for key in ("width", "height")]
     width, height = box if len(box) == 2 else [float(one[0]) if one else 1.0 for one in size]
-    return width > 0 and height / width < 4 and sum(1 for _ in root.iter()) < _MAX_SHAPES
+    return width > 0 and height / width < 4 and sum(1 for _element in root.iter()) < _MAX_SHAPES
 
 
 def _rendered(svg: str) -> tuple[str, bytes] | None:

@@ -23,6 +23,7 @@ from core.books.kindle.working import (
 )
 from core.books.text import clean_line
 from core.books.xml import attribute, children, find, local_name, text_of
+from core.i18n import _
 
 _POINTS: Final = ("navPoint", "pageTarget", "navTarget")
 
@@ -40,9 +41,9 @@ def mend_ncx_targets(book: Copy, patch: Patch) -> None:
         fault = _fault(book, content, ncx, known)
         if fault == "id":
             content.set("src", src.partition("#")[0])
-            patch.tell(ncx, f"the entry “{_label(point)}” led to a place that is not there")
+            patch.tell(ncx, _("the entry “{entry}” led to a place that is not there").format(entry=_label(point)))
         elif fault and point is not None and point.getparent() is not None:
-            patch.tell(ncx, f"the entry “{_label(point)}” led to a file that is not there")
+            patch.tell(ncx, _("the entry “{entry}” led to a file that is not there").format(entry=_label(point)))
             _dissolve(point)
     for name in ("pageList", "navList", "navMap"):
         for holder in list(elements(patch.edit(ncx), name)):
@@ -59,7 +60,7 @@ def _fault(book: Copy, content: etree._Element, ncx: str, known: dict[str, set[s
     src = attribute(content, "src").strip()
     if not src or is_remote(src):
         return "file"
-    path, _, fragment = src.partition("#")
+    path, _mark, fragment = src.partition("#")
     name = book.resolve(path, base=ncx) if path else None
     if name is None:
         return "file"
@@ -95,13 +96,13 @@ def mend_ncx_order(book: Copy, patch: Patch) -> None:
     edited = list(elements(patch.edit(ncx), *_POINTS))
     if bad_order:
         _renumber(edited)
-        patch.tell(ncx, "its entries did not count up in the order of reading (playOrder)")
+        patch.tell(ncx, _("its entries did not count up in the order of reading (playOrder)"))
     if bad_ids:
         _identify(edited)
-        patch.tell(ncx, "its entries had no ids, or the same ones")
+        patch.tell(ncx, _("its entries had no ids, or the same ones"))
     for place in empty:
         _name(edited[place], str(place + 1))
-        patch.tell(ncx, "an entry had no name")
+        patch.tell(ncx, _("an entry had no name"))
 
 
 def _counts_up(points: list[etree._Element], orders: list[str]) -> bool:
@@ -160,7 +161,7 @@ def mend_ncx_identifier(book: Copy, patch: Patch) -> None:
         meta = child(head, "meta")
         meta.set("name", "dtb:uid")
     meta.set("content", own)
-    patch.tell(ncx, "it was of a book with another identifier")
+    patch.tell(ncx, _("it was of a book with another identifier"))
 
 
 def unique_identifier(book: Copy) -> str:
@@ -225,11 +226,11 @@ def make_contents(book: Copy, patch: Patch) -> None:
         spine = find(root, "spine")
         if spine is not None:
             spine.set("toc", added)
-    patch.tell(book.package.name, "there was no table of contents; one was made of the headings")
+    patch.tell(book.package.name, _("there was no table of contents; one was made of the headings"))
 
 
 def _free(book: Copy, name: str) -> str:
-    stem, _, suffix = name.rpartition(".")
+    stem, _dot, suffix = name.rpartition(".")
     names = (name, *(f"{stem}-{number}.{suffix}" for number in range(2, 10_000)))
     return next(candidate for candidate in names if candidate not in book)
 

@@ -13,7 +13,7 @@ from core.books.kindle.working import Copy, Patch
 from core.books.limits import BookLimits
 from core.books.zips import open_members
 from core.errors import TooMuch
-from core.i18n import _
+from core.i18n import _, ngettext
 from core.news.sizing import split
 from core.sizes import size_in_words
 
@@ -39,12 +39,16 @@ def smaller_pictures(book: Copy, *, budget_bytes: int) -> tuple[Copy, str]:
             made = _smaller(data, width=width, height=height, quality=quality) if len(data) > _SMALL else None
             if made is not None and len(made) < len(data):
                 patch.files[name] = made
-                patch.tell(name, f"at most {width} by {height} pixels")
+                patch.tell(name, _("at most {width} by {height} pixels").format(width=width, height=height))
             total += len(patch.files.get(name, data))
         if patch:
             best, said = (
                 book.patched(patch),
-                f"{len(patch.files)} pictures were made smaller, to {width} by {height} pixels",
+                ngettext(
+                    "{count} picture was made smaller, to {width} by {height} pixels",
+                    "{count} pictures were made smaller, to {width} by {height} pixels",
+                    len(patch.files),
+                ).format(count=len(patch.files), width=width, height=height),
             )
         if total <= budget_bytes:
             break

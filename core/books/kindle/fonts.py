@@ -14,6 +14,7 @@ from core.books.epub import ADOBE_OBFUSCATION, ENCRYPTION, IDPF_OBFUSCATION
 from core.books.kindle.contents import unique_identifier
 from core.books.kindle.working import Copy, Patch, item_element, remove
 from core.books.xml import attribute, elements_named, find
+from core.i18n import _
 
 _FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf", b"wOFF", b"wOF2")
 
@@ -31,7 +32,7 @@ def reveal_fonts(book: Copy, patch: Patch) -> None:
         if name is not None:
             _reveal(book, patch, name, algorithm=attribute(method, "Algorithm").strip())
     patch.removed.add(ENCRYPTION)
-    patch.tell("", "fonts were obfuscated, which Amazon takes for copy protection")
+    patch.tell("", _("fonts were obfuscated, which Amazon takes for copy protection"))
 
 
 def _reveal(book: Copy, patch: Patch, name: str, *, algorithm: str) -> None:
@@ -41,12 +42,12 @@ def _reveal(book: Copy, patch: Patch, name: str, *, algorithm: str) -> None:
     clear = _clear(data, identifier, algorithm=algorithm)
     if clear.startswith(_FONTS):
         patch.files[name] = clear
-        patch.tell(name, "the font is as it was before it was obfuscated")
+        patch.tell(name, _("the font is as it was before it was obfuscated"))
         return
     item = next((item for item in book.package.items if item.name == name), None)
     if item is not None and name not in patch.removed and not data.startswith(_FONTS):
         remove(item_element(patch.edit(book.package.name), item.id))
-        patch.tell(book.package.name, f"the font “{item.href}” could not be read and was taken out")
+        patch.tell(book.package.name, _("the font “{file}” could not be read and was taken out").format(file=item.href))
         patch.removed.add(name)
 
 

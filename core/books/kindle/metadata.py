@@ -15,6 +15,7 @@ from core.books.kindle.working import DC, XHTML, Copy, Item, Patch, body_of, chi
 from core.books.language import language_tag
 from core.books.text import clean_line
 from core.books.xml import attribute, find, local_name, text_of
+from core.i18n import _, in_quotes
 
 _SAMPLE_LENGTH: Final = 6000
 _ENOUGH: Final = 200  # letters: of fewer no recognition is right often enough
@@ -54,8 +55,8 @@ def mend_language(book: Copy, patch: Patch) -> None:
     for other in edited[1:]:
         _drop_refinements(other, patch.edit(book.package.name))
         remove(other)
-    shown = ", ".join(f"“{text}”" for text in written) or "missing"
-    patch.tell(book.package.name, f"the language was {shown} and is “{tag}”")
+    told = _("the language was {shown} and is “{tag}”") if written else _("the language was missing and is “{tag}”")
+    patch.tell(book.package.name, told.format(shown=in_quotes(written), tag=tag))
 
 
 def is_tag(text: str) -> bool:
@@ -100,13 +101,13 @@ def mend_title(book: Copy, patch: Patch) -> None:
         for one in [one for one in edited if not text_of(one)]:
             _drop_refinements(one, patch.edit(book.package.name))
             remove(one)
-        patch.tell(book.package.name, "one of the titles was empty")
+        patch.tell(book.package.name, _("one of the titles was empty"))
         return
     title = edited[0] if edited else child(metadata, "title", namespace=DC)
     for other in edited[1:]:
         remove(other)
     title.text = _title_of_file(book) or _title_of_text(book) or _UNTITLED
-    patch.tell(book.package.name, f"there was no title; it is “{title.text}” now")
+    patch.tell(book.package.name, _("there was no title; it is “{title}” now").format(title=title.text))
 
 
 def _title_of_file(book: Copy) -> str:
@@ -150,7 +151,10 @@ def mark_main_title(book: Copy, patch: Patch) -> None:
     else:
         for other in edited[1:]:
             remove(other)
-    patch.tell(book.package.name, f"of {len(found)} titles none was the main one; it is “{text_of(first)}”")
+    patch.tell(
+        book.package.name,
+        _("of {count} titles none was the main one; it is “{title}”").format(count=len(found), title=text_of(first)),
+    )
 
 
 def _free_id(root: etree._Element, stem: str) -> str:
@@ -174,12 +178,12 @@ def mend_identifier(book: Copy, patch: Patch) -> None:
         target = child(metadata, "identifier", namespace=DC)
     if not text_of(target):
         target.text = made_identifier(book)
-        patch.tell(book.package.name, "it had no identifier and got one")
+        patch.tell(book.package.name, _("it had no identifier and got one"))
     if not attribute(target, "id"):
         target.set("id", _free_id(edited, "book-id"))
     if attribute(target, "id") != wanted:
         edited.set("unique-identifier", attribute(target, "id"))
-        patch.tell(book.package.name, "none of the identifiers was said to be the book's own")
+        patch.tell(book.package.name, _("none of the identifiers was said to be the book's own"))
 
 
 def made_identifier(book: Copy) -> str:
@@ -204,11 +208,14 @@ def name_cover(book: Copy, patch: Patch) -> None:
         meta = edited[0] if edited else child(metadata, "meta", namespace=etree.QName(metadata).namespace)
         meta.set("name", "cover")
         meta.set("content", cover.id)
-        patch.tell(book.package.name, f"“{cover.href}” was not said to be the cover in the way that Kindles look for")
+        patch.tell(
+            book.package.name,
+            _("“{file}” was not said to be the cover in the way that Kindles look for").format(file=cover.href),
+        )
     if new is None and book.package.is_epub3:
         element = item_element(patch.edit(book.package.name), cover.id)
         element.set("properties", f"{attribute(element, 'properties')} cover-image".strip())
-        patch.tell(book.package.name, f"“{cover.href}” was not said to be the cover")
+        patch.tell(book.package.name, _("“{file}” was not said to be the cover").format(file=cover.href))
 
 
 def _likely_cover(book: Copy) -> Item | None:

@@ -28,6 +28,7 @@ from core.books.kindle.working import (
 )
 from core.books.kindle.zipping import MIMETYPE
 from core.books.xml import attribute, find, local_name
+from core.i18n import _
 
 _CONTAINER: Final = """<?xml version="1.0" encoding="utf-8"?>
 <container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">
@@ -72,18 +73,18 @@ def make_directory(book: Copy, patch: Patch) -> None:
     """The archive's own, at its end: `core.books.salvage` has read the members without it, and a copy has one."""
     if book.members.is_salvaged:
         patch.tell(
-            "", "the list of its parts at the end of the file was broken, and was made anew; every part is whole"
+            "", _("the list of its parts at the end of the file was broken, and was made anew; every part is whole")
         )
 
 
 def store_mimetype(book: Copy, patch: Patch) -> None:
     """The first member, stored, and these 20 bytes."""
     if "mimetype" not in book:
-        fault = "the file “mimetype” was missing"
+        fault = _("the file “mimetype” was missing")
     elif book.read("mimetype") != MIMETYPE:
-        fault = "the file “mimetype” held something else"
+        fault = _("the file “mimetype” held something else")
     elif not book.members.is_first_and_stored("mimetype"):
-        fault = "the file “mimetype” was not the first one, or compressed"
+        fault = _("the file “mimetype” was not the first one, or compressed")
     else:
         return
     patch.files["mimetype"] = MIMETYPE
@@ -97,7 +98,7 @@ def name_package(book: Copy, patch: Patch) -> None:
     named = [] if tree is None else [element for element in tree.iter() if local_name(element) == "rootfile"]
     if not any(attribute(element, "full-path") == package for element in named):
         patch.files[CONTAINER] = _CONTAINER.format(package).encode()
-        patch.tell(CONTAINER, "the container did not lead to the list of the book's parts")
+        patch.tell(CONTAINER, _("the container did not lead to the list of the book's parts"))
 
 
 def drop_missing_items(book: Copy, patch: Patch) -> None:
@@ -113,8 +114,8 @@ def drop_missing_items(book: Copy, patch: Patch) -> None:
     root = patch.edit(book.package.name)
     for item in gone:
         remove(item_element(root, item.id))
-        fault = "was empty" if item.name else "was not in the book"
-        patch.tell(book.package.name, f"“{item.href}” was listed and {fault}")
+        told = _("“{file}” was listed and was empty") if item.name else _("“{file}” was listed and was not in the book")
+        patch.tell(book.package.name, told.format(file=item.href))
     patch.removed |= empty
     ids = {item.id for item in gone}
     for element in list(root.iter()):
@@ -141,7 +142,10 @@ def drop_remote_items(book: Copy, patch: Patch) -> None:
     for item in listed:
         if item.href not in named:
             remove(item_element(patch.edit(book.package.name), item.id))
-            patch.tell(book.package.name, f"“{item.href[:60]}” was listed, is on the network, and is not shown")
+            patch.tell(
+                book.package.name,
+                _("“{file}” was listed, is on the network, and is not shown").format(file=item.href[:60]),
+            )
 
 
 def _has_content(book: Copy, name: str) -> bool:
@@ -179,12 +183,12 @@ def list_once(book: Copy, patch: Patch) -> None:
             for ref in spine_refs(root):
                 if attribute(ref, "idref") == item.id and item.id != first.id:
                     ref.set("idref", first.id)
-            patch.tell(book.package.name, f"“{item.href}” was listed twice")
+            patch.tell(book.package.name, _("“{file}” was listed twice").format(file=item.href))
         else:
             fresh = next(name for n in range(2, 100_000) if (name := f"item-{n}") not in taken)
             taken.add(fresh)
             listed[place].set("id", fresh)
-            patch.tell(book.package.name, f"“{item.href}” had no id, or that of another file")
+            patch.tell(book.package.name, _("“{file}” had no id, or that of another file").format(file=item.href))
 
 
 def mend_spine(book: Copy, patch: Patch) -> None:
@@ -205,11 +209,13 @@ def mend_spine(book: Copy, patch: Patch) -> None:
         remove(refs[place])
         patch.tell(
             book.package.name,
-            f"the reading order named “{book.package.spine[place]}”, a chapter that is not there or was named before",
+            _("the reading order named “{chapter}”, a chapter that is not there or was named before").format(
+                chapter=book.package.spine[place]
+            ),
         )
     if is_empty and pages:
         _fill_spine(root, pages)
-        patch.tell(book.package.name, "the reading order was empty")
+        patch.tell(book.package.name, _("the reading order was empty"))
 
 
 def _fill_spine(root: etree._Element, pages: list[Item]) -> None:
@@ -240,7 +246,7 @@ def list_used_files(book: Copy, patch: Patch) -> None:
             continue
         href = relative(name, base=book.package.name)
         add_item(patch.edit(book.package.name), item_id=_id_of(name), href=href, media_type=media_type)
-        patch.tell(book.package.name, f"“{name}” is shown, and was not listed")
+        patch.tell(book.package.name, _("“{file}” is shown, and was not listed").format(file=name))
 
 
 def _id_of(name: str) -> str:
@@ -252,7 +258,8 @@ def mend_media_types(book: Copy, patch: Patch) -> None:
     for item, media_type in _wrong_types(book):
         root = patch.edit(book.package.name)
         item_element(root, item.id).set("media-type", media_type)
-        patch.tell(book.package.name, f"“{item.href}” is {media_type}, not {item.media_type or 'of no kind'}")
+        told = _("“{file}” is {kind}, not {listed}") if item.media_type else _("“{file}” is {kind}, not of no kind")
+        patch.tell(book.package.name, told.format(file=item.href, kind=media_type, listed=item.media_type))
 
 
 def _wrong_types(book: Copy) -> Iterator[tuple[Item, str]]:
@@ -308,10 +315,13 @@ def name_contents(book: Copy, patch: Patch) -> None:
     named = attribute(spine, "toc")
     if ncx is not None and named != ncx.id:
         spine_of(patch, book).set("toc", ncx.id)
-        patch.tell(book.package.name, "the reading order did not name the table of contents")
+        patch.tell(book.package.name, _("the reading order did not name the table of contents"))
     elif ncx is None and named:
         del spine_of(patch, book).attrib["toc"]
-        patch.tell(book.package.name, f"the reading order named “{named}”, a table of contents that is not there")
+        patch.tell(
+            book.package.name,
+            _("the reading order named “{contents}”, a table of contents that is not there").format(contents=named),
+        )
 
 
 def spine_of(patch: Patch, book: Copy) -> etree._Element:

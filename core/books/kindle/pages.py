@@ -29,6 +29,7 @@ from core.books.kindle.working import (
     unwrap,
 )
 from core.books.xml import attribute, children, find, local_name, text_of
+from core.i18n import N_, _, decimal, ngettext
 
 ALT: Final = "image"
 """What stands where a picture has no words of its own; Amazon refuses none at all."""
@@ -68,7 +69,10 @@ def mend_pictures(book: Copy, patch: Patch) -> None:
             if not _is_shown(book, element, page=name):
                 src = _source_of(element)
                 patch.tell(
-                    name, f"the picture “{_short(src)}” is not in the book" if src else "a picture had no address"
+                    name,
+                    _("the picture “{address}” is not in the book").format(address=_short(src))
+                    if src
+                    else _("a picture had no address"),
                 )
                 remove(element)
 
@@ -96,11 +100,10 @@ def fill_alt(book: Copy, patch: Patch) -> None:
         for image in patch.edit(name).iter(f"{{{XHTML}}}img"):
             if not attribute(image, "alt").strip():
                 image.set("alt", attribute(image, "title").strip() or ALT)
-        patch.tell(name, f"{_counted(count, 'picture')} had no text in place of it")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count} {what}s"
+        told = ngettext(
+            "{count} picture had no text in place of it", "{count} pictures had no text in place of it", count
+        )
+        patch.tell(name, told.format(count=count))
 
 
 # -- scripts, and what is elsewhere
@@ -119,11 +122,11 @@ def drop_scripts(book: Copy, patch: Patch) -> None:
         for element in list(elements(root, "script")):
             if _SCRIPT_TYPES.search(attribute(element, "type")):
                 remove(element)
-                patch.tell(name, "a script was taken out")
+                patch.tell(name, _("a script was taken out"))
         _drop_handlers(root, patch, name)
         for link in _script_links(patch.trees[name]):
             make_span(link)
-            patch.tell(name, "a link that ran a script leads nowhere now")
+            patch.tell(name, _("a link that ran a script leads nowhere now"))
 
 
 def _handled(root: etree._Element | Tree) -> list[etree._Element]:
@@ -137,7 +140,7 @@ def _drop_handlers(root: etree._Element, patch: Patch, name: str) -> None:
     for element in _handled(root):
         for key in [key for key in element.attrib if str(key).startswith("on")]:
             del element.attrib[key]
-        patch.tell(name, "an attribute that ran a script was taken out")
+        patch.tell(name, _("an attribute that ran a script was taken out"))
 
 
 def _script_links(tree: Tree) -> list[etree._Element]:
@@ -155,33 +158,40 @@ def make_span(link: etree._Element) -> None:
 
 def drop_remote(book: Copy, patch: Patch) -> None:
     """Pictures, frames and styles that would be loaded from the network: nobody does, and Amazon refuses some."""
-    for name, _ in _trees(book, b"//"):
+    for name, _tree in _trees(book, b"//"):
         if not any(kind in _LOADERS and is_loaded_from_afar(href) for kind, href in hrefs(book, name)):
             continue
         for reference in [one for one in references(patch.edit(name)) if _is_loaded(one)]:
             kind = local_name(reference.element)
-            patch.tell(name, f"a {_KINDS.get(kind, kind)} on the network ({_short(reference.href)}) was taken out")
+            told = _(_LOADED.get(kind, _LOADED_OTHER))
+            patch.tell(name, told.format(kind=kind, address=_short(reference.href)))
             if reference.element.getparent() is not None:
                 (remove if kind in ("img", "image", "link", "source", "track") else unwrap)(reference.element)
 
 
 def drop_lost_sheets(book: Copy, patch: Patch) -> None:
     """Links in the head of a page to files that are not in the book."""
-    for name, _ in _trees(book, b"<link"):
+    for name, _tree in _trees(book, b"<link"):
         if not any(kind == "link" and _is_lost(book, href, page=name) for kind, href in hrefs(book, name)):
             continue
         for element in list(elements(patch.edit(name), "link")):
             href = element.get("href", "").strip()
             if _is_lost(book, href, page=name):
                 remove(element)
-                patch.tell(name, f"the style sheet “{_short(href)}” is not in the book")
+                patch.tell(name, _("the style sheet “{address}” is not in the book").format(address=_short(href)))
 
 
 def _is_lost(book: Copy, href: str, *, page: str) -> bool:
     return not is_remote(href) and book.resolve(href, base=page) is None
 
 
-_KINDS: Final = {"img": "picture", "image": "picture", "link": "style sheet", "iframe": "frame"}
+_LOADED: Final = {
+    "img": N_("a picture on the network ({address}) was taken out"),
+    "image": N_("a picture on the network ({address}) was taken out"),
+    "link": N_("a style sheet on the network ({address}) was taken out"),
+    "iframe": N_("a frame on the network ({address}) was taken out"),
+}
+_LOADED_OTHER: Final = N_("a {kind} on the network ({address}) was taken out")
 _LOADERS: Final = frozenset({"img", "image", "iframe", "object", "embed", "link"})
 
 
@@ -206,7 +216,7 @@ def drop_double_ids(book: Copy, patch: Patch) -> None:
             own = element.get("id")
             if own is not None and own in seen:
                 del element.attrib["id"]
-                patch.tell(name, f"the id “{_short(own)}” stood twice")
+                patch.tell(name, _("the id “{id}” stood twice").format(id=_short(own)))
             seen.add(own or "")
 
 
@@ -222,7 +232,10 @@ def unlink_body(book: Copy, patch: Patch) -> None:
             if _leads_to_top(book, reference.href, document, tops):
                 path = reference.href.partition("#")[0]
                 reference.element.set(reference.key, path or document.rpartition("/")[2])
-                patch.tell(document, f"a link led to the whole page by an id, “{_short(reference.href)}”")
+                patch.tell(
+                    document,
+                    _("a link led to the whole page by an id, “{address}”").format(address=_short(reference.href)),
+                )
 
 
 def _top_ids(tree: Tree) -> set[str]:
@@ -248,13 +261,15 @@ def mend_links(book: Copy, patch: Patch) -> None:
             fault, href = _fault(book, link, name, known), link.get("href", "")
             if fault == "id":
                 link.set("href", href.partition("#")[0] or name.rpartition("/")[2])
-                patch.tell(name, f"a link led to a place that is not there, “{_short(href)}”")
+                patch.tell(name, _("a link led to a place that is not there, “{address}”").format(address=_short(href)))
             elif fault == "file":
                 _unlink(link, is_entry=name == book.nav)
-                patch.tell(name, f"a link led to a file that is not there, “{_short(href)}”")
+                patch.tell(name, _("a link led to a file that is not there, “{address}”").format(address=_short(href)))
             elif fault == "signs":
                 link.set("href", _URL_SIGNS.sub(lambda sign: quote(sign[0]), href.strip()))
-                patch.tell(name, f"an address had signs that no address has, “{_short(href)}”")
+                patch.tell(
+                    name, _("an address had signs that no address has, “{address}”").format(address=_short(href))
+                )
 
 
 def _fault(book: Copy, link: etree._Element, document: str, known: dict[str, set[str]]) -> str:
@@ -263,7 +278,7 @@ def _fault(book: Copy, link: etree._Element, document: str, known: dict[str, set
         return ""
     if is_remote(href.strip()):
         return "signs" if not href.startswith("data:") and _URL_SIGNS.search(href) else ""
-    path, _, fragment = href.strip().partition("#")
+    path, _mark, fragment = href.strip().partition("#")
     name = book.resolve(path, base=document)
     if name is None:
         return "file"
@@ -299,7 +314,9 @@ def drop_leftovers(book: Copy, patch: Patch) -> None:
         for element in patch.edit(name).iter("*"):
             for key in _leftovers(element, is_old=is_old):
                 del element.attrib[key]
-                patch.tell(name, f"the attribute “{etree.QName(key).localname}” was taken out")
+                patch.tell(
+                    name, _("the attribute “{attribute}” was taken out").format(attribute=etree.QName(key).localname)
+                )
 
 
 def _leftovers(element: etree._Element, *, is_old: bool) -> list[str]:
@@ -319,7 +336,7 @@ def name_pages(book: Copy, patch: Patch) -> None:
         if title is None:
             title = child(head, "title")
         title.text = text_of(next(elements(book.package.root, "title"), None)) or "…"
-        patch.tell(name, "the page had no title in its head")
+        patch.tell(name, _("the page had no title in its head"))
 
 
 def show_hidden(book: Copy, patch: Patch) -> None:
@@ -332,7 +349,7 @@ def show_hidden(book: Copy, patch: Patch) -> None:
         for element in patch.edit(name).iter(f"{{{XHTML}}}*"):
             if _is_hidden(element):
                 element.set("style", _NONE.sub("", element.get("style", "")).strip(" ;") or "display: block")
-        patch.tell(name, f"{length:,} characters were hidden, and are shown")
+        patch.tell(name, _("{count} characters were hidden, and are shown").format(count=decimal(length)))
 
 
 _NONE: Final = re.compile(r"display\s*:\s*none\s*(?:!important)?\s*;?", re.IGNORECASE)
@@ -357,7 +374,10 @@ def true_properties(book: Copy, patch: Patch) -> None:
         element.attrib.pop("properties")
         if left:
             element.set("properties", " ".join(left))
-        patch.tell(book.package.name, f"“{item.href}” has no {', '.join(sorted(wrong))} any more")
+        patch.tell(
+            book.package.name,
+            _("“{file}” has no {properties} any more").format(file=item.href, properties=", ".join(sorted(wrong))),
+        )
 
 
 def _is_true(book: Copy, item: Item, key: str) -> bool:

@@ -55,7 +55,7 @@ def _rebuilt(source: Path, folder: Path, order: Order) -> Dish:
         write_rebuilt(book, target, label=label_of(book, title=order.title, authors=order.authors))
     _mend_part(target, limits=order.limits)
     _check_text(path, target, order)
-    fix = _fix("rebuilt", "the package and the table of contents were made anew")
+    fix = _fix("rebuilt", _("the package and the table of contents were made anew"))
     return fitted(
         "rebuilt", source, (Made(target, BookFormat.EPUB, order.title),), (*compiled.fixes, fix), folder, order
     )
@@ -69,7 +69,7 @@ def _retypeset(source: Path, folder: Path, order: Order) -> Dish:
         label = label_of(book, title=order.title, authors=order.authors)
         make_epub(plan_of(book, label=label, modified=label.modified), path=target)
     _check_text(path, target, order)
-    fix = _fix("retypeset", "every page was set anew, without the looks that its maker gave it")
+    fix = _fix("retypeset", _("every page was set anew, without the looks that its maker gave it"))
     return fitted(
         "retypeset", source, (Made(target, BookFormat.EPUB, order.title),), (*compiled.fixes, fix), folder, order
     )
@@ -97,7 +97,7 @@ def _docx(source: Path, folder: Path, order: Order) -> Dish:
                 size_in_words=size_in_words(budget)
             ),
         )
-    fix = _fix("docx", "the book was written as a Word document")
+    fix = _fix("docx", _("the book was written as a Word document"))
     return Dish("docx", RECIPES["docx"].version, (Made(target, BookFormat.DOCX, order.title),), (*compiled.fixes, fix))
 
 
@@ -172,7 +172,7 @@ def _in_parts(recipe: str, path: Path, fixes: tuple[Fix, ...], folder: Path, ord
             finish=partial(_mend_part, limits=order.limits),
         )
     files = tuple(Made(part, BookFormat.EPUB, title) for title, part in parts)
-    said = (_fix("parts", f"the book goes in {len(files)} parts"),) if len(files) > 1 else ()
+    said = (_fix("parts", _("the book goes in {count} parts").format(count=len(files))),) if len(files) > 1 else ()
     return Dish(recipe, RECIPES[recipe].version, files, (*fixes, *said))
 
 
@@ -199,7 +199,7 @@ def _became_epub(recipe: str, made: Path, folder: Path, order: Order) -> Dish:
     copy = folder / "copy.epub"
     compiled = compile_book(made, copy, filename=order.filename, limits=order.limits)
     path = copy if compiled.is_written else made
-    fix = _fix(recipe, f"the book was {order.format.value.upper()} and became an EPUB")
+    fix = _fix(recipe, _("the book was {kind} and became an EPUB").format(kind=order.format.value.upper()))
     return fitted(recipe, made, (Made(path, BookFormat.EPUB, order.title),), (fix,), folder, order)
 
 

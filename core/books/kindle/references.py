@@ -11,6 +11,7 @@ from lxml import etree
 from core.books.kindle.working import CONTAINER, XLINK, Copy, Patch, Tree, is_remote, relative
 from core.books.text import decode_text
 from core.books.xml import local_name
+from core.i18n import _
 
 _ATTRIBUTES: Final = ("href", "src", "poster", "data", f"{{{XLINK}}}href", "altimg", "full-path")
 _NAMED: Final = etree.XPath(
@@ -92,7 +93,7 @@ def rewrite(
         new_text = _URL.sub(lambda match: _changed(match, style, change), text)  # noqa: B023 - used at once
         if new_text != text:
             patch.files[style] = new_text.encode("utf-8")
-            patch.tell(style, "names of files in the style sheet were put right")
+            patch.tell(style, _("names of files in the style sheet were put right"))
 
 
 def _changed(match: re.Match[str], document: str, change: Callable[[str, str], str | None]) -> str:
@@ -114,7 +115,7 @@ def mend_paths(book: Copy, patch: Patch) -> None:
         name = book.resolve(href, base=document) or book.guess(href, base=document)
         return None if name is None else relative(name, base=document) + mark + fragment
 
-    rewrite(book, patch, change, tell=lambda old, new: f"“{old}” is “{new}”")
+    rewrite(book, patch, change, tell=lambda old, new: _("“{old}” is “{new}”").format(old=old, new=new))
 
 
 def _is_foreign(href: str) -> bool:
@@ -137,7 +138,7 @@ def plain_names(book: Copy, patch: Patch) -> None:
         taken.add(fresh.casefold())
     apply_renames(book, patch)
     for name, fresh in patch.renamed.items():
-        patch.tell(name, f"“{name}” is called “{fresh}” now")
+        patch.tell(name, _("“{file}” is called “{new}” now").format(file=name, new=fresh))
 
 
 def _fresh(name: str, taken: set[str]) -> str:
@@ -163,9 +164,9 @@ def apply_renames(book: Copy, patch: Patch) -> None:
         base = patch.renamed.get(document, document)
         return relative(patch.renamed.get(name, name), base=base) + mark + fragment
 
-    rewrite(book, patch, change, tell=lambda _old, new: f"it names “{new}” as that is called now")
+    rewrite(book, patch, change, tell=lambda _old, new: _("it names “{new}” as that is called now").format(new=new))
     if book.package.name in patch.renamed and CONTAINER in book and book.tree(CONTAINER) is not None:
         for element in patch.edit(CONTAINER).iter():
             if local_name(element) == "rootfile" and element.get("full-path") == book.package.name:
                 element.set("full-path", patch.renamed[book.package.name])
-                patch.tell(CONTAINER, "it leads to the new name")
+                patch.tell(CONTAINER, _("it leads to the new name"))

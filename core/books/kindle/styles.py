@@ -8,6 +8,7 @@ from typing import Final
 
 from core.books.kindle.references import read_style, style_hrefs
 from core.books.kindle.working import XHTML, Copy, Patch, is_loaded_from_afar, is_remote
+from core.i18n import _
 
 _FONT_FACE: Final = re.compile(r"@font-face\s*\{([^{}]*)\}", re.IGNORECASE)
 _SRC: Final = re.compile(r"(\bsrc\s*:)([^;{}]*)", re.IGNORECASE)
@@ -35,7 +36,7 @@ def mend_styles(book: Copy, patch: Patch) -> None:
         new = mended(text, name)
         if not _is_utf8(book.read(name)):
             new = _CHARSET.sub("", new)
-            patch.tell(name, "the style sheet became UTF-8")
+            patch.tell(name, _("the style sheet became UTF-8"))
         if new != text:
             patch.tell(name, _told(text, new))
         if new != text or not _is_utf8(book.read(name)):
@@ -54,7 +55,7 @@ def mend_styles(book: Copy, patch: Patch) -> None:
                 element.text = mended(element.text, name)
             if (style := element.get("style")) is not None:
                 element.set("style", _without_variables(style, variables))
-        patch.tell(name, "styles in the page that Kindles do not know were resolved")
+        patch.tell(name, _("styles in the page that Kindles do not know were resolved"))
 
 
 def _inner_styles(root: object) -> Iterator[str]:
@@ -84,10 +85,10 @@ def _is_there(book: Copy, href: str, document: str) -> bool:
 
 def _told(old: str, new: str) -> str:
     if "var(" in old and "var(" not in new:
-        return "variables in the style sheet, which older Kindles do not know, were put in place"
+        return _("variables in the style sheet, which older Kindles do not know, were put in place")
     if len(_FONT_FACE.findall(old)) > len(_FONT_FACE.findall(new)):
-        return "the style sheet named fonts that are not in the book"
-    return "the style sheet named files that are not in the book"
+        return _("the style sheet named fonts that are not in the book")
+    return _("the style sheet named files that are not in the book")
 
 
 # -- variables
@@ -111,7 +112,7 @@ def _without_variables(text: str, variables: dict[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         return variables.get(match[1]) or (match[2] or "").strip() or match[0]
 
-    for _ in range(_DEPTH):
+    for _level in range(_DEPTH):
         new = _USE.sub(value, text)
         if new == text or len(new) > 4 * len(text) + 4096:
             break

@@ -26,6 +26,7 @@ from core.books.kindle.working import (
     serialise,
 )
 from core.books.xml import MAX_MARKUP
+from core.i18n import N_, _
 
 _DECLARED: Final = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']utf-8[\"'][^>]*\?>", re.IGNORECASE)
 _DECLARATIONS: Final = re.compile(r"(?:\s*<\?xml\s[^>]*\?>)+\s*")
@@ -83,12 +84,12 @@ def _is_utf8(data: bytes) -> bool:
 
 def _encoding_fault(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 became UTF-8"
+        return _("UTF-16 became UTF-8")
     if data.count(b"<?xml ") > 1:
-        return "one XML declaration in place of several"
+        return _("one XML declaration in place of several")
     if not _is_utf8(data):
-        return "the text became UTF-8 from an older encoding"
-    return "the encoding is declared as UTF-8, which it is"
+        return _("the text became UTF-8 from an older encoding")
+    return _("the encoding is declared as UTF-8, which it is")
 
 
 def _mend_text(mend: Callable[[str], str], what: str) -> Callable[[Copy, Patch], None]:
@@ -104,7 +105,7 @@ def _mend_text(mend: Callable[[str], str], what: str) -> Callable[[Copy, Patch],
             mended = mend(text)
             if mended != text:
                 patch.files[name] = mended.encode("utf-8", "replace")
-                patch.tell(name, what)
+                patch.tell(name, _(what))
 
     return rule
 
@@ -141,9 +142,9 @@ def _with_plain_comments(text: str) -> str:
     return _COMMENT.sub(lambda match: "" if "--" in match[1] or match[1].endswith("-") else match[0], text)
 
 
-drop_controls = _mend_text(_without_controls, "characters that XML forbids were taken out")
-name_characters = _mend_text(_with_characters, "HTML's names for characters became the characters themselves")
-mend_comments = _mend_text(_with_plain_comments, "comments with “--” in them, which XML forbids, were taken out")
+drop_controls = _mend_text(_without_controls, N_("characters that XML forbids were taken out"))
+name_characters = _mend_text(_with_characters, N_("HTML's names for characters became the characters themselves"))
+mend_comments = _mend_text(_with_plain_comments, N_("comments with “--” in them, which XML forbids, were taken out"))
 
 
 def drop_conditional_comments(book: Copy, patch: Patch) -> None:
@@ -154,7 +155,7 @@ def drop_conditional_comments(book: Copy, patch: Patch) -> None:
         for comment in list(patch.edit(name).iter(etree.Comment)):
             if (comment.text or "").lstrip().startswith(("[if", "<![endif")) and comment.getparent() is not None:
                 remove(comment)
-                patch.tell(name, "a comment for Internet Explorer was taken out")
+                patch.tell(name, _("a comment for Internet Explorer was taken out"))
 
 
 def drop_entities(book: Copy, patch: Patch) -> None:
@@ -171,7 +172,7 @@ def drop_entities(book: Copy, patch: Patch) -> None:
         tree = _with_entities(text.encode("utf-8", "replace"))
         if tree is not None:
             patch.files[name] = _INNER_DTD.sub(r"\1>", serialise(tree).decode("utf-8"), count=1).encode("utf-8")
-            patch.tell(name, "entities that the document declared were put in place")
+            patch.tell(name, _("entities that the document declared were put in place"))
 
 
 def _with_entities(data: bytes) -> Tree | None:
@@ -196,7 +197,7 @@ def rebuild_pages(book: Copy, patch: Patch) -> None:
         rebuilt = _rebuilt(decoded(data))
         if rebuilt is not None:
             patch.files[name] = rebuilt
-            patch.tell(name, "the page was no well-formed XHTML and was written anew")
+            patch.tell(name, _("the page was no well-formed XHTML and was written anew"))
 
 
 _DOCTYPE: Final = re.compile(r"<!DOCTYPE\s+[^\[<>]*>", re.IGNORECASE)
@@ -221,7 +222,7 @@ def mend_doctype(book: Copy, patch: Patch) -> None:
         new = _DOCTYPE.sub(wanted, text, count=1)
         if new != text:
             patch.files[name] = new.encode("utf-8")
-            patch.tell(name, "the page is of the HTML that its EPUB has")
+            patch.tell(name, _("the page is of the HTML that its EPUB has"))
 
 
 def _unresolved(tree: Tree) -> bool:
@@ -291,7 +292,7 @@ def rebuild_package(book: Copy, patch: Patch) -> None:
             _hoist(root)
         if root is not None and _counts(serialise(root.getroottree())) == _counts(data):
             patch.files[name] = serialise(root.getroottree())
-            patch.tell(name, "the list of the book's parts was no well-formed XML and was written anew")
+            patch.tell(name, _("the list of the book's parts was no well-formed XML and was written anew"))
 
 
 def _hoist(root: etree._Element) -> None:
