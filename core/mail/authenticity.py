@@ -76,6 +76,15 @@ class OurAddresses:
                 yield rcpt, detail
 
 
+def without_secret(addr_spec: str) -> str:
+    """The address as it may be kept for good: `books+…@inkpost.example`, `n-…@inkpost.example`."""
+    local_part, _at, domain = addr_spec.rpartition("@")
+    mailbox, plus, _detail = local_part.partition(SECRET_SEPARATOR)
+    if plus:
+        return f"{mailbox}{plus}…@{domain}"
+    return f"{ALIAS_MARK}…@{domain}" if local_part.lower().startswith(ALIAS_MARK) else addr_spec
+
+
 def is_listed(ip: str | None, networks: Collection[IPv4Network | IPv6Network]) -> bool:
     """Whether a peer's address lies in one of the networks; an IPv4-mapped IPv6 address counts as its IPv4 one."""
     if ip is None or not networks:

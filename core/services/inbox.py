@@ -11,6 +11,7 @@ from sqlalchemy.orm import undefer
 from core.errors import Conflict, NotFound
 from core.i18n import _
 from core.jobs import process_mail
+from core.mail.authenticity import without_secret
 from core.mail.message import ParsedMessage
 from core.models import DoomedBlob, Inbound
 from core.models.inbound import InboundState
@@ -129,9 +130,10 @@ class Inbox:
         return mail
 
     def forget_texts(self, *, before: datetime, limit: int = 1000) -> None:
-        """Forget the raw text of mails dealt with before a time; the blobs that held them are doomed.
+        """Forget the raw text of mails dealt with before a time, and the secrets in the addresses that they came to.
 
-        A blob that another mail still needs is not: the same bytes, come to other recipients, are one blob.
+        The blobs that held the texts are doomed. One that another mail still needs is not: the same bytes, come to
+        other recipients, are one blob.
         """
         old = self._session.scalars(
             sa.select(Inbound)
@@ -146,6 +148,7 @@ class Inbox:
         keys = [mail.raw_key for mail in old if mail.raw_key is not None]
         for mail in old:
             mail.raw = mail.raw_key = None
+            mail.rcpt_tos = [without_secret(address) for address in mail.rcpt_tos]
         self._session.flush()
         DoomedBlob.doom(self._session, set(keys) - self.needed_texts(keys))
 

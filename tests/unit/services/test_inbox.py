@@ -119,6 +119,16 @@ def test_old_text_of_a_mail_that_is_done_is_forgotten_and_no_other(session: Sess
     assert [has_text(session, mail) for mail in (old, young, waiting, aside)] == [False, True, True, True]
 
 
+def test_secrets_in_the_addresses_of_a_forgotten_text_go_with_it(session: Session) -> None:
+    came_to = ["Books+qc4kpdbp5pahxht9@inkpost.example", "n-k2j4h5g6f7d8s9a2@inkpost.example", "books@inkpost.example"]
+    old, young = make_inbound(session, **DONE, **OLD, rcpt_tos=came_to), make_inbound(session, **DONE, rcpt_tos=came_to)
+
+    Inbox(make_work(session)).forget_texts(before=BEFORE)
+
+    assert old.rcpt_tos == ["Books+…@inkpost.example", "n-…@inkpost.example", "books@inkpost.example"]
+    assert young.rcpt_tos == came_to
+
+
 def test_blob_of_a_forgotten_text_is_doomed_unless_another_mail_needs_it(session: Session) -> None:
     make_inbound(session, **DONE, **OLD, raw=None, raw_key="mails/aa/lone.eml")
     make_inbound(session, **DONE, **OLD, raw=None, raw_key="mails/aa/shared.eml")
