@@ -12,9 +12,9 @@ def with_three_steps(results: tuple[Result, ...]) -> tuple[Result, ...]:
     """The answer to what they asked, and below it how to go on; a first mail is no moment for a second answer."""
     *before, last = results
     steps = (
-        Step(_("Add a book"), "help add", _("Mail it as an attachment, and it is in your library")),
-        Step(_("Add your Kindle"), "help kindle", _("Books and papers then come to it by themselves")),
-        Step(_("Subscribe to a site"), "help subscribe", _("Its news stand in your paper every morning")),
+        Step(_("Add a book"), "help add", _("A book that you mail as an attachment is in your library")),
+        Step(_("Add your Kindle"), "help kindle", _("Books and papers come to your Kindle by themselves")),
+        Step(_("Subscribe to a site"), "help subscribe", _("The news of a site stand in your paper every morning")),
     )
     welcome = (
         Paragraph(_("Welcome! This was your first mail to me. Three steps make a library and a morning paper of it.")),

@@ -108,8 +108,7 @@ def _show(reply: Reply | str) -> None:
         return
     print(f"Subject: {reply.subject}\n\n{reply.text.strip()}\n")
     for number, link in enumerate(reply.links, start=1):
-        said = " / ".join(text.strip() for text in (link.subject, link.body) if text.strip())
-        print(f"  :tap {number}  {said}")
+        print(f"  :tap {number}  {link.subject}")
     print()
 
 
