@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from bot.guards import EdgeGuard
 from bot.news.one_click import stop_digest
 from bot.news.refresh import Database
+from bot.web import WebServer
 from core.errors import Unavailable
 from core.i18n import _, speaking
 from core.mail.outgoing import Identity
@@ -59,7 +60,7 @@ class HttpSettings:
             raise ValueError("public_url is an https address in lower case, without a slash at its end")
 
 
-class ClickServer:
+class ClickServer(WebServer):
     """`GET` shows a button, `POST` with `List-Unsubscribe=One-Click` ends the digest: once, however often it comes.
 
     No cookie, no login and no redirect (RFC 8058 3.2): the signed address is all of the proof.
@@ -68,7 +69,6 @@ class ClickServer:
     def __init__(
         self, settings: HttpSettings, *, links: ClickLinks, database: Database, guard: EdgeGuard, identity: Identity
     ) -> None:
-        self._settings = settings
         self._links = links
         self._database = database
         self._guard = guard
@@ -76,21 +76,7 @@ class ClickServer:
         app = web.Application(client_max_size=MOST_BYTES)
         place = "/unsubscribe/{reference}/{token}"
         app.add_routes([web.get(place, self._guarded(self._show)), web.post(place, self._guarded(self._stop))])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-
-    @property
-    def port(self) -> int:
-        """Where it really listens, once started."""
-        port: int = self._runner.addresses[0][1]
-        return port
-
-    async def start(self) -> None:
-        """Raises `OSError` if the port is taken."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
-
-    async def close(self) -> None:
-        await self._runner.cleanup()
+        super().__init__(app, host=settings.host, port=settings.port)
 
     def _guarded(
         self, answer: Callable[[web.Request, str], Awaitable[web.Response]]

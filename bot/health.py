@@ -22,6 +22,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.roles import ALL_ROLES, Role
+from bot.web import WebServer
 from core.ports import SendResult
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class _JobCollector(Collector):
         yield overdue
 
 
-class HealthServer:
+class HealthServer(WebServer):
     """`/healthz`, `/readyz` and `/metrics`. `checks` by name say whether the service can do its work."""
 
     def __init__(
@@ -168,7 +169,6 @@ class HealthServer:
         checks: Mapping[str, Check],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings = settings
         self._metrics = metrics
         self._checks = {
             name: _Rarely(name, check, metrics, monotonic) if name in COSTLY else partial(_verdict, check)
@@ -184,24 +184,17 @@ class HealthServer:
                 web.get("/metrics", self._show_metrics),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-
-    @property
-    def port(self) -> int:
-        """Where it really listens, once started."""
-        port: int = self._runner.addresses[0][1]
-        return port
+        super().__init__(app, host=settings.host, port=settings.port)
 
     async def start(self) -> None:
         """Raises `OSError` if the port is taken."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
+        await super().start()
         self._watch_loop()
 
     async def close(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        await self._runner.cleanup()
+        await super().close()
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         """200 as long as the loop turns: a process that does not answer in time is the one to restart."""

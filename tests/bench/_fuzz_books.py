@@ -146,7 +146,7 @@ def _write(book: ZipFile, entry: Entry) -> None:
 
 @cache
 def _members(book: bytes) -> tuple[tuple[str, bytes], ...]:
-    """Nothing of what is no archive."""
+    """Nothing of what is no archive: all that `zipfile` is known to raise for a broken one."""
     try:
         return tuple(_read(book))
     except (BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError, EOFError, OSError):

@@ -71,7 +71,7 @@ def _value(column: sa.Column[Any], made: dict[str, dict[str, Any]], *, user_id: 
             return date(2026, 11, 23)
         case sa.JSON():
             return [text]
-    raise NotImplementedError(f"{column}: {kind!r}")
+    raise NotImplementedError(f"{column}: {kind!r}")  # a kind of column that no table has had yet: say what it holds
 
 
 def everything_kept(session: Session) -> str:

@@ -29,7 +29,8 @@ class Desk:
         self.program = str(make_ebook_convert(folder))
 
     async def convert(self, content: bytes, *, limits: BookLimits | None = None, **settings: float) -> Path:
-        calibre = Calibre(CalibreSettings(**{"program": self.program, **settings}), limits or BookLimits())  # type: ignore[arg-type]
+        said = CalibreSettings(**{"program": self.program, **settings})  # type: ignore[arg-type] # a text and numbers
+        calibre = Calibre(said, limits or BookLimits())
         source = self.folder / "original"
         source.write_bytes(content)
         return await calibre.convert(source, book_format=BookFormat.MOBI, folder=self.folder / "calibre")

@@ -11,6 +11,7 @@ from tests.pages.browser import CHROMIUM, open_browser
 from tests.pages.desk import Page
 from tests.pages.kinds import every_kind
 
+# Pictures want a real browser; .ci/servers installs it.
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 
 BROKEN = """<html><body style="margin:0;background-color:#fff"><p style="color:#aaa">pale</p>

@@ -196,7 +196,7 @@ def _letter(name: str, title: str, user: User, *, stories: int = 6, **more: obje
         in_issue=f" in {reference}",
         off_command=stop_command("Morning paper", reference),
     )
-    letter = compose_letter(make_issue(stories), context=replace(context, **more))  # type: ignore[arg-type]
+    letter = compose_letter(make_issue(stories), context=replace(context, **more))  # type: ignore[arg-type] # any fields
     return Page(name, "News", title, html_of(letter.head))
 
 

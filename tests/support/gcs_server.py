@@ -92,5 +92,5 @@ def signing_client(url: str) -> storage.Client:
             signed: bytes = self.signer.sign(message)
             return signed
 
-    signer = Signer()  # type: ignore[no-untyped-call]
+    signer = Signer()  # type: ignore[no-untyped-call] # as above
     return storage.Client(project="test", credentials=signer, client_options={"api_endpoint": url})
