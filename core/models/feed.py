@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import sqlalchemy as sa
-import sqlalchemy.orm
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 
 LONGEST_URL = 2000
-_ACTIVE = "state = 'active'"
+LONGEST_ETAG = 1000
+LONGEST_DATE = 100
+IS_ACTIVE = "state = 'active'"
 
 
 class FeedState(enum.StrEnum):
@@ -25,23 +24,12 @@ class FeedState(enum.StrEnum):
     """A reader's newsletter, which comes by mail: nobody fetches it."""
 
 
-class DueFeed(NamedTuple):
-    """What a check needs to know of a feed's row: a row of all its columns takes three times as long to load."""
-
-    id: int
-    url: str
-    host: str
-    etag: str
-    last_modified: str
-    body_sha256: str
-
-
 class Feed(Base):
     """One feed. `url` is where it is fetched from; a permanent redirect moves it. A newsletter has `mail:<nonce>`."""
 
     __tablename__ = "feed"
     __table_args__ = (
-        sa.Index("ix_feed_due", "next_check_at", sqlite_where=sa.text(_ACTIVE), postgresql_where=sa.text(_ACTIVE)),
+        sa.Index("ix_feed_due", "next_check_at", sqlite_where=sa.text(IS_ACTIVE), postgresql_where=sa.text(IS_ACTIVE)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -51,8 +39,8 @@ class Feed(Base):
     site_url: Mapped[str] = mapped_column(sa.String(LONGEST_URL), default="")
     language: Mapped[str | None] = mapped_column(sa.String(35))
     state: Mapped[FeedState] = mapped_column(default=FeedState.ACTIVE)
-    etag: Mapped[str] = mapped_column(sa.String(1000), default="")
-    last_modified: Mapped[str] = mapped_column(sa.String(100), default="")
+    etag: Mapped[str] = mapped_column(sa.String(LONGEST_ETAG), default="")
+    last_modified: Mapped[str] = mapped_column(sa.String(LONGEST_DATE), default="")
     body_sha256: Mapped[str] = mapped_column(sa.String(64), default="")
     """Of the last body that was read: the same one again is not parsed."""
     created_at: Mapped[datetime]
@@ -76,22 +64,6 @@ class Feed(Base):
     @classmethod
     def by_url(cls, session: Session, url: str) -> Feed | None:
         return session.scalars(sa.select(cls).where(cls.url == url)).one_or_none()
-
-    @classmethod
-    def due(cls, session: Session, *, now: datetime, limit: int) -> Sequence[DueFeed]:
-        """Feeds to be checked, the longest overdue first; of each host one, and none while another is being checked."""
-        leased = sa.orm.aliased(cls)
-        place = sa.func.row_number().over(partition_by=cls.host, order_by=(cls.next_check_at, cls.id))
-        waiting = (
-            sa.select(cls.id, cls.next_check_at, place.label("place"))
-            .where(sa.text(f"feed.{_ACTIVE}"), cls.next_check_at <= now)
-            .where(~sa.exists().where(leased.host == cls.host, leased.leased_until > now))
-            .subquery()
-        )
-        first = sa.select(waiting.c.id).where(waiting.c.place == 1).order_by(waiting.c.next_check_at).limit(limit)
-        wanted = sa.select(*(getattr(cls, name) for name in DueFeed._fields))
-        rows = session.execute(wanted.where(cls.id.in_(first)).order_by(cls.next_check_at))
-        return [DueFeed(*row) for row in rows]
 
     @classmethod
     def is_host_asked(cls, session: Session, host: str, *, now: datetime) -> bool:

@@ -24,7 +24,8 @@ from core.i18n import _
 from core.mail.answer import Item, Items, Step
 from core.models import Article, ArticleText, Feed, FeedHost, Subscription
 from core.models.article import LONGEST_ARTICLE_TITLE
-from core.models.feed import LONGEST_URL, DueFeed, FeedState
+from core.models.due_feed import DueFeed
+from core.models.feed import LONGEST_DATE, LONGEST_ETAG, LONGEST_URL, FeedState
 from core.models.subscription import LONGEST_NAME
 from core.news.canonical import fold
 from core.news.circuit import HostCircuit
@@ -70,6 +71,9 @@ class FeedToFetch:
     url: str
     validators: Validators
     body_sha256: str
+    pace: Pace
+    has_failed_host: bool
+    """Its host has a row, which an answer deletes."""
 
 
 class NewsAggregator:
@@ -82,6 +86,7 @@ class NewsAggregator:
         self._hosts: dict[str, FeedHost | None] = {}
         self._read: list[tuple[Feed, Sequence[ReadEntry], bool]] = []
         """Feeds that were read, with what was new, and whether it was the first time."""
+        self._unchanged: list[dict[str, object]] = []
 
     # Readers -----------------------------------------------------------------------------------------------------
 
@@ -223,27 +228,21 @@ class NewsAggregator:
         However many ask at once, here and on other machines: a feed is leased to one, and a host is asked by one.
         """
         wait_for_turn(self._session, CLAIM_TURN)
-        feeds = Feed.due(self._session, now=self._work.now, limit=limit)
-        if not feeds:
-            return []
-        hosts = self._session.scalars(sa.select(FeedHost).where(FeedHost.host.in_({feed.host for feed in feeds})))
-        circuits = {row.host: row for row in hosts}
-        read = sa.select(Subscription.feed_id).where(Subscription.feed_id.in_([feed.id for feed in feeds])).distinct()
-        has_readers = set(self._session.scalars(read))
         later: list[dict[str, object]] = []
         claimed = []
-        for feed in feeds:
-            if feed.id not in has_readers:  # it rests until somebody subscribes; its articles stay known
+        for feed in DueFeed.first(self._session, now=self._work.now, limit=limit):
+            if not feed.has_readers:  # it rests until somebody subscribes; its articles stay known
                 later.append({"id": feed.id, "next_check_at": self._work.now + LONG_AGO})
-            elif (rests_until := self._rests_until(feed, circuits.get(feed.host))) is not None:
+            elif (rests_until := self._rests_until(feed)) is not None:
                 later.append({"id": feed.id, "next_check_at": rests_until})
             else:
-                claimed.append(_to_fetch(feed))
+                claimed.append(feed)
         if later:
             self._session.execute(sa.update(Feed), later)
-        leased = sa.update(Feed).where(Feed.id.in_([feed.id for feed in claimed]))
-        self._session.execute(leased.values(leased_until=self._work.now + LEASE))
-        return claimed
+        if claimed:
+            leased = sa.update(Feed).where(Feed.id.in_([feed.id for feed in claimed]))
+            self._session.connection().execute(leased.values(leased_until=self._work.now + LEASE))
+        return [_to_fetch(feed, has_failed_host=feed.host_failures is not None) for feed in claimed]
 
     def claim_one(self, feed_id: int) -> FeedToFetch | None:
         """One feed, due or not; None if it is gone, or if its host is being asked: then it waits until it is due."""
@@ -254,18 +253,19 @@ class NewsAggregator:
         if Feed.is_host_asked(self._session, feed.host, now=self._work.now):
             return None
         feed.leased_until = self._work.now + LEASE
-        return _to_fetch(feed)
+        return _to_fetch(feed, has_failed_host=self._session.get(FeedHost, feed.host) is not None)
 
-    def _rests_until(self, feed: DueFeed, row: FeedHost | None) -> datetime | None:
+    def _rests_until(self, feed: DueFeed) -> datetime | None:
         """None if its host's circuit lets a check through, else when it may."""
-        if row is None:
+        if feed.host_failures is None:
             return None
-        circuit, now = HostCircuit(failures=row.failures, open_until=row.open_until), self._work.now
+        circuit, now = HostCircuit(failures=feed.host_failures, open_until=feed.host_open_until), self._work.now
         if circuit.is_open(now):
             assert circuit.open_until is not None
             return circuit.open_until + timedelta(seconds=feed.id % 60)  # not all of them at once
         if circuit.is_half_open(now):
-            row.open_until = circuit.while_probed(now).open_until
+            probed = sa.update(FeedHost).where(FeedHost.host == feed.host)
+            self._session.execute(probed.values(open_until=circuit.while_probed(now).open_until))
         return None
 
     @staticmethod
@@ -275,16 +275,32 @@ class NewsAggregator:
 
     def prepare(self, feed_ids: Sequence[int]) -> None:
         """Load what the records of these checks will ask for, in two statements instead of two for each."""
+        if not feed_ids:
+            return
         for feed in self._session.scalars(sa.select(Feed).where(Feed.id.in_(feed_ids))):
             self._feeds[feed.id] = feed
             self._hosts[feed.host] = None
         for row in self._session.scalars(sa.select(FeedHost).where(FeedHost.host.in_(self._hosts))):
             self._hosts[row.host] = row
 
-    def record_unchanged(self, feed_id: int, answer: NotModified | Fetched) -> None:
-        """A 304, or the same bytes again."""
-        if (feed := self._checked(feed_id, answer)) is not None:
-            self._plan(feed, ttl_seconds=None, headers_seconds=cache_seconds(answer.headers))
+    def record_unchanged(self, feed: FeedToFetch, answer: NotModified | Fetched) -> None:
+        """A 304, or the same bytes again, which `settle` writes down without loading a row: most checks are this."""
+        if feed.has_failed_host or answer.moved_to not in (None, feed.url):
+            if (row := self._checked(feed.id, answer)) is not None:
+                self._plan(row, ttl_seconds=None, headers_seconds=cache_seconds(answer.headers))
+            return
+        validators = answer.validators if isinstance(answer, Fetched) else feed.validators
+        self._unchanged.append(
+            {
+                "feed_id": feed.id,
+                "etag": validators.etag[:LONGEST_ETAG],
+                "last_modified": validators.last_modified[:LONGEST_DATE],
+                "next_check_at": next_check(
+                    now=self._work.now, pace=feed.pace, ttl_seconds=None, cache_seconds=cache_seconds(answer.headers),
+                    retry_after_seconds=None, failures=0, seed=feed.id,
+                ),
+            }
+        )  # fmt: skip
 
     def record_read(self, feed_id: int, answer: Fetched, read: ReadFeed, *, body_sha256: str) -> None:
         """A feed that may have something new, which `settle` keeps."""
@@ -306,6 +322,10 @@ class NewsAggregator:
 
         All feeds at once, since it is the number of statements that costs, not that of rows.
         """
+        if self._unchanged:
+            checked = _UNCHANGED.values(last_checked_at=self._work.now, last_success_at=self._work.now)
+            self._session.connection().execute(checked, self._unchanged)
+            self._unchanged.clear()
         if not self._read:
             return
         news = self._take_all()
@@ -385,8 +405,8 @@ class NewsAggregator:
         feed.leased_until = None
         feed.failures, feed.last_error, feed.failing_since, feed.told_at = 0, "", None, None
         if isinstance(answer, Fetched):
-            feed.etag = answer.validators.etag[:1000]
-            feed.last_modified = answer.validators.last_modified[:100]
+            feed.etag = answer.validators.etag[:LONGEST_ETAG]
+            feed.last_modified = answer.validators.last_modified[:LONGEST_DATE]
         if answer.moved_to is not None and answer.moved_to != feed.url and len(answer.moved_to) <= LONGEST_URL:
             return self._moved(feed, answer.moved_to)
         return feed
@@ -524,16 +544,34 @@ _NEWEST_HASHES = (
 )
 
 
-def _to_fetch(feed: Feed | DueFeed) -> FeedToFetch:
+_UNCHANGED = (
+    sa.update(Feed)
+    .where(Feed.id == sa.bindparam("feed_id"))
+    .values(
+        etag=sa.bindparam("etag"),
+        last_modified=sa.bindparam("last_modified"),
+        next_check_at=sa.bindparam("next_check_at"),
+        leased_until=None,
+        failures=0,
+        last_error="",
+        failing_since=None,
+        told_at=None,
+    )
+)
+
+
+def _to_fetch(feed: Feed | DueFeed, *, has_failed_host: bool) -> FeedToFetch:
     return FeedToFetch(
         id=feed.id,
         url=feed.url,
         validators=Validators(etag=feed.etag, last_modified=feed.last_modified),
         body_sha256=feed.body_sha256,
+        pace=_pace(feed),
+        has_failed_host=has_failed_host,
     )
 
 
-def _pace(feed: Feed) -> Pace:
+def _pace(feed: Feed | DueFeed) -> Pace:
     return Pace(feed.gap_seconds, feed.newest_at)
 
 

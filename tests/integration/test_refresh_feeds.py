@@ -211,6 +211,35 @@ async def test_feed_that_recovers_is_well_again(room: Newsroom, web: WebServer) 
     assert await room.all(FeedHost) == []
 
 
+async def test_feed_that_recovers_unchanged_is_well_again(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", rss([item(1)]), headers={"ETag": '"1"'})
+    feed_id = await room.subscribed(await room.reader("ada"), url)
+    await room.refresher.drain()
+    web.put("/feed", "away", status=500)
+    await refresh(room, days=2)
+    failed = (await room.feed(feed_id)).failures, len(await room.all(FeedHost))
+    web.put("/feed", rss([item(1)]), headers={"ETag": '"1"'})
+
+    await refresh(room, days=2)
+
+    feed = await room.feed(feed_id)
+    assert failed == (1, 1)
+    assert (feed.failures, feed.last_error, feed.failing_since, feed.last_success_at) == (0, "", None, room.now)
+    assert await room.all(FeedHost) == []
+
+
+async def test_same_bytes_under_another_tag_are_asked_for_by_that_tag(room: Newsroom, web: WebServer) -> None:
+    url = web.put("/feed", rss([item(1)]), headers={"ETag": '"1"'})
+    await room.subscribed(await room.reader("ada"), url)
+    await room.refresher.drain()
+    web.put("/feed", rss([item(1)]), headers={"ETag": '"2"'})
+
+    await refresh(room)
+    await refresh(room)
+
+    assert [seen.headers.get("If-None-Match") for seen in web.requests()] == [None, '"1"', '"2"']
+
+
 async def test_page_that_is_no_feed_is_a_failure_with_words(room: Newsroom, web: WebServer) -> None:
     feed_id = await room.subscribed(await room.reader("ada"), web.put("/feed", "<html><p>Hello</p></html>"))
 
