@@ -2,8 +2,9 @@
 
 On SQLite it is the one process that is killed; on PostgreSQL an intake and two workers are, one at a time. `--database
 wheel` starts a PostgreSQL of its own. The kills come in rounds, each with a new installation that is judged at its end,
-and so many of them side by side as `--side-by-side` says. The last line has the totals, also after a Control-C, which
-ends the killing; a second one ends the wait for what is not yet answered.
+and so many of them side by side as `--side-by-side` says. Each round prints the totals so far, so that a run that is
+cut short is not lost. The last line has the totals, also after a SIGTERM or a Control-C, which ends the killing; a
+second one ends the wait for what is not yet answered. The instants come from `--seed`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,8 +49,7 @@ def main(argv: Sequence[str]) -> int:
     with Progress(console=Console(stderr=True)) as bar, _server(options.database) as server:
         rounds_to_do = Rounds(options, rounds, server, bar)
         asyncio.run(rounds_to_do.all(1 if options.database not in ("", "wheel") else options.side_by_side))
-    name = "postgresql" if options.database else "sqlite"
-    print(f"TOTAL {name}: {rounds_to_do.total}, in {rounds_to_do.judged} of {rounds_to_do.begun} rounds")
+    print(f"TOTAL {rounds_to_do}")
     return 0 if rounds_to_do.total.is_good and rounds_to_do.judged == rounds_to_do.begun else 1
 
 
@@ -64,11 +65,13 @@ class Rounds:
     total: Tally = field(default_factory=Tally)
     begun: int = 0
     judged: int = 0
+    started: float = field(default_factory=time.monotonic)
     _stops: int = 0
 
     async def all(self, side_by_side: int) -> None:
         task = self.bar.add_task("kills", total=sum(kills for _, kills in self.to_do))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._end)
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(asked, self._end)
         under_way: dict[int, Tally] = {}
 
         def show(number: int, tally: Tally) -> None:
@@ -96,14 +99,22 @@ class Rounds:
                     )()
                 self.total += tally
                 self.judged += 1
-                which = [*tally.lost, *tally.doubled, *tally.answered_twice, *tally.damaged]
+                which = [*tally.lost, *tally.stuck, *tally.doubled, *tally.answered_twice, *tally.damaged]
                 self.bar.console.print(f"round {number}: {tally} {which or ''}", markup=False)
+                print(f"SO FAR {self}", flush=True)
 
         async with warm_start() as warm:
             results = await asyncio.gather(*(some(warm) for _ in range(side_by_side)), return_exceptions=True)
         for error in results:
             if error is not None:
                 self.bar.console.print(f"a round broke off: {error!r}", markup=False)
+
+    def __str__(self) -> str:
+        name = "postgresql" if self.options.database else "sqlite"
+        return (
+            f"{name}, seed {self.options.seed}: {self.total}, in {self.judged} of {self.begun} rounds, "
+            f"{time.monotonic() - self.started:.0f} s"
+        )
 
     def _end(self) -> None:
         self._stops += 1

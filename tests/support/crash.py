@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
 from bot.app import migrate, open_jobs
+from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.mailbox import LoopbackMailbox
 from core.db import create_engine
 from core.models import Attempt, Inbound, OutboxMail
@@ -35,13 +36,15 @@ from tests.support.service import DOMAIN, service_config
 from tests.support.smtp_client import connected
 from tests.support.warm_start import WarmStart
 
-STUCK_SECONDS = 180.0  # without one mail less to be done; how long all of them take is the machine's
-SENDERS = 8
+STUCK_SECONDS = UNTIL_THE_TASK_GIVES_UP.cap_seconds + 30.0
+"""Without one mail less to be done: longer than the longest wait for a next try. How long all take is the machine's."""
+READERS = 8
+"""Each has one mail at a time on its way in, and one on its way out: a kill may hit eight of both."""
 TRY_AGAIN_SECONDS = 0.2
-SECONDS_BETWEEN_KILLS = (0.0, 1.5)
+SECONDS_UP = (0.0, 1.0)  # between a process that is ready and the next kill
 KILLED_WHILE_IT_STARTS = 0.25  # so many of the kills come at an instant of a process's start, the others behind it
-START_SECONDS = 1.0
-SETTINGS = {"jobs__heartbeat_seconds": 0.5, "jobs__stalled_seconds": 4, "jobs__poll_seconds": 0.2}
+START_SECONDS = (0.0, 0.5)  # one that was forked is ready after 0.3
+SETTINGS = {"jobs__heartbeat_seconds": 0.5, "jobs__stalled_seconds": 4, "jobs__poll_seconds": 0.5}
 """A worker on PostgreSQL that was killed is missed after four seconds; SQLite has no use for them."""
 SQLITE_ROLES = ("intake,worker,scheduler",)
 POSTGRES_ROLES = ("intake", "worker,scheduler", "worker")
@@ -59,6 +62,8 @@ class Tally:
     """Accepted mails that nobody answered, nor is their answer's fate told as unknown."""
     waiting: int = 0
     """Accepted mails that were still to be read or answered when nobody waited for that any longer."""
+    stuck: list[str] = field(default_factory=list)
+    """The jobs that were left when nothing moved any more."""
     doubled: list[str] = field(default_factory=list)
     """Mails sent again although the ledger or the journal knew that the relay had them, or had been sent twice."""
     answered_twice: list[str] = field(default_factory=list)
@@ -76,7 +81,7 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         """With what another run came to."""
         self.kills.update(other.kills)
-        for name in ("lost", "doubled", "answered_twice", "damaged"):
+        for name in ("lost", "stuck", "doubled", "answered_twice", "damaged"):
             getattr(self, name).extend(getattr(other, name))
         for name in ("accepted", "waiting", "unknown", "unknown_arrived", "resent", "checks"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -123,18 +128,21 @@ class Run:
         database = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'inkpost.db'}")
         migrate(database)
         with open_jobs(service_config(self.folder, relay_port=1), database).work() as work:
-            secret = Accounts(work).add_user("ada@reader.test")[1]
+            rcpt_tos = {
+                author: f"books+{Accounts(work).add_user(author)[1]}@{DOMAIN}"
+                for author in (f"reader{number}@reader.test" for number in range(READERS))
+            }
         numbers, over = itertools.count(), asyncio.Event()
-        rcpt_to = f"books+{secret}@{DOMAIN}"
         async with sailing(fleet):
             bringing = [
-                asyncio.create_task(self._bring(numbers, rcpt_to, fleet.smtp_port, over=over)) for _ in range(SENDERS)
+                asyncio.create_task(self._bring(numbers, author, rcpt_to, port=fleet.smtp_port, over=over))
+                for author, rcpt_to in rcpt_tos.items()
             ]
             ships = [await fleet.start(roles) for roles in (POSTGRES_ROLES if self.database_url else SQLITE_ROLES)]
             await self._kill(fleet, ships, database)
             over.set()
             await asyncio.gather(*bringing)
-            await _drained(database, is_too_long=self.is_too_long)
+            await self._drained(database)
             for ship in ships:
                 await ship.stop()
         self._check(database)
@@ -145,22 +153,33 @@ class Run:
 
     async def _kill(self, fleet: Fleet, ships: list[Ship], database: sa.Engine) -> None:
         chance = random.Random(self.seed)
-        await asyncio.gather(*(ship.is_up() for ship in ships))
+        place = 0  # of the one that was started last
         for _ in range(self.kills):
             if self.is_enough():
                 break
-            place = chance.randrange(len(ships))
-            await asyncio.sleep(chance.uniform(*SECONDS_BETWEEN_KILLS))
+            if chance.random() < KILLED_WHILE_IT_STARTS:
+                await asyncio.sleep(chance.uniform(*START_SECONDS))
+            else:
+                await ships[place].is_up()
+                await asyncio.sleep(chance.uniform(*SECONDS_UP))
+                place = chance.randrange(len(ships))
             await ships[place].kill()
             self.tally.kills[ships[place].roles] += 1
             await asyncio.to_thread(self._check, database)
             ships[place] = await fleet.start(ships[place].roles)
-            if chance.random() < KILLED_WHILE_IT_STARTS:
-                await asyncio.sleep(chance.uniform(0, START_SECONDS))
-            else:
-                await ships[place].is_up()
             self.progress(self.tally)
         await asyncio.gather(*(ship.is_up() for ship in ships))
+
+    async def _drained(self, database: sa.Engine) -> None:
+        """Until all that was accepted is dealt with and all that is owed has left, or nothing moves."""
+        least, moved_at = None, time.monotonic()
+        while (left := await asyncio.to_thread(_open_work, database)) and not self.is_too_long():
+            if time.monotonic() - moved_at > STUCK_SECONDS:
+                self.tally.stuck += await asyncio.to_thread(_jobs_left, database)
+                return
+            if least is None or left < least:
+                least, moved_at = left, time.monotonic()
+            await asyncio.sleep(0.2)
 
     def _check(self, database: sa.Engine) -> None:
         if database.dialect.name == "sqlite":
@@ -170,12 +189,16 @@ class Run:
             if found != "ok":
                 self.tally.damaged.append(found)
 
-    async def _bring(self, numbers: Iterator[int], rcpt_to: str, port: int, *, over: asyncio.Event) -> None:
+    async def _bring(
+        self, numbers: Iterator[int], author: str, rcpt_to: str, *, port: int, over: asyncio.Event
+    ) -> None:
+        due = time.monotonic()
         for number in numbers:
             if over.is_set():
                 return
-            await asyncio.sleep(SENDERS / self.mails_per_second)
-            await bring_until_taken(number, rcpt_to=rcpt_to, port=port)
+            due += READERS / self.mails_per_second  # one that found nobody there makes up for it
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await bring_until_taken(number, rcpt_to=rcpt_to, port=port, author=author)
             self.accepted.add(message_id(number))
             self.tally.accepted += 1
             self.progress(self.tally)
@@ -236,21 +259,20 @@ async def start_service(folder: Path, *, relay_port: int, smtp_port: int) -> asy
     )
 
 
-async def _drained(database: sa.Engine, *, is_too_long: Callable[[], bool]) -> None:
-    """Until everything that was accepted is dealt with and everything that is owed has left, or nothing moves."""
-    least, moved_at = None, time.monotonic()
-    while (left := await asyncio.to_thread(_open_work, database)) and not is_too_long():
-        if time.monotonic() - moved_at > STUCK_SECONDS:
-            return
-        if least is None or left < least:
-            least, moved_at = left, time.monotonic()
-        await asyncio.sleep(0.2)
-
-
 def _open_work(database: sa.Engine) -> int:
     with Session(database.execution_options(read_only=True)) as session:
         mails = session.scalar(sa.select(sa.func.count()).where(Inbound.state == InboundState.ACCEPTED)) or 0
         return mails + (session.scalar(sa.select(sa.func.count()).where(OutboxMail.state.in_(OPEN_STATES))) or 0)
+
+
+def _jobs_left(database: sa.Engine) -> list[str]:
+    """What each of them is, how often it was tried, and when it is due."""
+    jobs = sa.text("SELECT id, task_name, status, attempts, scheduled_at FROM procrastinate_jobs ORDER BY id")
+    with database.connect() as connection:
+        return [
+            f"job {job.id}: {job.task_name} {job.status}, attempts {job.attempts}, due {job.scheduled_at or 'now'}"
+            for job in connection.execute(jobs)
+        ]
 
 
 def _judge(

@@ -68,7 +68,7 @@ class Ship:
                         return
                 if self.process.returncode is not None:
                     raise RuntimeError(f"{self.roles} ended with {self.process.returncode}")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
 
     async def kill(self) -> None:
         with suppress(ProcessLookupError):

@@ -21,7 +21,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.cli import main
+from bot.cli import app, main
+from bot.config import load_config
 from tests.support.fork_server import release_fork_server
 from tests.support.service import open_house
 
@@ -109,7 +110,9 @@ def fork_as_asked() -> None:
 
 
 async def _rehearse(folder: Path) -> None:
-    """One mail, so that what is imported and compiled on its first use is there."""
+    """A command line, a configuration and one mail, so that what is imported and compiled on its first use is there."""
+    app.parse_args(["serve"])
+    load_config(None, environment={})
     async with open_house(folder) as house:
         await (await house.person()).asks("list")
 
