@@ -41,6 +41,7 @@ STUCK_SECONDS = UNTIL_THE_TASK_GIVES_UP.cap_seconds + 30.0
 READERS = 8
 """Each has one mail at a time on its way in, and one on its way out: a kill may hit eight of both."""
 TRY_AGAIN_SECONDS = 0.2
+MOST_WAITING = 100  # mails without an answer, beyond which no more are brought: they would try a queue, and not a kill
 SECONDS_UP = (0.0, 1.0)  # between a process that is ready and the next kill
 KILLED_WHILE_IT_STARTS = 0.25  # so many of the kills come at an instant of a process's start, the others behind it
 START_SECONDS = (0.0, 0.5)  # one that was forked is ready after 0.3
@@ -135,7 +136,7 @@ class Run:
         numbers, over = itertools.count(), asyncio.Event()
         async with sailing(fleet):
             bringing = [
-                asyncio.create_task(self._bring(numbers, author, rcpt_to, port=fleet.smtp_port, over=over))
+                asyncio.create_task(self._bring(numbers, author, rcpt_to, port=fleet.smtp_port, world=world, over=over))
                 for author, rcpt_to in rcpt_tos.items()
             ]
             ships = [await fleet.start(roles) for roles in (POSTGRES_ROLES if self.database_url else SQLITE_ROLES)]
@@ -190,14 +191,23 @@ class Run:
                 self.tally.damaged.append(found)
 
     async def _bring(
-        self, numbers: Iterator[int], author: str, rcpt_to: str, *, port: int, over: asyncio.Event
+        self,
+        numbers: Iterator[int],
+        author: str,
+        rcpt_to: str,
+        *,
+        port: int,
+        world: LoopbackMailbox,
+        over: asyncio.Event,
     ) -> None:
         due = time.monotonic()
         for number in numbers:
-            if over.is_set():
-                return
             due += READERS / self.mails_per_second  # one that found nobody there makes up for it
             await asyncio.sleep(max(0.0, due - time.monotonic()))
+            while len(self.accepted) - len(world.mails) > MOST_WAITING and not over.is_set():
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+            if over.is_set():
+                return
             await bring_until_taken(number, rcpt_to=rcpt_to, port=port, author=author)
             self.accepted.add(message_id(number))
             self.tally.accepted += 1

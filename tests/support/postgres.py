@@ -153,6 +153,7 @@ def _serve(binaries: Path, folder: Path, server_options: Sequence[str]) -> Itera
             [binaries / "postgres", "-D", data, "-k", folder, *server_options],
             stdout=log,
             stderr=log,
+            start_new_session=True,  # a Control-C is for the program that asked, which may still need it
             **options,
         )
         try:
