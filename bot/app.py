@@ -31,6 +31,7 @@ from bot.forwarded import ForwardKeeper
 from bot.guards import Counts, EdgeGuard
 from bot.health import Check, HealthServer, Metrics
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.entry import enter_into
 from bot.intake.imap import ImapFetcher, ImapHouse
 from bot.intake.lmtp import LmtpListener
 from bot.intake.session import KnowsAlias, Verify
@@ -282,7 +283,7 @@ async def _open_rooms(config: Config, stack: AsyncExitStack, *, roles: frozenset
     stack.push_async_callback(sandbox.close)
     journal = Journal(folder / JOURNAL)
     stack.callback(journal.close)
-    acceptor = Acceptor(engine.work, blobs)
+    acceptor = Acceptor(enter_into(engine), blobs)
     stack.push_async_callback(acceptor.close)
     spool = SpoolFolder(folder / SPOOL)
     spool.prepare()

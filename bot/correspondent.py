@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session, undefer
 from bot.app import check_schema, identity_of, open_app, open_blobs, open_database, open_jobs, utc_now
 from bot.config import Config
 from bot.intake.accept import Acceptor, ReceivedMail
+from bot.intake.entry import enter_into
 from bot.intake.spool import INLINE_LIMIT_BYTES, MailDigest
 from bot.jobs import JobEngine
 from bot.locks import DataDirBusy
@@ -195,7 +196,7 @@ async def open_correspondent(config: Config, *, address: str) -> AsyncIterator[C
             app = await stack.enter_async_context(open_app(config, roles=frozenset(Role)))
         except DataDirBusy:
             engine = await stack.enter_async_context(_beside(config))
-            acceptor = Acceptor(engine.work, open_blobs(config))
+            acceptor = Acceptor(enter_into(engine), open_blobs(config))
             stack.push_async_callback(acceptor.close)
         else:
             engine, acceptor = app.engine, app.acceptor

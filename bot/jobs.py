@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import procrastinate
 import psycopg
@@ -32,6 +33,7 @@ from bot.jobs_retry import QUICK, Backoff, BackoffStrategy, RetryLater
 from bot.jobs_table import JobCount, JobRecord, JobTable
 from bot.jobs_wake import Wakeful
 from bot.transactions import Transactions, outages
+from core.db import driver_transaction
 from core.errors import Unavailable
 from core.events import EventBus
 from core.jobs import Job
@@ -100,6 +102,15 @@ def libpq_conninfo(url: sa.URL) -> str:
     """libpq's words for one of SQLAlchemy's URLs. Not the URL itself: a space is a "+" in it, which libpq keeps."""
     options: dict[str, Any] = {**url.translate_connect_args(username="user", database="dbname"), **url.query}
     return make_conninfo("", **options)
+
+
+@dataclass(frozen=True, slots=True)
+class DriverWork:
+    """A unit of work on SQLite's driver itself. What is appended to `jobs` is deferred with the commit."""
+
+    driver: sqlite3.Connection
+    now: datetime
+    jobs: list[Job] = field(default_factory=list)
 
 
 class JobEngine(Transactions):
@@ -224,6 +235,29 @@ class JobEngine(Transactions):
             for row in rows:
                 with _already_enqueued(), connection.begin_nested():
                     defer(jobs=[row])
+
+    @contextmanager
+    def driver_work(self) -> Iterator[DriverWork]:
+        """`work` without SQLAlchemy's session, which takes 0.2 ms of a transaction: for mails on their way in.
+
+        SQLite only. A value goes to the driver as it is, and jobs must not have queueing locks.
+        """
+        with outages(), self._turn, self._driver() as driver, driver_transaction(driver):
+            work = DriverWork(driver, self._clock())
+            yield work
+            if work.jobs:
+                rows = [_to_row(job, now=work.now) for job in work.jobs]
+                self._joining.execute_query_all_with_connection(driver, QUERIES["defer_jobs"], jobs=rows)
+        if work.jobs:
+            self.wake()
+
+    @contextmanager
+    def _driver(self) -> Iterator[sqlite3.Connection]:
+        pooled = self.db.raw_connection()
+        try:
+            yield cast(sqlite3.Connection, pooled.driver_connection)
+        finally:
+            pooled.close()
 
     def wake(self) -> None:
         self.connector.wake()

@@ -37,7 +37,7 @@ from bot.jobs_sqlite_queries import (
     SCHEMA,
     WRITES,
 )
-from core.db import BUSY_TIMEOUT_MS
+from core.db import BUSY_TIMEOUT_MS, driver_transaction
 
 Row = dict[str, Any]
 
@@ -173,18 +173,6 @@ def _connector_errors() -> Iterator[None]:
         raise exceptions.ConnectorException(str(error)) from error
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite has rolled back by itself where the disk is full
-            connection.execute("ROLLBACK")
-        raise
-
-
 class SqliteConnector(BaseAsyncConnector):
     """Answers Procrastinate's queries from one SQLite file. Safe from any thread; a deferral may join the caller's
     own transaction by its `sqlite3.Connection`.
@@ -258,7 +246,7 @@ class SqliteConnector(BaseAsyncConnector):
                 return list(IF_NOTHING[name])  # Most fetches end here, and never ask for the write lock.
             may_be_lost = name in MAY_BE_LOST or (name == "finish_job" and arguments["delete_job"])
             connection = self._lax if may_be_lost else self._strict
-            with self._turn, _transaction(connection):
+            with self._turn, driver_transaction(connection):
                 return _answer(connection, name, arguments, now=now)
 
     def _submit(self, query: str, arguments: dict[str, Any]) -> Future[list[Row]]:

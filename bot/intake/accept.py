@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.intake.entry import Enter, Row
 from core.errors import Unavailable
-from core.jobs import process_mail
-from core.models import Inbound
 from core.ports import BlobStore
 from core.references import new_reference
 from core.staging import BlobKind, blob_key
 from core.values import Envelope, Peer
-from core.work import Work
 
 MAX_BATCH = 128  # rows a commit; a mail in the row below 256 KiB, so at most 32 MiB a transaction
 MEDIA_TYPE = "message/rfc822"
@@ -88,17 +81,18 @@ class Acceptor:
 
     def __init__(
         self,
-        open_work: Callable[[], AbstractContextManager[Work]],
+        enter: Enter,
         blobs: BlobStore,
         *,
         make_reference: Callable[[], str] = new_reference,
     ) -> None:
-        self._open_work = open_work
+        self._enter_rows = enter
         self._blobs = blobs
         self._make_reference = make_reference
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept")
         self._gathering: list[_Entry] = []
-        self._committing: asyncio.Task[None] | None = None
+        self._is_committing = False
+        self._at_rest = asyncio.Event()
         self._storing: set[asyncio.Task[Receipt]] = set()
         self._is_closed = False
 
@@ -110,7 +104,7 @@ class Acceptor:
         if self._is_closed:
             raise Unavailable("the service is going down")
         if isinstance(mail.content, bytes):
-            return await asyncio.shield(self._enter(mail, raw_key=None))
+            return await self._enter(mail, raw_key=None)
         task = asyncio.create_task(self._accept_file(mail, mail.content))
         self._storing.add(task)
         task.add_done_callback(self._stored)
@@ -119,13 +113,16 @@ class Acceptor:
     @property
     def is_busy(self) -> bool:
         """Whether a mail is on its way to the disk."""
-        return bool(self._storing) or self._committing is not None
+        return bool(self._storing) or self._is_committing
 
     async def close(self) -> None:
         """Finish what was handed in; what comes later is `Unavailable`."""
         self._is_closed = True
         while self.is_busy:
-            await asyncio.wait([*self._storing, *filter(None, [self._committing])])
+            if self._storing:
+                await asyncio.wait(self._storing)
+            if self._is_committing:
+                await self._at_rest.wait()
         self._writer.shutdown()
 
     async def _accept_file(self, mail: ReceivedMail, path: Path) -> Receipt:
@@ -153,23 +150,32 @@ class Acceptor:
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         receipt.add_done_callback(_note_if_nobody_asks)
         self._gathering.append(_Entry(mail, raw_key, receipt))
-        if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_what_gathers())
+        if not self._is_committing:
+            self._is_committing = True
+            asyncio.get_running_loop().call_soon(self._commit_what_gathered)  # with all that came at the same moment
         return receipt
 
-    async def _commit_what_gathers(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._gathering:
-                batch, self._gathering = self._gathering[:MAX_BATCH], self._gathering[MAX_BATCH:]
-                outcomes = await loop.run_in_executor(self._writer, self._commit_or_split, batch)
-                for entry, outcome in zip(batch, outcomes, strict=True):
-                    if isinstance(outcome, Receipt):
-                        entry.receipt.set_result(outcome)
-                    else:
-                        entry.receipt.set_exception(outcome)
-        finally:
-            self._committing = None
+    def _commit_what_gathered(self) -> None:
+        batch, self._gathering = self._gathering[:MAX_BATCH], self._gathering[MAX_BATCH:]
+        self._is_committing = bool(batch)
+        if batch:
+            self._at_rest.clear()
+            self._writer.submit(self._commit_in_thread, batch, asyncio.get_running_loop())
+        else:
+            self._at_rest.set()
+
+    def _commit_in_thread(self, batch: Sequence[_Entry], loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(self._settle, batch, self._commit_or_split(batch))
+
+    def _settle(self, batch: Sequence[_Entry], outcomes: Sequence[Receipt | Unavailable]) -> None:
+        self._commit_what_gathered()
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if entry.receipt.done():  # its peer hung up
+                continue
+            if isinstance(outcome, Receipt):
+                entry.receipt.set_result(outcome)
+            else:
+                entry.receipt.set_exception(outcome)
 
     def _commit_or_split(self, batch: Sequence[_Entry]) -> Sequence[Receipt | Unavailable]:
         """One outcome for each entry. A batch that fails is tried mail by mail: one must not fail the others."""
@@ -184,89 +190,30 @@ class Acceptor:
         return [outcome for entry in batch for outcome in self._commit_or_split([entry])]
 
     def _commit(self, batch: Sequence[_Entry]) -> list[Receipt]:
-        references = [self._make_reference() for _ in batch]
-        with self._open_work() as work:
-            connection = work.session.connection()
-            enter = _enter_sqlite if connection.dialect.name == "sqlite" else _enter_postgresql
-            rows = [_row(entry, reference, work) for entry, reference in zip(batch, references, strict=True)]
-            receipts = []
-            for row, (inbound_id, reference) in zip(rows, enter(connection, rows), strict=True):
-                is_new = reference == row["reference"]
-                receipts.append(Receipt(reference, is_duplicate=not is_new))
-                if is_new:
-                    work.defer(process_mail(inbound_id, order_key=row["mail_from"].lower() or row["mail_key"]))
-        return receipts
+        rows = [self._row(entry) for entry in batch]
+        return [
+            Receipt(reference, is_duplicate=reference != row["reference"])
+            for row, reference in zip(rows, self._enter_rows(rows), strict=True)
+        ]
 
-
-_TABLE = Inbound.metadata.tables[Inbound.__tablename__]
-_SQLITE = sqlite.dialect()
-
-
-def _enter_postgresql(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """(id, reference) of what then stands for each row: the row itself, or the mail that came before."""
-    connection.execute(_INSERT_POSTGRESQL, rows)
-    standing = connection.execute(_STANDING, {"keys": [row["dedupe_key"] for row in rows]})
-    by_key = {key: (inbound_id, reference) for inbound_id, reference, key in standing}
-    return [by_key[row["dedupe_key"]] for row in rows]
-
-
-_INSERT_POSTGRESQL = postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["dedupe_key"])
-_STANDING = sa.select(_TABLE.c.id, _TABLE.c.reference, _TABLE.c.dedupe_key).where(
-    _TABLE.c.dedupe_key.in_(sa.bindparam("keys", expanding=True))
-)
-
-
-def _to_driver(column: sa.Column[Any]) -> Callable[[Any], Any]:
-    """Makes of a value what SQLAlchemy would tell the driver of SQLite."""
-    bind = column.type.dialect_impl(_SQLITE).bind_processor(_SQLITE)
-    return lambda value: value if value is None or bind is None else bind(value)
-
-
-_COLUMNS_SQLITE = [
-    (column.name, getattr(column.default, "arg", None), _to_driver(column))
-    for column in _TABLE.columns
-    if not column.primary_key
-]
-_INSERT_SQLITE = f"""
-INSERT INTO {_TABLE.name} ({", ".join(name for name, *_ in _COLUMNS_SQLITE)})
-VALUES ({", ".join("?" * len(_COLUMNS_SQLITE))})
-ON CONFLICT (dedupe_key) DO NOTHING RETURNING id, reference
-"""
-_STANDING_SQLITE = f"SELECT id, reference FROM {_TABLE.name} WHERE dedupe_key = ?"
-
-
-def _enter_sqlite(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """See `_enter_postgresql`. On the driver itself: for a lone mail SQLAlchemy takes as long as all else together."""
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-    standing: list[tuple[int, str]] = []
-    for row in rows:
-        values = [to_driver(row.get(name, default)) for name, default, to_driver in _COLUMNS_SQLITE]
-        found = driver.execute(_INSERT_SQLITE, values).fetchall() or driver.execute(
-            _STANDING_SQLITE, (row["dedupe_key"],)
-        )
-        standing += found
-    return standing
-
-
-def _row(entry: _Entry, reference: str, work: Work) -> dict[str, Any]:
-    mail = entry.mail
-    return {
-        "reference": reference,
-        "dedupe_key": mail.dedupe_key,
-        "mail_key": mail.mail_key,
-        "intake": mail.intake,
-        "peer_ip": mail.peer.ip,
-        "helo": mail.peer.helo,
-        "auth_user": mail.peer.auth_user,
-        "tls": mail.peer.tls,
-        "mailbox": mail.peer.mailbox,
-        "mail_from": mail.envelope.mail_from,
-        "rcpt_tos": list(mail.envelope.rcpt_tos),
-        "size_bytes": mail.size_bytes,
-        "raw": mail.content if isinstance(mail.content, bytes) else None,
-        "raw_key": entry.raw_key,
-        "received_at": work.now,
-    }
+    def _row(self, entry: _Entry) -> Row:
+        mail = entry.mail
+        return {
+            "reference": self._make_reference(),
+            "dedupe_key": mail.dedupe_key,
+            "mail_key": mail.mail_key,
+            "intake": mail.intake,
+            "peer_ip": mail.peer.ip,
+            "helo": mail.peer.helo,
+            "auth_user": mail.peer.auth_user,
+            "tls": mail.peer.tls,
+            "mailbox": mail.peer.mailbox,
+            "mail_from": mail.envelope.mail_from,
+            "rcpt_tos": list(mail.envelope.rcpt_tos),
+            "size_bytes": mail.size_bytes,
+            "raw": mail.content if isinstance(mail.content, bytes) else None,
+            "raw_key": entry.raw_key,
+        }
 
 
 def _unavailable(error: Exception) -> Unavailable:

@@ -63,11 +63,11 @@ class LmtpConnection(SmtpConnection):
         self._forwarded: dict[str, str] = {}
         super().__init__(service, loop=loop)
 
-    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
-        await super().smtp_EHLO(hostname)
+    def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
+        super().smtp_EHLO(hostname)
 
-    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
-        await self.push("500 5.5.1 this is LMTP, which begins with LHLO")  # RFC 2033 4.1: never a positive reply
+    def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
+        self._reply("500 5.5.1 this is LMTP, which begins with LHLO")  # RFC 2033 4.1: never a positive reply
 
     smtp_HELO = smtp_EHLO  # noqa: N815 - aiosmtpd's name
 
@@ -76,17 +76,17 @@ class LmtpConnection(SmtpConnection):
         if self._service.guard.is_trusted(self.ip):
             yield f"XFORWARD {' '.join(FORWARDED)}"
 
-    async def smtp_XFORWARD(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+    def smtp_XFORWARD(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         """Who brought the mail to the server in front of us; for one mail, as in Postfix."""
         if not self._service.guard.is_trusted(self.ip):
-            await self.push("550 5.7.0 not from here")
+            self._reply("550 5.7.0 not from here")
         elif not self._helo or self._transaction.sender is not None:
-            await self.push("503 5.5.1 XFORWARD belongs after LHLO and before MAIL")
+            self._reply("503 5.5.1 XFORWARD belongs after LHLO and before MAIL")
         elif (forwarded := read_forwarded(arg)) is None:
-            await self.push("501 5.5.4 an attribute is not known, or its value is not understood")
+            self._reply("501 5.5.4 an attribute is not known, or its value is not understood")
         else:
             self._forwarded |= forwarded
-            await self.push("250 2.0.0 OK")
+            self._reply("250 2.0.0 OK")
 
     def _refuse_author(self, header: bytes, envelope: Envelope, peer: Peer) -> Refusal | None:
         """Nobody: the server in front of us has taken the mail, and would tell a sender of it who may be forged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from ssl import SSLContext
 
@@ -12,7 +13,7 @@ import structlog
 
 from bot.guards import EdgeGuard
 from bot.intake.accept import Receipt, ReceivedMail
-from bot.intake.connection import Goodbye, LineConnection, OpenConnections
+from bot.intake.connection import Goodbye, Later, LineConnection, OpenConnections
 from bot.intake.data import receive_data
 from bot.intake.login import MECHANISMS, UnknownMechanism, ask_credentials
 from bot.intake.policy import (
@@ -112,15 +113,15 @@ class SmtpConnection(LineConnection):
 
     # The commands, by aiosmtpd's names.
 
-    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
-        if await self._is_greeted(hostname):
+    def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        if self._is_greeted(hostname):
             self._is_extended = False
-            await self.push(f"250 {self.hostname}")
+            self._reply(f"250 {self.hostname}")
 
-    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        if await self._is_greeted(hostname):
+    def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        if self._is_greeted(hostname):
             self._is_extended = True
-            await self.push("\r\n".join(f"250-{offer}" for offer in self._offers()) + "\r\n250 HELP")
+            self._reply("\r\n".join(f"250-{offer}" for offer in self._offers()) + "\r\n250 HELP")
 
     def _offers(self) -> Iterator[str]:
         yield self.hostname
@@ -131,24 +132,24 @@ class SmtpConnection(LineConnection):
         if self._may_log_in():
             yield f"AUTH {' '.join(MECHANISMS)}"
 
-    async def _is_greeted(self, hostname: str) -> bool:
+    def _is_greeted(self, hostname: str) -> bool:
         if not hostname or len(hostname) > MAX_DOMAIN_CHARS:
-            await self.push("501 5.5.4 a host name belongs here")
+            self._reply("501 5.5.4 a host name belongs here")
             return False
         self._set_post_data_state()
         self._helo = hostname
         return True
 
-    async def smtp_HELP(self, arg: str) -> None:  # noqa: N802
+    def smtp_HELP(self, arg: str) -> None:  # noqa: N802
         contact = self._service.security_contact
         lines = [*([f"to report a weakness: {contact}"] if contact else []), "a mail with the word help says the rest"]
         marks = ["-"] * (len(lines) - 1) + [" "]
-        await self.push("\r\n".join(f"214{mark}2.0.0 {line}" for mark, line in zip(marks, lines, strict=True)))
+        self._reply("\r\n".join(f"214{mark}2.0.0 {line}" for mark, line in zip(marks, lines, strict=True)))
 
-    async def smtp_VRFY(self, arg: str) -> None:  # noqa: N802
-        await self.push("252 2.5.0 send the mail, and see")  # RFC 5321 3.5.3: without telling who is here
+    def smtp_VRFY(self, arg: str) -> None:  # noqa: N802
+        self._reply("252 2.5.0 send the mail, and see")  # RFC 5321 3.5.3: without telling who is here
 
-    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802
+    def smtp_QUIT(self, arg: str) -> None:  # noqa: N802
         raise Goodbye("221 2.0.0 goodbye")
 
     async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
@@ -204,44 +205,55 @@ class SmtpConnection(LineConnection):
             raise Goodbye("421 4.7.0 too many failed logins")
         await self.push("535 5.7.8 login or password is wrong")
 
-    async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
+    def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
         if not self._helo or self._transaction.sender is not None:
-            await self.push("503 5.5.1 MAIL belongs after HELO, and once to a mail")
+            self._reply("503 5.5.1 MAIL belongs after HELO, and once to a mail")
             return
         limit = self._service.max_message_bytes
         match judge_sender(arg, is_extended=self._is_extended, max_message_bytes=limit):
             case Refusal(reply):
-                await self.push(reply)
+                self._reply(reply)
             case ReversePath(address) if not self._service.guard.may_mail_from(self.ip, address):
-                await self.push("451 4.7.1 too much mail from your domain, try again later")
+                self._reply("451 4.7.1 too much mail from your domain, try again later")
             case ReversePath() as sender:
                 self._transaction.sender = sender
-                await self.push("250 2.1.0 OK")
+                self._reply("250 2.1.0 OK")
 
-    async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802
-        sender, rcpt_tos = self._transaction.sender, self._transaction.rcpt_tos
+    def smtp_RCPT(self, arg: str) -> Later | None:  # noqa: N802
+        sender = self._transaction.sender
         if sender is None:
-            await self.push("503 5.5.1 RCPT belongs after MAIL")
+            self._reply("503 5.5.1 RCPT belongs after MAIL")
         elif self._transaction.recipients >= self._service.max_recipients:
-            await self.push("452 4.5.3 too many recipients, bring the rest in another mail")
+            self._reply("452 4.5.3 too many recipients, bring the rest in another mail")
         elif not self._service.guard.may_name_recipient(self.ip):
-            await self.push("451 4.7.1 too much mail from your address, try again later")
+            self._reply("451 4.7.1 too much mail from your address, try again later")
         else:
             match judge_recipient(arg, self._service.ours, is_utf8=sender.is_utf8):
                 case Refusal(reply):
-                    log.info(
-                        "recipient_refused", ip=self.ip, mail_from=sender.address, rcpt_to=masked(arg), reply=reply
-                    )
-                    await self.push(reply)
-                case ForwardPath(address, alias) if alias and (refused := await self._refuse_alias(alias)) is not None:
-                    log.info(
-                        "recipient_refused", ip=self.ip, mail_from=sender.address, rcpt_to=masked(arg), reply=refused
-                    )
-                    await self.push(refused)
+                    self._refuse_recipient(sender, arg, reply)
+                case ForwardPath(address, alias) if alias:
+                    return partial(self._take_alias, sender, arg, address, alias)
                 case ForwardPath(address):
-                    rcpt_tos += [] if address in rcpt_tos else [address]
-                    self._transaction.recipients += 1
-                    await self.push("250 2.1.5 OK")
+                    self._take_recipient(address)
+        return None
+
+    def _refuse_recipient(self, sender: ReversePath, arg: str, reply: str) -> None:
+        log.info("recipient_refused", ip=self.ip, mail_from=sender.address, rcpt_to=masked(arg), reply=reply)
+        self._reply(reply)
+
+    def _take_recipient(self, address: str) -> None:
+        rcpt_tos = self._transaction.rcpt_tos
+        if address not in rcpt_tos:
+            rcpt_tos.append(address)
+        self._transaction.recipients += 1
+        self._reply("250 2.1.5 OK")
+
+    async def _take_alias(self, sender: ReversePath, arg: str, address: str, alias: str) -> None:
+        """A recipient that is the address of a newsletter."""
+        if (refused := await self._refuse_alias(alias)) is not None:
+            self._refuse_recipient(sender, arg, refused)
+        else:
+            self._take_recipient(address)
 
     async def _refuse_alias(self, alias: str) -> str | None:
         """What is said of the address of a newsletter that takes no mail, never did, or has had too much."""
@@ -256,11 +268,14 @@ class SmtpConnection(LineConnection):
             return "451 4.7.1 too much mail for this address, try again later"
         return None
 
-    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+    def smtp_DATA(self, arg: str) -> Later | None:  # noqa: N802
         if arg or not self._transaction.rcpt_tos:
-            await self.push("503 5.5.1 DATA belongs after RCPT, alone on its line")
-            return
-        await self.push("354 end the mail with <CR><LF>.<CR><LF>")
+            self._reply("503 5.5.1 DATA belongs after RCPT, alone on its line")
+            return None
+        self._reply("354 end the mail with <CR><LF>.<CR><LF>")
+        return self._answer_mail
+
+    async def _answer_mail(self) -> None:
         transaction, spool = self._transaction, self._service.spool.new()
         self._is_receiving = True
         try:
@@ -273,7 +288,7 @@ class SmtpConnection(LineConnection):
             self._is_receiving = False
             spool.discard()
             self._set_post_data_state()
-        await self.push(self._reply_to_mail(reply, transaction))
+        self._reply(self._reply_to_mail(reply, transaction))
 
     def _reply_to_mail(self, reply: str, transaction: Transaction) -> str:
         """What the peer is told at the end of data."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,11 +14,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.intake.accept import MAX_BATCH, Acceptor, Receipt, ReceivedMail
+from bot.intake.entry import Row, enter_into
 from bot.jobs import JobEngine
 from bot.storage.local import LocalStore
 from core.errors import Unavailable
 from core.values import Envelope, Peer
-from core.work import Work
 from tests.support.intake import Ledger, make_engine, until
 
 
@@ -35,15 +35,13 @@ class Door:
     acceptor: Acceptor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.acceptor = Acceptor(self.open_work, self.blobs)
+        self.acceptor = Acceptor(self.enter, self.blobs)
 
-    @contextmanager
-    def open_work(self) -> Iterator[Work]:
+    def enter(self, rows: list[Row]) -> list[str]:
         self.transactions += 1
         if self.faults:
             raise self.faults.pop(0)
-        with self.engine.work() as work:
-            yield work
+        return enter_into(self.engine)(rows)
 
     def held(self) -> AbstractContextManager[object]:
         """While this is open no commit can end: SQLite has one writer."""
@@ -169,7 +167,7 @@ async def test_database_that_is_away_fails_the_batch_at_once(door: Door) -> None
 async def test_two_references_that_meet_are_drawn_again(tmp_path: Path) -> None:
     engine = make_engine(tmp_path)
     references = iter(["AAAAA-AAAAA", "AAAAA-AAAAA", "BBBBB-BBBBB"])
-    acceptor = Acceptor(engine.work, LocalStore(tmp_path / "blobs"), make_reference=lambda: next(references))
+    acceptor = Acceptor(enter_into(engine), LocalStore(tmp_path / "blobs"), make_reference=lambda: next(references))
     await acceptor.accept(mail(1))
     with capture_logs(), pytest.raises(Unavailable):
         await acceptor.accept(mail(2))

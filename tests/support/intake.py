@@ -15,6 +15,7 @@ from sqlalchemy.orm import undefer
 
 from bot.guards import EdgeGuard, EdgeSettings
 from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.entry import enter_into
 from bot.intake.imap import ImapFetcher, ImapHouse, ImapSettings
 from bot.intake.imap_connection import ImapAccount
 from bot.intake.lmtp import LmtpListener, LmtpSettings
@@ -96,7 +97,7 @@ async def _running(folder: Path, make_listener: Callable[[Acceptor, SpoolFolder]
     blobs = LocalStore(folder / "blobs")
     spool = SpoolFolder(folder / "spool")
     spool.prepare()
-    acceptor = Acceptor(engine.work, blobs)
+    acceptor = Acceptor(enter_into(engine), blobs)
     listener = make_listener(acceptor, spool)
     await listener.start()
     try:
@@ -178,7 +179,7 @@ async def fetching(
     blobs = LocalStore(folder / "blobs")
     spool = SpoolFolder(folder / "spool")
     spool.prepare()
-    acceptor = Acceptor(engine.work, blobs)
+    acceptor = Acceptor(enter_into(engine), blobs)
     fetcher = ImapFetcher(
         ImapHouse(
             settings=ImapSettings(**{"retry_seconds": 0.05, **settings}, accounts=accounts),
