@@ -1,4 +1,4 @@
-"""GET over HTTP (RFC 9110) by aiohttp: conditional, decompressed, bounded in time and memory, polite to every host."""
+"""GET over HTTP (RFC 9110): conditional, decompressed, bounded in time and memory, polite to every host."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from bot.fetch import failures
+from bot.fetch.connections import Answer, Connections
 from bot.fetch.guard import FetchSettings, Guard, GuardedResolver, SystemResolver
 from bot.fetch.memory import MemoryBudget
 from core.news.values import Fetched, FetchFailed, NotModified, Validators
@@ -24,9 +27,7 @@ from core.ports import FetchLimits
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PERMANENT_REDIRECTS = frozenset({301, 308})
-# Long enough for the pictures of one page, which come from one host one after the other; at 200 hosts a second it is
-# 400 open sockets, below the usual limit of 1,024 files.
-KEPT_OPEN_SECONDS = 2.0
+ACCEPTED = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate, br, zstd"}  # what aiohttp unpacks with our libraries
 SMALL_BODY_BYTES = 256 * 1024  # most feeds are smaller; times `in_flight` it is 25 MB that need no budget
 
 
@@ -60,7 +61,7 @@ class _Way:
 
 
 class HttpFetcher:
-    """See `Fetcher`. Belongs to the event loop that it is first used in; connections are made then, not before.
+    """See `Fetcher` and `Poster`. For one event loop.
 
     A host is asked one thing at a time. The seconds of the limits do not run while a fetch waits for its turn.
     """
@@ -76,10 +77,14 @@ class HttpFetcher:
         """`resolver` looks names up and `tls` says whom to trust, both instead of the system."""
         self._settings = settings
         self._guard = Guard(settings)
-        self._resolver = resolver
-        self._tls = tls
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
+        self._connections = Connections(
+            self._guard,
+            resolver=GuardedResolver(resolver or SystemResolver(), self._guard),
+            tls=tls,
+            connect_seconds=settings.connect_seconds,
+        )
+        self._headers = {"User-Agent": _user_agent(settings.contact_url), **ACCEPTED}
         self._in_flight = asyncio.Semaphore(settings.in_flight)
         self._memory = MemoryBudget(settings.memory_mib * 1024 * 1024)
         self._hosts: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -97,24 +102,16 @@ class HttpFetcher:
 
     async def post(self, url: str, *, form: Mapping[str, str], limits: FetchLimits) -> None:
         """See `Poster`."""
-        way = self._guard.checked(url)
-        session, connect_seconds = self._opened(), self._settings.connect_seconds
-        async with self._hosts.setdefault(way.raw_host or "", asyncio.Lock()), self._in_flight:
-            try:
-                async with (
-                    asyncio.timeout(limits.seconds),
-                    session.post(way, data=dict(form), allow_redirects=False) as response,
-                ):
-                    status = response.status
-            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-                raise failures.from_error(error, way, limits=limits, connect_seconds=connect_seconds) from error
+        asked, body = self._guard.checked(url), urlencode(form).encode()
+        fields = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+        request = _request("POST", asked, {**self._headers, **fields}) + body
+        async with self._answered(asked, request, limits, seconds=limits.seconds) as (answer, _deadline):
+            status = answer.status
         if not 200 <= status < 300:
-            raise failures.from_status(way, status, retry_after="", now=self._clock())
+            raise failures.from_status(asked, status, retry_after="", now=self._clock())
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connections.close()
 
     @property
     def held_bytes(self) -> int:
@@ -123,35 +120,39 @@ class HttpFetcher:
 
     async def _ask(self, way: _Way, limits: FetchLimits, conditions: dict[str, str]) -> Fetched | NotModified | None:
         """One request. None: `way` leads on to another place."""
-        host, session, loop = way.at, self._opened(), asyncio.get_running_loop()
-        async with self._hosts.setdefault(way.at.raw_host or "", asyncio.Lock()), self._in_flight:
-            started = loop.time()
+        request = _request("GET", way.at, {**self._headers, **conditions})
+        async with self._answered(way.at, request, limits, seconds=way.seconds_left) as (answer, deadline):
+            found = await self._judge(answer, way, limits, conditions, deadline)
+            way.seconds_left = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
+            return found
+
+    @asynccontextmanager
+    async def _answered(
+        self, url: URL, request: bytes, limits: FetchLimits, *, seconds: float
+    ) -> AsyncIterator[tuple[Answer, asyncio.Timeout]]:
+        """The head of the answer, when it is the host's turn; the block reads the rest. Errors leave it in words."""
+        async with self._hosts.setdefault(url.raw_host or "", asyncio.Lock()), self._in_flight:
             try:
-                async with (
-                    asyncio.timeout(way.seconds_left) as deadline,
-                    session.get(way.at, headers=conditions, allow_redirects=False) as response,
-                ):
-                    return await self._judge(response, way, limits, conditions, deadline)
-            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                async with asyncio.timeout(seconds) as deadline, self._connections.asked(url, request) as answer:
+                    yield answer, deadline
+            except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
                 connect_seconds = self._settings.connect_seconds
-                raise failures.from_error(error, host, limits=limits, connect_seconds=connect_seconds) from error
-            finally:
-                way.seconds_left -= loop.time() - started
+                raise failures.from_error(error, url, limits=limits, connect_seconds=connect_seconds) from error
 
     async def _judge(
         self,
-        response: aiohttp.ClientResponse,
+        answer: Answer,
         way: _Way,
         limits: FetchLimits,
         conditions: dict[str, str],
         deadline: asyncio.Timeout,
     ) -> Fetched | NotModified | None:
-        status, headers = response.status, response.headers
+        status, headers = answer.status, answer.headers
         if status == 200:
             media_type = headers.get("Content-Type", "").strip().lower()
             if media_type and not media_type.startswith(limits.media_types or ""):
-                raise failures.wrong_type(way.at, response.content_type)
-            body = await self._read(response, way.at, limits, deadline)
+                raise failures.wrong_type(way.at, media_type.partition(";")[0].strip())
+            body = await self._read(answer, way.at, limits, deadline)
             return Fetched(url=str(way.at), moved_to=way.moved_to, headers=_plain(headers), body=body)
         if status == 304 and conditions:
             return NotModified(url=str(way.at), moved_to=way.moved_to, headers=_plain(headers))
@@ -167,19 +168,17 @@ class HttpFetcher:
         except FetchFailed as why:
             raise failures.redirected_astray(at, why) from why
 
-    async def _read(
-        self, response: aiohttp.ClientResponse, url: URL, limits: FetchLimits, deadline: asyncio.Timeout
-    ) -> bytes:
+    async def _read(self, answer: Answer, url: URL, limits: FetchLimits, deadline: asyncio.Timeout) -> bytes:
         """The decompressed body. A small one is read at once; a larger one when there is memory for it."""
-        promised = response.content_length or 0
+        promised = _promised_bytes(answer)
         if promised > limits.body_bytes:
             raise failures.too_large(url, limits)
         pieces: list[bytes] = []
-        size = await _fill(response.content, pieces, most=min(SMALL_BODY_BYTES, limits.body_bytes))
+        size = await _fill(answer.content, pieces, most=min(SMALL_BODY_BYTES, limits.body_bytes))
         if SMALL_BODY_BYTES < size <= limits.body_bytes:
-            is_exact = promised > 0 and "Content-Encoding" not in response.headers
+            is_exact = promised > 0 and "Content-Encoding" not in answer.headers
             async with self._room(promised if is_exact else limits.body_bytes, deadline):
-                size += await _fill(response.content, pieces, most=limits.body_bytes - size)
+                size += await _fill(answer.content, pieces, most=limits.body_bytes - size)
         if size > limits.body_bytes:
             raise failures.too_large(url, limits)
         return b"".join(pieces)
@@ -194,24 +193,20 @@ class HttpFetcher:
             deadline.reschedule(loop.time() + left)
             yield
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                resolver=GuardedResolver(self._resolver or SystemResolver(), self._guard),
-                socket_factory=self._guard.open_socket,
-                ssl=self._tls or True,
-                use_dns_cache=False,  # the system has one; a connection is kept open for the next request
-                limit=0,  # ours is `in_flight`
-                keepalive_timeout=KEPT_OPEN_SECONDS,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._settings.connect_seconds),
-                headers={"User-Agent": _user_agent(self._settings.contact_url)},
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,  # a proxy would make the connection, and nobody would see where to
-            )
-        return self._session
+
+def _request(method: str, url: URL, headers: Mapping[str, str]) -> bytes:
+    """The head of a request (RFC 9112 3). Raises `ValueError` where a value would end its line."""
+    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if not all(map(str.isprintable, lines)):
+        raise ValueError("a field of the request would end its line")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _promised_bytes(answer: Answer) -> int:
+    """By Content-Length, of the body as it travels; 0 where it is not said."""
+    said = answer.headers.get("Content-Length", "")
+    return int(said) if said.isascii() and said.isdigit() else 0
 
 
 async def _fill(content: aiohttp.StreamReader, pieces: list[bytes], *, most: int) -> int:
@@ -227,7 +222,7 @@ def _conditions(validators: Validators | None) -> dict[str, str]:
     if validators is None:
         return {}
     fields = {"If-None-Match": validators.etag, "If-Modified-Since": validators.last_modified}
-    return {name: value for name, value in fields.items() if value}
+    return {name: value for name, value in fields.items() if value and value.isprintable()}
 
 
 def _plain(headers: Mapping[str, str]) -> dict[str, str]:

@@ -35,6 +35,18 @@ class ForbiddenAddress(OSError):
     """An address that is nobody's business. An `OSError`, since that is what resolvers and sockets may raise."""
 
 
+class ConnectTimeout(TimeoutError):
+    """The time for a connection was over before there was one."""
+
+
+class NameNotFound(OSError):
+    """A host's name has no address."""
+
+
+class Unreachable(OSError):
+    """None of a host's addresses takes a connection."""
+
+
 def bad_url(text: str) -> FetchFailed:
     return FetchFailed(
         _("“{shown}” is not the address of a page on the web.").format(shown=_shown(text)), code="fetch.bad-url"
@@ -69,18 +81,18 @@ def from_error(error: Exception, url: URL, *, limits: FetchLimits, connect_secon
         return forbidden(url)
     host = _host(url)
     match error:
-        case aiohttp.ConnectionTimeoutError():
+        case ConnectTimeout():
             code, text = "fetch.connect", _("{host} could not be reached within {seconds} seconds.")
         case TimeoutError():
             code, text = "fetch.timeout", _("The server of {host} did not answer within {seconds} seconds.")
-        case aiohttp.ClientConnectorDNSError():
+        case NameNotFound():
             code, text = "fetch.dns", _("The name {host} was not found.")
-        case aiohttp.ClientSSLError() | ssl.SSLError():
+        case ssl.SSLError():
             code, text = (
                 "fetch.tls",
                 _("No secure connection to {host} was possible; its certificate may have expired."),
             )
-        case aiohttp.ClientConnectorError():
+        case Unreachable():
             code, text = "fetch.connect", _("The server of {host} could not be reached.")
         case aiohttp.ClientConnectionError() | OSError():
             code, text = "fetch.connect", _("The server of {host} broke the connection off.")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
-from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from ssrfguard import AddressTable, BlockedAddressError, BlockedURLError, Policy
 from yarl import URL
@@ -91,12 +90,6 @@ class Guard:
         """Raises `ForbiddenAddress`. `address` is numeric, perhaps with an IPv6 zone."""
         if not self._permits(address.partition("%")[0]):
             raise ForbiddenAddress(f"{address} is not a public address")
-
-    def open_socket(self, place: AddrInfoType) -> socket.socket:
-        """For `aiohttp.TCPConnector(socket_factory=…)`, which asks for every socket just before it connects it."""
-        family, kind, protocol, _, address = place
-        self.check_address(str(address[0]))
-        return socket.socket(family=family, type=kind, proto=protocol)
 
 
 class GuardedResolver(AbstractResolver):
