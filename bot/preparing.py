@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +18,6 @@ from core.books.limits import BookLimits
 from core.errors import BotError, TooMuch
 from core.i18n import _, speaking
 from core.mail.outgoing import Identity
-from core.models import OutboxMail
 from core.ports import BlobNotFound, BlobStore
 from core.services.copies import Copies, CopyToMake, MadeCopy
 from core.staging import BlobKind, blob_key, file_sha256
@@ -59,9 +57,7 @@ class Preparer:
     versions: dict[str, int] = field(default_factory=lambda: {name: one.version for name, one in RECIPES.items()})
 
     async def prepare(self, outbox_id: int) -> None:
-        """Have the mail carry what its device takes. Returns at once for a mail that does already."""
-        if not await self.database.in_work(partial(_is_waiting, outbox_id)):
-            return
+        """Have the mail carry what its device takes. For a mail that does already there is nothing to do."""
         limit = await self.size_limit()
         wanted = await self.database.in_work(
             lambda work: self._copies(work).wanted(outbox_id, version=self.versions, size_limit=limit)
@@ -146,11 +142,6 @@ class Preparer:
 
 SENT_AS_THEY_ARE = ("minimal", "fit")
 """Recipes whose original is what the device takes, or nearly."""
-
-
-def _is_waiting(outbox_id: int, work: Work) -> bool:
-    mail = work.session.get(OutboxMail, outbox_id)
-    return mail is not None and bool(mail.wants)
 
 
 def fixes_of(dish: Dish) -> list[dict[str, Any]]:

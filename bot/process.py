@@ -277,7 +277,7 @@ class MailProcessor:
                 inbound=row,
                 message=message,
                 identity=self.identity,
-                reply_address=self._secret_address(work, accepted, user),
+                reply_address=self._secret_address(accepted, user),
             )
         inbox.close(row, outcome="answered", reason=verdict.why, message=message, user_id=user.id)
         return "answered"
@@ -309,7 +309,7 @@ class MailProcessor:
                     inbound=row,
                     message=message,
                     identity=self.identity,
-                    reply_address=self._secret_address(work, accepted, user),
+                    reply_address=self._secret_address(accepted, user),
                     cause=closed.cause,
                 )
             told = "" if answer.inbound_id == row.id else f"; {answer.reference} has said so"
@@ -321,12 +321,12 @@ class MailProcessor:
         log.info("mail turned away", outcome=outcome, why=f"more than {closed.window.words}")
         return outcome
 
-    def _secret_address(self, work: Work, accepted: _Accepted, user: User) -> str:
+    def _secret_address(self, accepted: _Accepted, user: User) -> str:
         """The user's secret address if they wrote to it: what they tap in the answer is then as sure as their mail.
         "" if they did not, or if it is theirs no more: their secret stands in no mail that they did not ask for there.
         """
         address = self.ours.secret_address(accepted.envelope.rcpt_tos)
-        return address if address and User.by_secret(work.session, self.ours.secrets_in([address])[0]) is user else ""
+        return address if address and user.has_secret(self.ours.secrets_in([address])[0]) else ""
 
     async def _close(self, accepted: _Accepted, message: ParsedMessage, report: Report) -> str:
         """No command, no reply to its author: the ledger keeps why. But one click on a letter ends its digest."""

@@ -111,6 +111,7 @@ class Transactions(ABC):
         self, db: sa.Engine, *, clock: Callable[[], datetime], bus: EventBus, limits: UserLimits = DEFAULT_LIMITS
     ) -> None:
         self.db = db
+        self._reading = db.execution_options(read_only=True)
         self.is_embedded = db.dialect.name == "sqlite"
         self._clock = clock
         self._bus = bus
@@ -148,7 +149,7 @@ class Transactions(ABC):
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for looking only: it waits for no writer, sees one moment, and what it writes is rolled back."""
-        with outages(), Session(self.db.execution_options(read_only=True), expire_on_commit=False) as session:
+        with outages(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     async def in_work(self, act: Callable[[Work], T]) -> T:

@@ -322,6 +322,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
         finalize=visible,
+        auto_reload=False,  # else it asks the disk for each template of each mail whether it has changed
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -30,6 +31,32 @@ class Listing(Base):
     created_at: Mapped[datetime]
 
     @classmethod
+    def keep(
+        cls,
+        session: Session,
+        shown: Mapping[str, tuple[int, Sequence[int]]],
+        *,
+        user_id: int,
+        message_id: str,
+        now: datetime,
+    ) -> None:
+        """Remember what a mail shows: by kind, the first number and what stands from it on."""
+        session.execute(
+            _INSERT,
+            [
+                {
+                    "user_id": user_id,
+                    "message_id": message_id,
+                    "kind": kind,
+                    "first_number": first_number,
+                    "item_ids": list(item_ids),
+                    "created_at": now,
+                }
+                for kind, (first_number, item_ids) in shown.items()
+            ],
+        )
+
+    @classmethod
     def shown(cls, session: Session, *, user_id: int, kind: str, replied_to: tuple[str, ...] = ()) -> list[Listing]:
         """The listings in the mails of a thread, the nearest first, whatever was shown elsewhere since; where it shows
         none, the user's newest of this kind."""
@@ -50,3 +77,6 @@ class Listing(Base):
         """What stood at `number`, or None."""
         place = number - self.first_number
         return self.item_ids[place] if 0 <= place < len(self.item_ids) else None
+
+
+_INSERT = sa.insert(Listing.metadata.tables[Listing.__tablename__])

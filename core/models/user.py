@@ -67,6 +67,10 @@ class User(Base):
         user = session.get(cls, user_id)
         return user.language if user is not None else ""
 
+    def has_secret(self, secret: str) -> bool:
+        """Whether this is their secret, and stands."""
+        return self.secret_hash == hash_secret(secret)
+
     @classmethod
     def by_address(cls, session: Session, address: str) -> User | None:
         return session.scalars(_BY_ADDRESS, {"address": address.lower()}).one_or_none()

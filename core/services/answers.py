@@ -136,14 +136,11 @@ class Answers:
             for block in result.outcome.blocks
             if isinstance(block, Items) and block.item_ids
         }
-        for kind, block in shown.items():
-            self._work.session.add(
-                Listing(
-                    user_id=user.id,
-                    message_id=message_id,
-                    kind=kind,
-                    first_number=block.items[0].number,
-                    item_ids=list(block.item_ids),
-                    created_at=self._work.now,
-                )
+        if shown:
+            Listing.keep(
+                self._work.session,
+                {kind: (block.items[0].number, block.item_ids) for kind, block in shown.items()},
+                user_id=user.id,
+                message_id=message_id,
+                now=self._work.now,
             )

@@ -38,14 +38,9 @@ class Inbox:
         By user: somebody else's copy is somebody else's mail. Two copies in two transactions at one time are kept
         apart by the index, and the later one is processed again.
         """
-        return self._session.scalars(
-            sa.select(Inbound).where(
-                Inbound.user_id == user_id,
-                Inbound.mail_key == mail.mail_key,
-                Inbound.outcome == "answered",
-                Inbound.id != mail.id,
-            )
-        ).one_or_none()
+        this = {"user_id": user_id, "mail_key": mail.mail_key, "inbound_id": mail.id}
+        first = self._session.scalar(_FIRST_COPY, this)
+        return None if first is None else self._session.get_one(Inbound, first)
 
     def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
         """Write down what became of the mail. `outcome`: as the row has it."""
@@ -167,4 +162,11 @@ _TO_PROCESS = (
     sa.select(Inbound)
     .where(Inbound.id == sa.bindparam("inbound_id"), Inbound.state == InboundState.ACCEPTED)
     .with_for_update()
+)
+_ROWS = Inbound.metadata.tables[Inbound.__tablename__].c
+_FIRST_COPY = sa.select(_ROWS.id).where(
+    _ROWS.user_id == sa.bindparam("user_id"),
+    _ROWS.mail_key == sa.bindparam("mail_key"),
+    _ROWS.outcome == sa.literal_column("'answered'"),  # as the index has it, which is not used for a parameter
+    _ROWS.id != sa.bindparam("inbound_id"),
 )

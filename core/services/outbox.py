@@ -62,6 +62,15 @@ class AttemptToMake:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that is to be sent now."""
+
+    rcpt_to: str
+    is_unready: bool
+    """It is to carry a copy that there is none of yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueDepth:
     """How many mails are in a state, and how long the oldest of them has been waiting since it was enqueued."""
 
@@ -118,7 +127,7 @@ class Outbox:
         self.refresh_book(row)
         return row
 
-    def waiting_for(self, outbox_id: int) -> str | None:
+    def waiting_for(self, outbox_id: int) -> Waiting | None:
         """Whom a mail that is to be sent now is for, or None if there is nothing to send.
 
         A mail that a stop holds stays as it is, and its job ends: `Stops.lift` defers it anew.
@@ -133,7 +142,7 @@ class Outbox:
                     sa.update(OutboxMail).where(OutboxMail.id == outbox_id).values(notice=f"held: {stop.reason}")
                 )
                 return None
-        return str(found.rcpt_to)
+        return Waiting(found.rcpt_to, is_unready=bool(found.wants))
 
     def start_attempt(self, outbox_id: int, *, resends_unknown: bool = False) -> AttemptToMake | None:
         """Write down the next attempt, to be committed before it is made. None: it is accepted, failed or dropped.
@@ -141,7 +150,7 @@ class Outbox:
         Where nobody can say what became of the last one, since its machine is away, the peer may have the mail; so it
         may also be None, and unknown.
         """
-        last = self._session.scalars(_LAST, {"outbox_id": outbox_id}).one_or_none()
+        last = self._session.execute(_LAST, {"outbox_id": outbox_id}).one_or_none()
         if last is not None and not last.result:
             self.record_unknown(outbox_id, number=last.number, resends_unknown=resends_unknown)
             self._session.flush()
@@ -202,12 +211,15 @@ class Outbox:
         if mail is None:
             return None
         is_current = mail.state is OutboxState.SENDING and mail.attempts == number
-        attempt = self._session.get(Attempt, (outbox_id, number))
-        if attempt is not None and attempt.result != "delivered":
-            attempt.finished_at = self._work.now
-            is_unknown = isinstance(result, Deferred) and result.is_unknown
-            attempt.result = "unknown" if is_unknown else type(result).__name__.lower()
-            attempt.reply = clean_reply(result.reply)
+        is_unknown = isinstance(result, Deferred) and result.is_unknown
+        written = {
+            "of_mail": outbox_id,
+            "of_number": number,
+            "finished_at": self._work.now,
+            "result": "unknown" if is_unknown else type(result).__name__.lower(),
+            "reply": clean_reply(result.reply),
+        }
+        is_written = bool(self._session.execute(_FINISH_ATTEMPT, written).rowcount)  # type: ignore[attr-defined]
         match result:
             case Delivered(reply):
                 if mail.state not in HANDED_OVER:
@@ -216,7 +228,7 @@ class Outbox:
                 if is_current:
                     self._fail(mail, reply, is_too_large=is_about_size(reply))
             case Deferred(reply, is_unknown=is_unknown):
-                if not is_current or attempt is None:
+                if not is_current or not is_written:
                     return None
                 if not is_unknown or self._lose_unless_resent(mail, reply, resends_unknown=resends_unknown):
                     return self._defer(mail, reply, jitter=jitter, schedule=schedule)
@@ -411,7 +423,7 @@ _INSERTS = {
     "postgresql": postgresql.insert(_MAILS).on_conflict_do_nothing(index_elements=["cause"]).returning(_MAILS.c.id),
 }
 _IS_OPEN = sa.and_(_MAILS.c.id == sa.bindparam("outbox_id"), _MAILS.c.state.in_(OPEN_STATES))
-_WAITING = sa.select(_MAILS.c.rcpt_to, _MAILS.c.user_id, _MAILS.c.kind).where(_IS_OPEN)
+_WAITING = sa.select(_MAILS.c.rcpt_to, _MAILS.c.user_id, _MAILS.c.kind, _MAILS.c.wants).where(_IS_OPEN)
 _START = (
     sa.update(_MAILS)
     .where(_IS_OPEN)
@@ -421,12 +433,22 @@ _START = (
         _MAILS.c.message_id, _MAILS.c.head, _MAILS.c.attachment_key, _MAILS.c.size_bytes,
     )
 )  # fmt: skip
+_ATTEMPTS = Attempt.metadata.tables[Attempt.__tablename__]
 _LAST = (
-    sa.select(Attempt)
-    .join(OutboxMail, OutboxMail.id == Attempt.outbox_id)
-    .where(Attempt.outbox_id == sa.bindparam("outbox_id"), Attempt.number == OutboxMail.attempts)
+    sa.select(_ATTEMPTS.c.number, _ATTEMPTS.c.result)
+    .join(_MAILS, _MAILS.c.id == _ATTEMPTS.c.outbox_id)
+    .where(_ATTEMPTS.c.outbox_id == sa.bindparam("outbox_id"), _ATTEMPTS.c.number == _MAILS.c.attempts)
 )
-_WRITE_ATTEMPT = sa.insert(Attempt.metadata.tables[Attempt.__tablename__])
+_WRITE_ATTEMPT = sa.insert(_ATTEMPTS)
+_FINISH_ATTEMPT = (
+    sa.update(_ATTEMPTS)
+    .where(
+        _ATTEMPTS.c.outbox_id == sa.bindparam("of_mail"),
+        _ATTEMPTS.c.number == sa.bindparam("of_number"),
+        _ATTEMPTS.c.result != "delivered",
+    )
+    .values({name: sa.bindparam(name) for name in ("finished_at", "result", "reply")})
+)
 _LOCKED = (
     sa.select(OutboxMail)
     .where(OutboxMail.id == sa.bindparam("outbox_id"))

@@ -79,7 +79,11 @@ class Threads:
 def remember(work: Work, message_id: str, *, user_id: int, meanings: Meanings) -> None:
     """Keep what short replies to a mail of ours mean."""
     kept = {word: list(lines) for word, lines in meanings.items()}
-    work.session.add(ReplyContext(message_id=message_id, user_id=user_id, meanings=kept, created_at=work.now))
+    row = {"message_id": message_id, "user_id": user_id, "meanings": kept, "created_at": work.now}
+    work.session.execute(_REMEMBER, row)
+
+
+_REMEMBER = sa.insert(ReplyContext.metadata.tables[ReplyContext.__tablename__])
 
 
 def forget_threads(work: Work) -> None:
