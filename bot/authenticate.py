@@ -131,7 +131,7 @@ class ProofAuthenticator:
             return replace(_nobody("not a registered address, and not to a secret subaddress"), is_stranger=True)
         if known.state is not UserState.ACTIVE:
             return _nobody("the user is suspended")
-        return SenderVerdict(known.id, Trust.NONE, method="none", why="", is_administrator=known.is_administrator)
+        return _verdict(known, Trust.NONE, method="none", why="")
 
     async def _by_content(
         self, message: ParsedMessage, envelope: Envelope, peer: Peer, raw: Path, author: str
@@ -272,7 +272,13 @@ def _look_up(session: Session, author: str, proof: Proof, why: str) -> SenderVer
 def _somebody(user: User, proof: Proof, why: str) -> SenderVerdict:
     if user.state is not UserState.ACTIVE:
         return _nobody(f"{why}, but the user is suspended")
-    return SenderVerdict(user.id, proof.trust, method=proof.value, why=why, is_administrator=user.is_administrator)
+    return _verdict(user, proof.trust, method=proof.value, why=why)
+
+
+def _verdict(user: User, trust: Trust, *, method: str, why: str) -> SenderVerdict:
+    return SenderVerdict(
+        user.id, trust, method=method, why=why, is_administrator=user.is_administrator, language=user.language
+    )
 
 
 def _nobody(why: str) -> SenderVerdict:

@@ -242,12 +242,15 @@ class SqliteConnector(BaseAsyncConnector):
         with _connector_errors():
             if name in READS:
                 return _answer(self._lax, name, arguments, now=now)
-            if name == "fetch_job" and not self._lax.execute(IS_WORK_DUE, {"now": now}).fetchone():
+            if name == "fetch_job" and not self._is_work_due(arguments["queues"], now=now):
                 return list(IF_NOTHING[name])  # Most fetches end here, and never ask for the write lock.
             may_be_lost = name in MAY_BE_LOST or (name == "finish_job" and arguments["delete_job"])
             connection = self._lax if may_be_lost else self._strict
             with self._turn, driver_transaction(connection):
                 return _answer(connection, name, arguments, now=now)
+
+    def _is_work_due(self, queues: Iterable[str] | None, *, now: float) -> bool:
+        return self._lax.execute(IS_WORK_DUE, {"queues": _encoded(queues), "now": now}).fetchone() is not None
 
     def _submit(self, query: str, arguments: dict[str, Any]) -> Future[list[Row]]:
         if self._thread is None:

@@ -48,7 +48,9 @@ AUTOINCREMENT, because a number that named one job in a log shall never name ano
 
 IS_WORK_DUE = """
 SELECT 1 FROM procrastinate_jobs
-WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= :now) LIMIT 1
+WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= :now)
+  AND (:queues IS NULL OR queue_name IN (SELECT value FROM json_each(:queues)))
+LIMIT 1
 """
 
 INSERT_JOB = """

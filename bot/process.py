@@ -168,7 +168,7 @@ class MailProcessor:
         ) as closed:
             if closed is not None:
                 return await self._turn_away(accepted, message, verdict=verdict, commands=commands, closed=closed)
-            staged = await self._stage(message, verdict.user_id, work_dir=work_dir) if wanted else ()
+            staged = await self._stage(message, verdict.language, work_dir=work_dir) if wanted else ()
             counted = await self.counter.count(verdict.user_id, commands)
             outcome = await self.engine.in_work(
                 lambda work: self._answer(
@@ -200,20 +200,21 @@ class MailProcessor:
 
         return await self.engine.in_read(find)
 
-    async def _stage(self, message: ParsedMessage, user_id: int, *, work_dir: Path) -> tuple[Staged, ...]:
+    async def _stage(self, message: ParsedMessage, language: str, *, work_dir: Path) -> tuple[Staged, ...]:
         """The files of a mail; what is wrong with them is said in the language of the answer."""
-        language = await self.engine.in_read(lambda session: User.language_of(session, user_id))
         with speaking(language or language_of(message) or SOURCE):
             return await self.stager.stage(message.attachments, work_dir=work_dir)
 
     async def _read(self, accepted: _Accepted, *, work_dir: Path) -> ParsedMessage:
-        path = work_dir / RAW
-        parts = work_dir / "parts"
-        parts.mkdir()
-        await asyncio.to_thread(self._write_raw, accepted, path)
+        path, parts = work_dir / RAW, work_dir / "parts"
         if accepted.size_bytes <= SMALL_MAIL_BYTES:
-            return await asyncio.to_thread(parse_message, path, work_dir=parts)
+            return await asyncio.to_thread(self._read_small, accepted, path, parts)
+        await asyncio.to_thread(self._write_raw, accepted, path)
         return await self.sandbox.run(parse_message, path, work_dir=parts, timeout_seconds=PARSE_TIMEOUT_SECONDS)
+
+    def _read_small(self, accepted: _Accepted, path: Path, parts: Path) -> ParsedMessage:
+        self._write_raw(accepted, path)
+        return parse_message(path, work_dir=parts)
 
     def _write_raw(self, accepted: _Accepted, path: Path) -> None:
         if accepted.raw_key is None:

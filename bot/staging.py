@@ -28,6 +28,16 @@ COVER_TYPE = "image/jpeg"
 
 
 @dataclass(frozen=True, slots=True)
+class _File:
+    """What may be a book."""
+
+    name: str
+    path: Path
+    sha256: str = ""
+    """Where the mail's reader has taken it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stager:
     """Makes `StagedBook`s and `StagedFeedList`s of a mail's attachments. Nothing of a refused file is stored."""
 
@@ -56,19 +66,23 @@ class Stager:
             except BotError as error:
                 staged.append(_refused(filename, error))
             else:
-                staged += [await self._stage_file(path, filename=name, work_dir=place) for name, path in files]
+                staged += [await self._stage_file(file, work_dir=place) for file in files]
         return tuple(staged)
 
-    async def _files(self, attachment: Attachment, *, filename: str, work_dir: Path) -> list[tuple[str, Path]]:
+    async def _files(self, attachment: Attachment, *, filename: str, work_dir: Path) -> list[_File]:
         if not attachment.is_archive:
-            return [(filename, attachment.path)]
-        return await self._guarded(
+            return [_File(filename, attachment.path, attachment.sha256)]
+        unpacked = await self._guarded(
             unpack_archive, attachment.path, filename=filename, work_dir=work_dir, limits=self.limits
         )
+        return [_File(name, path) for name, path in unpacked]
 
-    async def _stage_file(self, path: Path, *, filename: str, work_dir: Path) -> Staged:
+    async def _stage_file(self, file: _File, *, work_dir: Path) -> Staged:
+        filename = file.name
         try:
-            opened = await self._guarded(open_book, path, filename=filename, work_dir=work_dir, limits=self.limits)
+            opened = await self._guarded(
+                open_book, file.path, filename=filename, work_dir=work_dir, limits=self.limits, sha256=file.sha256
+            )
         except BotError as error:
             return _refused(filename, error)
         return await asyncio.to_thread(self._store, opened, filename)

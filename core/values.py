@@ -89,6 +89,8 @@ class SenderVerdict:
     """The author's address is nobody's here: whether the mail is really theirs was not looked at."""
     is_administrator: bool = False
     """Of the user: which commands they have."""
+    language: str = ""
+    """Of the user, as their row has it; "" for nobody, and for somebody who has not shown it yet."""
 
 
 class AttachmentKind(enum.StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +15,7 @@ from core.books.refusals import damaged, hungry, too_large
 from core.books.zips import is_own_fault
 from core.errors import BotError, RefusedFile
 from core.i18n import N_, _
+from core.staging import file_sha256
 from core.values import BookFormat, OpenedBook
 
 __all__ = ["DEFAULT_LIMITS", "READER_MODULES", "BookLimits", "open_book", "unpack_archive"]
@@ -50,17 +50,19 @@ READER_MODULES = tuple(sorted({*_READERS.values(), "core.books.cover"}))
 """For such a process to import before its first book."""
 
 
-def open_book(path: Path, *, filename: str, work_dir: Path, limits: BookLimits = DEFAULT_LIMITS) -> OpenedBook:
+def open_book(
+    path: Path, *, filename: str, work_dir: Path, limits: BookLimits = DEFAULT_LIMITS, sha256: str = ""
+) -> OpenedBook:
     """What the file at `path` says of itself; its cover, if it has one, is written into `work_dir`.
 
-    `filename` is what its sender calls it. Blocks, up to seconds for a hostile file. Raises `DamagedFile` or
-    `RefusedFile`, each with what is wrong and how to mend it; an `OSError` is of our own disk.
+    `filename` is what its sender calls it, `sha256` its hash where the caller has that. Blocks, up to seconds for a
+    hostile file. Raises `DamagedFile` or `RefusedFile`, each with what is wrong and how to mend it; an `OSError` is of
+    our own disk.
     """
     size_bytes = path.stat().st_size
     if size_bytes > limits.file_bytes:
         raise too_large(_("The file"), limit_bytes=limits.file_bytes)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256 or file_sha256(path)
     book_format = _known_format(identify(path, filename=filename))
     claims = _read(path, book_format, limits=limits)
     cover, thumbnail = _cover(claims.cover, work_dir / f"cover-{sha256[:16]}.jpg")

@@ -6,7 +6,7 @@ import base64
 import binascii
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -77,12 +77,22 @@ def compose_notice(outcome: Answer | Problem, *, context: AnswerContext) -> Outg
 def mailto(address: str, command: str) -> str:
     """The URL that writes a command to an address (RFC 6068 2). Everything but letters, digits and `-._~@` is encoded,
     since web mails read a bare `+` as a blank."""
-    return f"mailto:{quote(address, safe='@')}?subject={quote(one_line(command, limit=MAX_SUBJECT), safe='')}"
+    return f"mailto:{quote(address, safe='@')}?subject={_in_url(command)}"
+
+
+def _in_url(command: str) -> str:
+    return quote(one_line(command, limit=MAX_SUBJECT), safe="")
+
+
+def taps(address: str) -> Callable[[str], str]:
+    """Makes `mailto` of commands, with a text for whoever looks at what they are about to send."""
+    begin, end = mailto(address, ""), f"&body={quote(_(TAP_LINE), safe='')}"
+    return lambda command: f"{begin}{_in_url(command)}{end}"
 
 
 def tap(address: str, command: str) -> str:
-    """`mailto` with a text for whoever looks at what they are about to send."""
-    return f"{mailto(address, command)}&body={quote(_(TAP_LINE), safe='')}"
+    """`taps` for one command."""
+    return taps(address)(command)
 
 
 def local_time(moment: datetime, timezone: str) -> str:
@@ -111,7 +121,7 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         "reference": context.reference,
         "now": context.now,
         "language": spoken(),
-        "mailto": functools.partial(tap, context.reply_address),
+        "mailto": taps(context.reply_address),
         "hint": _hint(results) if context.is_for_reader else "",
         "page_of": _page_of,
         "cid": functools.partial(_content_url, context.identity),

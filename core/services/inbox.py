@@ -7,6 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import undefer
+from sqlalchemy.orm.attributes import set_committed_value
 
 from core.errors import Conflict, NotFound
 from core.i18n import _
@@ -44,13 +45,19 @@ class Inbox:
 
     def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
         """Write down what became of the mail. `outcome`: as the row has it."""
-        mail.state = InboundState.DONE
-        mail.outcome = outcome
-        mail.reason = reason[:500]
-        mail.user_id = user_id
-        mail.author = message.author.address[:320] if message.author is not None else ""
-        mail.subject = message.subject[:500]
-        mail.processed_at = self._work.now
+        columns = {
+            "state": InboundState.DONE,
+            "outcome": outcome,
+            "reason": reason[:500],
+            "user_id": user_id,
+            "author": message.author.address[:320] if message.author is not None else "",
+            "subject": message.subject[:500],
+            "processed_at": self._work.now,
+        }
+        # Not by a flush, which takes three times as long for one row.
+        self._session.execute(_CLOSE, {"inbound_id": mail.id, **columns})
+        for name, value in columns.items():
+            set_committed_value(mail, name, value)
 
     def turn_away(self, mail: Inbound, *, reason: str, message: ParsedMessage, user_id: int) -> None:
         """Close a mail of which nothing was done because it was too much; the very same one may come again."""
@@ -163,10 +170,21 @@ _TO_PROCESS = (
     .where(Inbound.id == sa.bindparam("inbound_id"), Inbound.state == InboundState.ACCEPTED)
     .with_for_update()
 )
-_ROWS = Inbound.metadata.tables[Inbound.__tablename__].c
+_TABLE = Inbound.metadata.tables[Inbound.__tablename__]
+_ROWS = _TABLE.c
 _FIRST_COPY = sa.select(_ROWS.id).where(
     _ROWS.user_id == sa.bindparam("user_id"),
     _ROWS.mail_key == sa.bindparam("mail_key"),
     _ROWS.outcome == sa.literal_column("'answered'"),  # as the index has it, which is not used for a parameter
     _ROWS.id != sa.bindparam("inbound_id"),
+)
+_CLOSE = (
+    sa.update(_TABLE)
+    .where(_ROWS.id == sa.bindparam("inbound_id"))
+    .values(
+        {
+            name: sa.bindparam(name)
+            for name in ("state", "outcome", "reason", "user_id", "author", "subject", "processed_at")
+        }
+    )
 )
