@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
@@ -23,6 +25,10 @@ from bot.fetch.guard import FetchSettings, Guard, GuardedResolver, SystemResolve
 from bot.fetch.memory import MemoryBudget
 from core.news.values import Fetched, FetchFailed, NotModified, Validators
 from core.ports import FetchLimits
+
+T = TypeVar("T")
+Reader = Callable[[Answer, asyncio.Timeout], Awaitable[T]]
+"""Reads the rest of an answer; may stop the clock of its deadline."""
 
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -105,8 +111,7 @@ class HttpFetcher:
         asked, body = self._guard.checked(url), urlencode(form).encode()
         fields = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
         request = _request("POST", asked, {**self._headers, **fields}) + body
-        async with self._answered(asked, request, limits, seconds=limits.seconds) as (answer, _deadline):
-            status = answer.status
+        status = await self._read_in_turn(asked, request, _status, limits, seconds=limits.seconds)
         if not 200 <= status < 300:
             raise failures.from_status(asked, status, retry_after="", now=self._clock())
 
@@ -121,31 +126,28 @@ class HttpFetcher:
     async def _ask(self, way: _Way, limits: FetchLimits, conditions: dict[str, str]) -> Fetched | NotModified | None:
         """One request. None: `way` leads on to another place."""
         request = _request("GET", way.at, {**self._headers, **conditions})
-        async with self._answered(way.at, request, limits, seconds=way.seconds_left) as (answer, deadline):
-            found = await self._judge(answer, way, limits, conditions, deadline)
-            way.seconds_left = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
-            return found
+        judge = partial(self._judge, way, limits, conditions)
+        return await self._read_in_turn(way.at, request, judge, limits, seconds=way.seconds_left)
 
-    @asynccontextmanager
-    async def _answered(
-        self, url: URL, request: bytes, limits: FetchLimits, *, seconds: float
-    ) -> AsyncIterator[tuple[Answer, asyncio.Timeout]]:
-        """The head of the answer, when it is the host's turn; the block reads the rest. Errors leave it in words."""
+    async def _read_in_turn(
+        self, url: URL, request: bytes, read: Reader[T], limits: FetchLimits, *, seconds: float
+    ) -> T:
+        """What `read` makes of the answer, when it is the host's turn. Errors leave it in words."""
         async with self._hosts.setdefault(url.raw_host or "", asyncio.Lock()), self._in_flight:
+            connection = None
             try:
-                async with asyncio.timeout(seconds) as deadline, self._connections.asked(url, request) as answer:
-                    yield answer, deadline
+                async with asyncio.timeout(seconds) as deadline:
+                    connection, answer = await self._connections.ask(url, request)
+                    return await read(answer, deadline)
             except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
                 connect_seconds = self._settings.connect_seconds
                 raise failures.from_error(error, url, limits=limits, connect_seconds=connect_seconds) from error
+            finally:
+                if connection is not None:
+                    self._connections.give_back(connection)
 
     async def _judge(
-        self,
-        answer: Answer,
-        way: _Way,
-        limits: FetchLimits,
-        conditions: dict[str, str],
-        deadline: asyncio.Timeout,
+        self, way: _Way, limits: FetchLimits, conditions: dict[str, str], answer: Answer, deadline: asyncio.Timeout
     ) -> Fetched | NotModified | None:
         status, headers = answer.status, answer.headers
         if status == 200:
@@ -158,6 +160,7 @@ class HttpFetcher:
             return NotModified(url=str(way.at), moved_to=way.moved_to, headers=_plain(headers))
         if status in REDIRECTS and "Location" in headers:
             way.go(status, self._redirected(way.at, headers["Location"]))
+            way.seconds_left = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
             return None
         retry_after = headers.get("Retry-After", "").strip()
         raise failures.from_status(way.at, status, retry_after=retry_after, now=self._clock())
@@ -201,6 +204,10 @@ def _request(method: str, url: URL, headers: Mapping[str, str]) -> bytes:
     if not all(map(str.isprintable, lines)):
         raise ValueError("a field of the request would end its line")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def _status(answer: Answer, _deadline: asyncio.Timeout) -> int:
+    return answer.status
 
 
 def _promised_bytes(answer: Answer) -> int:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from ipaddress import ip_address
@@ -96,27 +95,22 @@ class Connections:
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    @asynccontextmanager
-    async def asked(self, url: URL, request: bytes) -> AsyncIterator[Answer]:
-        """The answer of the URL's host to the head, and the body, of a request; what of it is not read is lost.
+    async def ask(self, url: URL, request: bytes) -> tuple[Connection, Answer]:
+        """Send a request, head and body; the answer, and its connection, to be given back when that was read.
 
         Raises `ForbiddenAddress` (or has it as its cause), `ConnectTimeout`, `NameNotFound`, `Unreachable`,
         `ssl.SSLError`, and what aiohttp does.
         """
-        connection = await self._take(url)
-        try:
+        while True:
+            connection = await self._take(url)
             try:
-                answer = await connection.ask(request)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                # A kept connection may have been closed while the request was on its way: RFC 9112 9.3.1, 9.5.
-                if connection.is_new or not request.startswith(b"GET "):
-                    raise
+                return connection, await connection.ask(request)
+            except BaseException as error:
                 _drop(connection.handler)
-                connection = await self._take(url)
-                answer = await connection.ask(request)
-            yield answer
-        finally:
-            self._give_back(connection)
+                # A kept one may have been closed while the request was on its way: RFC 9112 9.3.1, 9.5.
+                is_dead = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+                if connection.is_new or not is_dead or not request.startswith(b"GET "):
+                    raise
 
     async def _take(self, url: URL) -> Connection:
         """A kept one, else a new one."""
@@ -131,7 +125,7 @@ class Connections:
         except TimeoutError as error:
             raise ConnectTimeout from error
 
-    def _give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
         if self._is_closed or not connection.is_free:
             _drop(connection.handler)
             return
@@ -189,7 +183,8 @@ class Connections:
             raise NameNotFound(host) from error
         if not found:
             raise NameNotFound(host)
-        return _alternating([place["host"] for place in found])[:MOST_ADDRESSES]
+        addresses = [place["host"] for place in found]
+        return addresses if len(addresses) == 1 else _alternating(addresses)[:MOST_ADDRESSES]
 
     async def _connect(self, address: str, port: int, tls: ssl.SSLContext | None, host: str) -> ResponseHandler:
         """The one place where connections are made, and so the last gate: what is judged here is what is connected to.

@@ -87,12 +87,13 @@ class FeedRefresher:
     sandbox: Sandbox
     _checks: set[asyncio.Task[None]] = field(default_factory=set)
     _places: asyncio.Semaphore = field(init=False)
+    _limits: FetchLimits = field(init=False)
     _results: list[tuple[_Result, asyncio.Future[None]]] = field(default_factory=list)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.settings.at_once)
+        self._places, self._limits = asyncio.Semaphore(self.settings.at_once), self.settings.limits
 
     async def run(self) -> None:
         """Check feeds as they come due."""
@@ -170,7 +171,7 @@ class FeedRefresher:
 
     async def _ask(self, feed: FeedToFetch) -> _Result:
         try:
-            answer = await self.fetcher.fetch(feed.url, limits=self.settings.limits, validators=feed.validators)
+            answer = await self.fetcher.fetch(feed.url, limits=self._limits, validators=feed.validators)
             return await self._read(feed, answer)
         except FetchFailed as failure:
             return _Result(feed.id, partial(_record_failure, feed.id, failure))
@@ -209,7 +210,7 @@ class FeedRefresher:
     async def _write(self) -> None:
         try:
             while self._results:
-                if len(self._results) < MAX_BATCH and self._checks:
+                if len(self._results) < min(MAX_BATCH, len(self._checks)):  # others are still being asked
                     await asyncio.sleep(GATHER_SECONDS)
                 count = _batch_size([result.entries for result, _ in self._results])
                 batch, self._results = self._results[:count], self._results[count:]
