@@ -170,7 +170,8 @@ def migrate(database: sa.Engine) -> None:
     """Bring the schema up to date: ours and the job engine's, whole or not at all."""
     with migrations.transaction(database) as connection:
         is_new = not sa.inspect(connection).has_table("procrastinate_jobs")
-        migrations.upgrade(connection)
+        if not migrations.is_current(connection):
+            migrations.upgrade(connection)
         if is_new or database.dialect.name == "sqlite":
             create_schema(connection)
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import warnings
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import structlog
-from cashews import Cache as Cashews
-from cashews.exceptions import CacheError
+
+from core.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-REDIS_SECONDS = 0.5  # a Redis that is slower than this is slower than the database
 AWAY_SECONDS = 30.0  # for so long one that failed is not asked again
-_NAMESPACE = "inkpost:"  # others may use the same Redis
 _AWAY = object()
 _PREFIX = re.compile(r"[\w:-]+")  # no sign that Redis or cashews takes for a pattern
 
@@ -35,6 +34,56 @@ class CacheSettings:
     """How many are kept in memory; those that were not asked for the longest go first."""
 
 
+class Entries(Protocol):
+    """Where a cache's texts are, each until its time is over. Raises `Unavailable`, `ValueError` for no text."""
+
+    async def get(self, key: str) -> object: ...
+
+    async def set(self, key: str, text: str, *, ttl_seconds: float) -> None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+    async def delete_prefix(self, prefix: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class MemoryEntries:
+    """In this process. One that is too old goes when it is asked for, or is pushed out. See `Entries`.
+
+    Not cashews' own: to import cashews is to import redis with it, and all that redis may use.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._texts: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        """With the time at which each is too old; what was asked for last stands last."""
+
+    async def get(self, key: str) -> object:
+        old_at, text = self._texts.get(key, (0.0, None))
+        if time.monotonic() >= old_at:
+            self._texts.pop(key, None)
+            return None
+        self._texts.move_to_end(key)
+        return text
+
+    async def set(self, key: str, text: str, *, ttl_seconds: float) -> None:
+        self._texts[key] = (time.monotonic() + ttl_seconds, text)
+        self._texts.move_to_end(key)
+        if len(self._texts) > self._most:
+            self._texts.popitem(last=False)
+
+    async def delete(self, key: str) -> None:
+        self._texts.pop(key, None)
+
+    async def delete_prefix(self, prefix: str) -> None:
+        for key in [key for key in self._texts if key.startswith(prefix)]:
+            del self._texts[key]
+
+    async def close(self) -> None:
+        self._texts.clear()
+
+
 class Cache:
     """A cache of JSON values. Nothing fails because of it: without Redis, values are computed.
 
@@ -44,14 +93,7 @@ class Cache:
 
     def __init__(self, settings: CacheSettings) -> None:
         """Connects to nothing. Raises `ValueError` for a URL that is none, or without the `redis` package."""
-        self._cashews = Cashews(name="inkpost")
-        if not settings.url:
-            # No clean-up every second: an entry that is too old goes when it is asked for, or is pushed out.
-            self._cashews.setup("mem://", pickle_type="json", size=settings.entries, check_interval=0)
-        elif settings.url.startswith(("redis://", "rediss://")):
-            self._cashews.setup(settings.url, pickle_type="json", **_redis_options())
-        else:
-            raise ValueError("a cache's URL starts with redis:// or rediss://")
+        self._entries = _open_entries(settings)
         self._flights: dict[str, asyncio.Task[str]] = {}
         self._away_until = 0.0
         self._missed_deletion = False
@@ -71,7 +113,7 @@ class Cache:
     async def delete(self, key: str) -> None:
         """Forget a value; one that is being computed is not kept."""
         self._flights.pop(key, None)
-        await self._forget(lambda: self._cashews.delete(_NAMESPACE + key))
+        await self._forget(lambda: self._entries.delete(key))
 
     async def delete_prefix(self, prefix: str) -> None:
         """Forget all values whose key starts so. Letters, digits, `_`, `-` and `:` only, else `ValueError`."""
@@ -79,22 +121,20 @@ class Cache:
             raise ValueError(f"{prefix!r} is no prefix of keys")
         for key in [key for key in self._flights if key.startswith(prefix)]:
             del self._flights[key]
-        await self._forget(lambda: self._cashews.delete_match(f"{_NAMESPACE}{prefix}*"))
+        await self._forget(lambda: self._entries.delete_prefix(prefix))
 
     async def close(self) -> None:
         for flight in self._flights.values():
             flight.cancel()
-        with warnings.catch_warnings():  # cashews 7.6 calls Redis.close(), which redis 5 renamed
-            warnings.simplefilter("ignore", DeprecationWarning)
-            await self._cashews.close()
+        await self._entries.close()
 
     async def _load(self, key: str, ttl_seconds: float, factory: Callable[[], Awaitable[object]]) -> str:
-        text = await self._ask(lambda: self._cashews.get(_NAMESPACE + key), otherwise=None)
+        text = await self._ask(lambda: self._entries.get(key), otherwise=None)
         if not isinstance(text, str):
             text = json.dumps(await factory())
             if self._flights.get(key) is asyncio.current_task():  # else it was deleted since, and may be old already
-                name, made = _NAMESPACE + key, text
-                await self._ask(lambda: self._cashews.set(name, made, expire=ttl_seconds), otherwise=None)
+                made = text
+                await self._ask(lambda: self._entries.set(key, made, ttl_seconds=ttl_seconds), otherwise=None)
         return text
 
     def _land(self, key: str, flight: asyncio.Task[str]) -> None:
@@ -114,29 +154,24 @@ class Cache:
             return otherwise
         try:
             if self._missed_deletion:  # which one, nobody remembers
-                await self._cashews.delete_match(f"{_NAMESPACE}*")
+                await self._entries.delete_prefix("")
                 self._missed_deletion = False
             return await call()
-        except CacheError as error:
+        except Unavailable as error:
             self._away_until = now + AWAY_SECONDS
-            log.warning("cache is away", error=str(error.__cause__ or error), seconds=AWAY_SECONDS)
+            log.warning("cache is away", error=str(error), seconds=AWAY_SECONDS)
         except ValueError:
             log.warning("cache holds what is no JSON")
         return otherwise
 
 
-def _redis_options() -> dict[str, Any]:
-    """Raise at once instead of logging a traceback for each command, which is what cashews does by default."""
+def _open_entries(settings: CacheSettings) -> Entries:
+    if not settings.url:
+        return MemoryEntries(settings.entries)
+    if not settings.url.startswith(("redis://", "rediss://")):
+        raise ValueError("a cache's URL starts with redis:// or rediss://")
     try:
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
+        from bot.cache_redis import RedisEntries  # 13 MB, for those who share their cache
     except ImportError as error:
         raise ValueError("a cache in Redis needs the package `redis`") from error
-    return {
-        "suppress": False,
-        "client_name": "inkpost",
-        "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": REDIS_SECONDS,
-        "socket_connect_timeout": REDIS_SECONDS,
-        "wait_for_connection_timeout": REDIS_SECONDS,
-    }
+    return RedisEntries(settings.url)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from core.mail.signing import DkimKey, sign_body
 from core.ports import Dns, MailBody, RecordType
+
+if TYPE_CHECKING:
+    from core.mail.signing import DkimKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,15 @@ def open_key(settings: DkimSettings, *, service_domain: str) -> DkimKey | None:
     pem = settings.private_key.get_secret_value()
     if not pem:
         return None
+    from core.mail.signing import DkimKey  # and 7 MB of cryptography, for those who have a key
+
     return DkimKey.from_pem(pem.encode(), domain=settings.domain or service_domain, selector=settings.selector)
 
 
 def make_sign(key: DkimKey, *, clock: Callable[[], float] = time.time) -> Callable[[MailBody], MailBody]:
     """A function that signs mails. It reads the whole mail once, in pieces: for a thread."""
+    from core.mail.signing import sign_body
+
     return lambda body: sign_body(body, key, signed_at=int(clock()))
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
 from cyclopts import Parameter
 
-from bot.app import check_schema, open_app, open_database
+from bot.app import NotMigrated, check_schema, open_app, open_database
 from bot.app import migrate as migrate_database
 from bot.check import check_everything
 from bot.cli.shared import ConfigPath, configuration, console, fail, print_table, progress_bar
-from bot.config import example_toml
-from bot.demo import run_demo
-from bot.handbook import write_manual
+from bot.config import Config, example_toml
 from bot.locks import DataDirLock
 from bot.logs import set_up_logs
 from bot.moving import count_rows, move_database
@@ -46,8 +45,27 @@ def serve(*, roles: str = ",".join(Role), config: ConfigPath = None) -> None:
             await serve_app(app)
 
     if not settings.database_url:
-        migrate_database(open_database(settings))  # one machine, one file: nobody else could be using the old schema
+        _bring_up_to_date(settings)  # one machine, one file: nobody else could be using the old schema
     run_loop(main())
+
+
+def _bring_up_to_date(settings: Config) -> None:
+    """An old schema, and a new database, in a process that ends with it: Alembic and what it leaves take 10 MB."""
+    database = open_database(settings)
+    try:
+        check_schema(database)
+    except NotMigrated:
+        database.dispose()  # a connection of SQLite's must not be in two processes
+        aside = multiprocessing.get_context("fork").Process(target=_migrate_aside, args=(settings,))
+        aside.start()  # before there is any thread, which a fork would not have
+        aside.join()
+    migrate_database(database)  # what is left to do; or all of it, where that failed, and here its error is told
+    database.dispose()
+
+
+def _migrate_aside(settings: Config) -> None:
+    with suppress(Exception):  # the other process meets it as well
+        migrate_database(open_database(settings))
 
 
 def demo(
@@ -64,6 +82,8 @@ def demo(
     folder:
         Where everything is kept; a new temporary folder where not given.
     """
+    from bot.demo import run_demo  # and 6 MB for pictures and Markdown, which a service has no use for
+
     place = folder or Path(tempfile.mkdtemp(prefix="inkpost-demo-"))
     run_loop(run_demo(place, console=console, is_over_after_story=once))
 
@@ -153,6 +173,8 @@ def health(*, config: ConfigPath = None) -> None:
 
 def manual(folder: Path) -> None:
     """Write a page of documentation for each command of the mail interface, made from the same table as `help`."""
+    from bot.handbook import write_manual  # see `demo`
+
     write_manual(folder)
 
 

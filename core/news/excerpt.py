@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import nh3
 from lxml.html import HtmlElement, fragment_fromstring, tostring
 from markupsafe import Markup
 
@@ -59,6 +58,8 @@ def excerpt(story: Story, *, text_bytes: int) -> Excerpt:
 def _blocks(story: Story) -> list[HtmlElement]:
     """The paragraphs, lists, tables of a story, for a mail: nothing is loaded from anywhere, every heading is of one
     size, and no link writes a mail, which could be a command in the reader's name."""
+    import nh3  # a megabyte and a half, for those who have the news in a mail
+
     clean = nh3.clean(
         visible(story.reading.html),
         tags=set(_INLINE | _BLOCKS),

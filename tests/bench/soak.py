@@ -188,6 +188,10 @@ class Soaked:
     doubled: int = 0
     drained_seconds: float | None = None
     growth: float = 0.0
+    """Of the memory that the service made itself, from the second fifth of the time to the last: by then every path was
+    walked."""
+    growth_kb: float = 0.0
+    """The same for a thousand mails."""
     memory_mb: float = 0.0
     processor_seconds: float = 0.0
     """That the service had, under the load: a machine that gives it too little is told from a service that hangs."""
@@ -207,7 +211,8 @@ class Soaked:
             f"{self.seconds:.0f} s, {self.accepted} mails accepted ({self.accepted / self.seconds:.1f}/s): "
             f"{self.answered} answered, told otherwise: {told}, {self.unread} still unread, {self.owed} still owed, "
             f"{len(self.lost)} lost, "
-            f"{self.doubled} twice; {drained}; memory {self.memory_mb:.0f} MB, {self.growth:+.1%}; "
+            f"{self.doubled} twice; {drained}; "
+            f"memory {self.memory_mb:.1f} MB, {self.growth:+.1%}, {self.growth_kb:+.0f} kB per 1,000 mails; "
             f"{self.processor_seconds:.0f} s of a processor; faults: {faults}"
         )
 
@@ -229,7 +234,8 @@ class Soak:
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at the end of the load, or before."""
     accepted: set[str] = field(default_factory=set)
-    memory: list[int] = field(default_factory=list)
+    memory: list[tuple[int, int]] = field(default_factory=list)
+    """Each second: mails accepted, and bytes. Of the pages mapped from files none: see `pss_bytes`."""
 
     async def __call__(self) -> Soaked:
         async with contextlib.AsyncExitStack() as stack:
@@ -286,7 +292,8 @@ class Soak:
         ]
         while (passed := time.monotonic() - started) < self.seconds and not self.is_over.is_set():
             await asyncio.sleep(min(1.0, self.seconds - passed))
-            self.memory.append(sum(pss_bytes(pid) for ship in ships for pid in process_tree(ship.process.pid)))
+            pids = [pid for ship in ships for pid in process_tree(ship.process.pid)]
+            self.memory.append((self.found.accepted, sum(pss_bytes(pid, "Pss_Anon") for pid in pids)))
             if passed > HEAL_AT * self.seconds:
                 spells.cancel()
             if self.bar and task is not None:
@@ -387,11 +394,18 @@ class Soak:
         self.found.told = missing
         self.found.unread = len(to_read & self.accepted)
         self.found.lost = sorted(self.accepted - answered - set(told) - to_read)
+        self._judge_memory()
+
+    def _judge_memory(self) -> None:
         fifth = max(1, len(self.memory) // 5)
-        before, after = (
-            statistics.median(part) for part in (self.memory[fifth : 2 * fifth] or [1], self.memory[-fifth:])
-        )
+        mails_before, before = _medians(self.memory[fifth : 2 * fifth] or [(0, 1)])
+        mails, after = _medians(self.memory[-fifth:])
         self.found.growth, self.found.memory_mb = after / before - 1, after / 1e6
+        self.found.growth_kb = (after - before) / max(1, mails - mails_before)
+
+
+def _medians(samples: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    return statistics.median(mails for mails, _ in samples), statistics.median(octets for _, octets in samples)
 
 
 def processor_seconds(pid: int) -> float:

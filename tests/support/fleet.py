@@ -61,10 +61,14 @@ class Ship:
 
     async def is_up(self) -> None:
         """Wait until it is ready. Raises `TimeoutError`, or `RuntimeError` if it ended."""
+        await self.answers("/readyz")
+
+    async def answers(self, path: str) -> None:
+        """Wait until it says 200 to this page of its health server. Raises as `is_up` does."""
         async with asyncio.timeout(UP_SECONDS):
             while True:
                 with suppress(aiohttp.ClientError):
-                    if (await self.get("/readyz"))[0] == 200:
+                    if (await self.get(path))[0] == 200:
                         return
                 if self.process.returncode is not None:
                     raise RuntimeError(f"{self.roles} ended with {self.process.returncode}")
