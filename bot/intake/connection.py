@@ -255,7 +255,7 @@ class LineConnection(SMTP):
         """Obey what came, and have the command loop do what is left of it."""
         try:
             later = self._obey_what_came()
-        except (Goodbye, asyncio.IncompleteReadError) as end:
+        except (Goodbye, asyncio.IncompleteReadError, ConnectionError) as end:
             self._idle = None
             if not idle.done():
                 idle.set_exception(end)

@@ -52,8 +52,8 @@ async def receive_data(reader: asyncio.StreamReader, spool: MailSpool, *, max_by
     refusal: Refusal | None = None
     failure: OSError | None = None
     received_bytes, is_last = 0, False
-    # A mail may be empty: its end may begin with the CRLF of the DATA command. StreamReader takes nothing back, and its
-    # buffer has this name in every Python from 3.4 to 3.14; aiosmtpd uses it in the same way.
+    # A mail may be empty: its end may begin with the CRLF of the DATA command. StreamReader takes nothing back; for its
+    # buffer's name see `LineConnection`.
     reader._buffer[:0] = b"\r\n"  # type: ignore[attr-defined] # not in the type's public face
     start = 2
     while not is_last:
