@@ -35,7 +35,8 @@ Record = Callable[[NewsAggregator], None]
 MEBIBYTE = 1 << 20
 MAX_BATCH = 200  # results a commit: one of 200 takes a sixth of the time that 200 take in eight
 GATHER_SECONDS = 0.05  # that results wait for others to be written with
-CLAIMED_AHEAD = 3  # times `at_once`: asked, waiting for a place, and waiting for their commit
+CLAIMED_AHEAD = 6  # times `at_once`: some are asked, some wait for a place, and most for their commit
+CLAIMED_TOGETHER = 2  # times `at_once`: a question for 200 feeds costs little more than one for 20
 MAX_ENTRIES = 100  # a commit: some 2 ms each, in which no mail can be taken in
 QUICK_SECONDS = 0.5  # ten times what a feed takes; what takes more waits for its like, and no other for it
 READ_SECONDS = 5.0  # the largest feeds that we know are read in two
@@ -90,6 +91,9 @@ class FeedRefresher:
     _limits: FetchLimits = field(init=False)
     _results: list[tuple[_Result, asyncio.Future[None]]] = field(default_factory=list)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _asking: int = 0
+    """Claimed feeds that have no result yet."""
+    _gathered: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -127,7 +131,7 @@ class FeedRefresher:
 
     async def _start_checks(self) -> int:
         """How many: of what is due as much as there is room for, once there is room for many."""
-        while self._room < self.settings.at_once:
+        while self._room < CLAIMED_TOGETHER * self.settings.at_once:
             await asyncio.wait(self._checks, return_when=asyncio.FIRST_COMPLETED)
         room = self._room
         try:
@@ -135,6 +139,7 @@ class FeedRefresher:
         except Unavailable as error:
             log.warning("feeds wait for the database", reason=str(error))
             return 0
+        self._asking += len(feeds)
         for feed in feeds:
             check = asyncio.create_task(self._check_in_turn(feed), name=f"feed {feed.id}")
             self._checks.add(check)
@@ -152,15 +157,14 @@ class FeedRefresher:
             log.error("feed could not be checked", task=check.get_name(), exc_info=error)
 
     async def _until_wanted(self) -> None:
-        try:
-            async with asyncio.timeout(self.settings.poll_seconds):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
+        await _until(self._wanted, self.settings.poll_seconds)
 
     async def _check_in_turn(self, feed: FeedToFetch) -> None:
         async with self._places:
-            result = await self._ask(feed)
+            try:
+                result = await self._ask(feed)
+            finally:
+                self._asking -= 1
             if result.entries:  # whoever brings a body's worth of text keeps the place until it is written down
                 await self._commit(result)
                 return
@@ -203,6 +207,8 @@ class FeedRefresher:
         """Write a result down together with those that come meanwhile."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._results.append((result, done))
+        if self._has_gathered:
+            self._gathered.set()
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         await done
@@ -210,8 +216,9 @@ class FeedRefresher:
     async def _write(self) -> None:
         try:
             while self._results:
-                if len(self._results) < min(MAX_BATCH, len(self._checks)):  # others are still being asked
-                    await asyncio.sleep(GATHER_SECONDS)
+                if not self._has_gathered:
+                    self._gathered.clear()
+                    await _until(self._gathered, GATHER_SECONDS)
                 count = _batch_size([result.entries for result, _ in self._results])
                 batch, self._results = self._results[:count], self._results[count:]
                 outcomes = await self._write_or_split([result for result, _ in batch])
@@ -225,6 +232,11 @@ class FeedRefresher:
         finally:
             self._writing = None
 
+    @property
+    def _has_gathered(self) -> bool:
+        """A whole batch is there, or nobody is left to wait for."""
+        return len(self._results) >= MAX_BATCH or self._asking == 0
+
     async def _write_or_split(self, results: list[_Result]) -> list[Exception | None]:
         """One outcome for each. A batch that fails is written one by one: one feed must not fail the others."""
         try:
@@ -234,6 +246,15 @@ class FeedRefresher:
                 return [error] * len(results)
             return [outcome for result in results for outcome in await self._write_or_split([result])]
         return [None] * len(results)
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """For so long at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
 
 
 def _batch_size(entries: Sequence[int]) -> int:

@@ -293,6 +293,7 @@ class NewsAggregator:
         self._unchanged.append(
             {
                 "feed_id": feed.id,
+                "now": self._work.now,
                 "etag": validators.etag[:LONGEST_ETAG],
                 "last_modified": validators.last_modified[:LONGEST_DATE],
                 "next_check_at": next_check(
@@ -323,8 +324,7 @@ class NewsAggregator:
         All feeds at once, since it is the number of statements that costs, not that of rows.
         """
         if self._unchanged:
-            checked = _UNCHANGED.values(last_checked_at=self._work.now, last_success_at=self._work.now)
-            self._session.connection().execute(checked, self._unchanged)
+            self._session.connection().execute(_UNCHANGED, self._unchanged)
             self._unchanged.clear()
         if not self._read:
             return
@@ -544,18 +544,20 @@ _NEWEST_HASHES = (
 )
 
 
-_UNCHANGED = (
+_UNCHANGED = (  # what is the same for all is a part of the statement: each value is bound once for each row
     sa.update(Feed)
     .where(Feed.id == sa.bindparam("feed_id"))
     .values(
         etag=sa.bindparam("etag"),
         last_modified=sa.bindparam("last_modified"),
         next_check_at=sa.bindparam("next_check_at"),
-        leased_until=None,
-        failures=0,
-        last_error="",
-        failing_since=None,
-        told_at=None,
+        last_checked_at=sa.bindparam("now"),
+        last_success_at=sa.bindparam("now"),
+        leased_until=sa.null(),
+        failures=sa.literal_column("0"),
+        last_error=sa.literal_column("''"),
+        failing_since=sa.null(),
+        told_at=sa.null(),
     )
 )
 
