@@ -36,25 +36,38 @@ class Forked:
 
     pid: int
     pidfd: int
+    """Closed when the process is known to have ended; a run of two thousand kills would run out of them."""
+    _has_ended: bool = False
 
     @property
     def returncode(self) -> int | None:
-        return ENDED if select.select([self.pidfd], [], [], 0)[0] else None
+        if not self._has_ended and select.select([self.pidfd], [], [], 0)[0]:
+            self._bury()
+        return ENDED if self._has_ended else None
 
     def send_signal(self, number: int) -> None:
+        if self._has_ended:
+            raise ProcessLookupError(self.pid)
         signal.pidfd_send_signal(self.pidfd, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
+        if self._has_ended:
+            return ENDED
         over, loop = asyncio.Event(), asyncio.get_running_loop()
         loop.add_reader(self.pidfd, over.set)
         try:
             await over.wait()
         finally:
             loop.remove_reader(self.pidfd)
+        self._bury()
         return ENDED
+
+    def _bury(self) -> None:
+        self._has_ended = True
+        os.close(self.pidfd)
 
 
 @dataclass
