@@ -22,7 +22,7 @@ from core.news.reading import ReadEntry, read_page
 from core.news.values import Fetched, FetchFailed
 from core.ports import Fetcher, FetchLimits
 from core.services.answers import Answers
-from core.services.news_aggregator import NewsAggregator
+from core.services.feed_checks import FeedChecks
 from core.services.reading_list import ReadingList
 from core.work import Work
 
@@ -53,7 +53,7 @@ class PageReader:
         except FetchFailed as failure:
             log.info("teaser stays", article=article_id, reason=failure.text)
             return
-        await self.database.in_work(lambda work: NewsAggregator(work).replace_text(article_id, entry))
+        await self.database.in_work(lambda work: FeedChecks(work).replace_text(article_id, entry))
 
     async def read_page(self, *, read_later_id: int) -> None:
         """The job for `read` and `later`: runs again after a crash, and tells its reader once."""

@@ -24,13 +24,13 @@ from core.news.feed import NotAFeed
 from core.news.reading import read_feed
 from core.news.values import Fetched, FetchFailed, NotModified
 from core.ports import Fetcher, FetchLimits
-from core.services.news_aggregator import FeedToFetch, NewsAggregator
+from core.services.feed_checks import FeedChecks, FeedToFetch
 from core.work import Work
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Record = Callable[[NewsAggregator], None]
+Record = Callable[[FeedChecks], None]
 
 MEBIBYTE = 1 << 20
 MAX_BATCH = 200  # results a commit: one of 200 takes a sixth of the time that 200 take in eight
@@ -116,7 +116,7 @@ class FeedRefresher:
 
     async def check_now(self, feed_id: int) -> None:
         """Check one feed that somebody waits for, unless it is being checked already."""
-        feed = await self.database.in_work(lambda work: NewsAggregator(work).claim_one(feed_id))
+        feed = await self.database.in_work(lambda work: FeedChecks(work).claim_one(feed_id))
         if feed is not None:
             await self._check(feed)
 
@@ -135,7 +135,7 @@ class FeedRefresher:
             await asyncio.wait(self._checks, return_when=asyncio.FIRST_COMPLETED)
         room = self._room
         try:
-            feeds = await self.database.in_work(lambda work: NewsAggregator(work).claim(limit=room))
+            feeds = await self.database.in_work(lambda work: FeedChecks(work).claim(limit=room))
         except Unavailable as error:
             log.warning("feeds wait for the database", reason=str(error))
             return 0
@@ -187,7 +187,7 @@ class FeedRefresher:
         body_sha256 = hashlib.sha256(answer.body).hexdigest()
         if body_sha256 == feed.body_sha256:
             return _unchanged(feed, answer)
-        known = await self.database.in_read(lambda session: NewsAggregator.known_entries(session, feed.id))
+        known = await self.database.in_read(lambda session: FeedChecks.known_entries(session, feed.id))
         try:
             read = await self.sandbox.run_quick(
                 read_feed, answer.body, url=answer.url, headers=dict(answer.headers), known=known,
@@ -198,8 +198,8 @@ class FeedRefresher:
         except SandboxError as error:
             raise FetchFailed(_("It takes too long or too much memory to read."), code="feed.too-hungry") from error
 
-        def record(news: NewsAggregator) -> None:
-            news.record_read(feed.id, answer, read, body_sha256=body_sha256)
+        def record(checks: FeedChecks) -> None:
+            checks.record_read(feed.id, answer, read, body_sha256=body_sha256)
 
         return _Result(feed.id, record, entries=len(read.entries))
 
@@ -264,21 +264,21 @@ def _batch_size(entries: Sequence[int]) -> int:
 
 
 def _apply(work: Work, results: list[_Result]) -> None:
-    news = NewsAggregator(work)
+    checks = FeedChecks(work)
     with work.session.no_autoflush:  # else each question writes what the feed before it changed
-        news.prepare([result.feed_id for result in results if not result.is_unchanged])
+        checks.prepare([result.feed_id for result in results if not result.is_unchanged])
         for result in results:
-            result.record(news)
-        news.settle()
+            result.record(checks)
+        checks.settle()
 
 
 def _unchanged(feed: FeedToFetch, answer: Fetched | NotModified) -> _Result:
     return _Result(feed.id, partial(_record_unchanged, feed, answer), is_unchanged=True)
 
 
-def _record_failure(feed_id: int, failure: FetchFailed, news: NewsAggregator) -> None:
-    news.record_failure(feed_id, failure)
+def _record_failure(feed_id: int, failure: FetchFailed, checks: FeedChecks) -> None:
+    checks.record_failure(feed_id, failure)
 
 
-def _record_unchanged(feed: FeedToFetch, answer: Fetched | NotModified, news: NewsAggregator) -> None:
-    news.record_unchanged(feed, answer)
+def _record_unchanged(feed: FeedToFetch, answer: Fetched | NotModified, checks: FeedChecks) -> None:
+    checks.record_unchanged(feed, answer)

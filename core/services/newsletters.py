@@ -21,7 +21,8 @@ from core.models.subscription import LONGEST_NAME
 from core.models.user import hash_secret
 from core.news.canonical import fold
 from core.news.newsletter import Letter
-from core.services.news_aggregator import LONG_AGO, NewsAggregator
+from core.services.feed_checks import LONG_AGO, FeedChecks
+from core.services.news_aggregator import NewsAggregator
 from core.services.threads import Numbered
 from core.tokens import TokenSigner
 from core.work import Work
@@ -165,7 +166,7 @@ class Newsletters:
         subscription = self.subscription(newsletter)
         if not newsletter.name and subscription is not None and subscription.name.startswith(UNNAMED):
             newsletter.name = self._news.rename_freely(subscription, _name_in(letter))
-        self._news.take_letter(newsletter.feed, letter.entry)
+        FeedChecks(self._work).take_letter(newsletter.feed, letter.entry)
 
     def _read(self, newsletter: Newsletter) -> Subscription:
         subscription = self.subscription(newsletter)

@@ -13,7 +13,7 @@ from core.models import Article, ArticleText, ReadLater
 from core.models.feed import LONGEST_URL
 from core.models.read_later import ReadState
 from core.news.reading import ReadEntry
-from core.services.news_aggregator import describe
+from core.services.feed_checks import describe
 from core.work import Work
 
 MOST_WAITING = 200

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from bot.news.refresh import FeedSettings
 from core.models import Article, FeedHost, OutboxMail, Subscription
 from core.models.feed import FeedState
-from core.services.news_aggregator import FAILING_AFTER, LEASE, NewsAggregator
+from core.services.feed_checks import FAILING_AFTER, LEASE, FeedChecks
+from core.services.news_aggregator import NewsAggregator
 from tests.factories.feeds import Item, rss, story_text
 from tests.factories.rows import NOW
 from tests.support.newsroom import Newsroom, open_newsroom
@@ -259,7 +260,7 @@ async def test_host_that_is_down_rests_also_after_a_restart(room: Newsroom, web:
     assert host.open_until is not None
 
     room.clock[0] = host.open_until - timedelta(seconds=1)
-    claimed = await room.do(lambda work: NewsAggregator(work).claim(limit=10))
+    claimed = await room.do(lambda work: FeedChecks(work).claim(limit=10))
 
     assert host.failures == 5
     assert claimed == []
@@ -302,7 +303,7 @@ async def test_feeds_of_one_host_are_asked_one_at_a_time(room: Newsroom, web: We
 
 async def test_check_that_died_is_made_again_after_its_lease(room: Newsroom, web: WebServer) -> None:
     await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1)])))
-    await room.do(lambda work: NewsAggregator(work).claim(limit=10))
+    await room.do(lambda work: FeedChecks(work).claim(limit=10))
     before = await room.refresher.drain()
 
     after = await refresh(room, seconds=LEASE.total_seconds() + 1)

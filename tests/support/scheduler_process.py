@@ -14,7 +14,7 @@ from bot.news.clock import DigestClock
 from core.db import create_engine
 from core.events import EventBus
 from core.models import Feed
-from core.services.news_aggregator import NewsAggregator
+from core.services.feed_checks import FeedChecks
 from core.work import Work
 from tests.factories.rows import NOW
 
@@ -23,7 +23,7 @@ ROUNDS = 10
 
 
 def _lease(work: Work) -> list[tuple[int, str]]:
-    claimed = NewsAggregator(work).claim(limit=2)
+    claimed = FeedChecks(work).claim(limit=2)
     return [(feed.id, work.session.get_one(Feed, feed.id).host) for feed in claimed]
 
 
