@@ -90,6 +90,7 @@ Clock = Callable[[], datetime]
 """Aware and UTC."""
 PRELOAD = (
     *("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub"),
+    "core.books.mailed",
     "core.books.kindle.compiler",
     # A worker would take 0.2 s to import these with its first feed. Not trafilatura (8 MB), and not the model of
     # languages (66 MB), which workers load when they need them: the fork server is there also where nobody reads feeds.

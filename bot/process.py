@@ -22,9 +22,10 @@ from bot.jobs_retry import next_delay_seconds
 from bot.news.one_click import stop_digest
 from bot.quotas import UserQuotas
 from bot.reports import Report, take_passed_on
-from bot.sandbox import Sandbox
-from bot.staging import Stager
+from bot.sandbox import Sandbox, SandboxError
+from bot.staging import OPEN_TIMEOUT_SECONDS, Stager
 from bot.strangers import Strangers
+from core.books.mailed import Mailed, read_mailed
 from core.errors import Unavailable
 from core.i18n import SOURCE, _, speaking
 from core.limits import Closed
@@ -40,6 +41,7 @@ from core.mail.parse import parse_message
 from core.mail.routes import Arrival, Route, way_of_a_reader
 from core.models import Inbound, User
 from core.models.inbound import InboundState
+from core.models.user import UserState
 from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
@@ -80,6 +82,8 @@ class _Accepted:
     raw: bytes | None
     raw_key: str | None
     received_at: datetime
+    reader_language: str | None = None
+    """Of the reader whose secret address it came to; None where it came to nobody's, or is small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,7 @@ class MailProcessor:
 
     async def process(self, inbound_id: int) -> None:
         """The job. Raises `RetryLater` and `Unavailable`; a mail that breaks us again and again is set aside."""
-        accepted = await self.engine.in_read(lambda session: _load(session, inbound_id))
+        accepted = await self.engine.in_read(lambda session: self._load(session, inbound_id))
         if accepted is None:
             return
         with structlog.contextvars.bound_contextvars(reference=accepted.reference):
@@ -129,14 +133,15 @@ class MailProcessor:
             self.metrics.mail_processed(outcome)
 
     async def _process(self, accepted: _Accepted, *, work_dir: Path) -> str:
-        message = await self._read(accepted, work_dir=work_dir)
+        mailed = await self._read(accepted, work_dir=work_dir)
         try:
-            return await self._judge(accepted, message, work_dir=work_dir)
+            return await self._judge(accepted, mailed, work_dir=work_dir)
         except OriginUnknown as error:
-            return await self._wait_for_names(accepted, message, error)
+            return await self._wait_for_names(accepted, mailed.message, error)
 
-    async def _judge(self, accepted: _Accepted, message: ParsedMessage, *, work_dir: Path) -> str:
+    async def _judge(self, accepted: _Accepted, mailed: Mailed, *, work_dir: Path) -> str:
         """What to make of the mail, and make it. Raises `OriginUnknown`."""
+        message = mailed.message
         arrival = Arrival(
             message=message, envelope=accepted.envelope, ours=self.ours, is_fetched=accepted.intake == "imap"
         )
@@ -168,7 +173,7 @@ class MailProcessor:
         ) as closed:
             if closed is not None:
                 return await self._turn_away(accepted, message, verdict=verdict, commands=commands, closed=closed)
-            staged = await self._stage(message, verdict.language, work_dir=work_dir) if wanted else ()
+            staged = await self._stage(mailed, verdict.language, work_dir=work_dir) if wanted else ()
             counted = await self.counter.count(verdict.user_id, commands)
             outcome = await self.engine.in_work(
                 lambda work: self._answer(
@@ -187,6 +192,28 @@ class MailProcessor:
         self.quotas.note_stored(verdict.user_id, trust=verdict.trust, at=accepted.received_at, size_bytes=size_bytes)
         return outcome
 
+    def _load(self, session: Session, inbound_id: int) -> _Accepted | None:
+        """The mail, if it is still to be processed."""
+        row = session.execute(_TO_READ, {"inbound_id": inbound_id}).one_or_none()
+        if row is None:
+            return None
+        return _Accepted(
+            id=row.id,
+            reference=row.reference,
+            intake=row.intake,
+            envelope=Envelope(row.mail_from, tuple(row.rcpt_tos)),
+            peer=Peer(row.peer_ip, row.helo, row.auth_user, row.tls, row.mailbox),
+            size_bytes=row.size_bytes,
+            raw=row.raw,
+            raw_key=row.raw_key,
+            received_at=row.received_at,
+            reader_language=self._reader_language(session, row.rcpt_tos) if row.size_bytes > SMALL_MAIL_BYTES else None,
+        )
+
+    def _reader_language(self, session: Session, rcpt_tos: Sequence[str]) -> str | None:
+        readers = (User.by_secret(session, secret) for secret in self.ours.secrets_in(rcpt_tos))
+        return next((one.language for one in readers if one is not None and one.state is UserState.ACTIVE), None)
+
     async def _thread(self, accepted: _Accepted, message: ParsedMessage, *, user_id: int) -> Thread:
         """What the mail answers. One that answers nothing costs no question."""
         tokens = self.ours.reply_tokens_in(accepted.envelope.rcpt_tos)
@@ -200,17 +227,34 @@ class MailProcessor:
 
         return await self.engine.in_read(find)
 
-    async def _stage(self, message: ParsedMessage, language: str, *, work_dir: Path) -> tuple[Staged, ...]:
+    async def _stage(self, mailed: Mailed, language: str, *, work_dir: Path) -> tuple[Staged, ...]:
         """The files of a mail; what is wrong with them is said in the language of the answer."""
+        message = mailed.message
         with speaking(language or language_of(message) or SOURCE):
-            return await self.stager.stage(message.attachments, work_dir=work_dir)
+            return await self.stager.stage(message.attachments, work_dir=work_dir, opened=mailed.opened)
 
-    async def _read(self, accepted: _Accepted, *, work_dir: Path) -> ParsedMessage:
+    async def _read(self, accepted: _Accepted, *, work_dir: Path) -> Mailed:
+        """The mail; its books too where it came to the secret address of a reader, who most likely wants them kept.
+        Files of strangers are not opened for nothing."""
         path, parts = work_dir / RAW, work_dir / "parts"
         if accepted.size_bytes <= SMALL_MAIL_BYTES:
-            return await asyncio.to_thread(self._read_small, accepted, path, parts)
+            return Mailed(await asyncio.to_thread(self._read_small, accepted, path, parts))
         await asyncio.to_thread(self._write_raw, accepted, path)
-        return await self.sandbox.run(parse_message, path, work_dir=parts, timeout_seconds=PARSE_TIMEOUT_SECONDS)
+        if accepted.reader_language is not None:
+            try:
+                return await self.sandbox.run(
+                    read_mailed,
+                    path,
+                    work_dir=work_dir / "together",
+                    language=accepted.reader_language,
+                    limits=self.stager.limits,
+                    timeout_seconds=OPEN_TIMEOUT_SECONDS,
+                )
+            except SandboxError as error:  # one by one, to know which of them it was
+                log.info("mail is not read with its books", reason=str(error))
+        return Mailed(
+            await self.sandbox.run(parse_message, path, work_dir=parts, timeout_seconds=PARSE_TIMEOUT_SECONDS)
+        )
 
     def _read_small(self, accepted: _Accepted, path: Path, parts: Path) -> ParsedMessage:
         self._write_raw(accepted, path)
@@ -369,24 +413,6 @@ class MailProcessor:
         if attempts >= ATTEMPTS:
             return "set-aside"
         raise RetryLater(next_delay_seconds(attempts, base=1, cap=300, jitter=0) or 0)
-
-
-def _load(session: Session, inbound_id: int) -> _Accepted | None:
-    """The mail, if it is still to be processed."""
-    row = session.execute(_TO_READ, {"inbound_id": inbound_id}).one_or_none()
-    if row is None:
-        return None
-    return _Accepted(
-        id=row.id,
-        reference=row.reference,
-        intake=row.intake,
-        envelope=Envelope(row.mail_from, tuple(row.rcpt_tos)),
-        peer=Peer(row.peer_ip, row.helo, row.auth_user, row.tls, row.mailbox),
-        size_bytes=row.size_bytes,
-        raw=row.raw,
-        raw_key=row.raw_key,
-        received_at=row.received_at,
-    )
 
 
 def _nothing(_work: Work) -> str:

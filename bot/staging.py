@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 from bot.sandbox import Sandbox, SandboxError, SandboxTimeout
 from core.books.archive import unpack_archive
 from core.books.limits import BookLimits
+from core.books.mailed import name_of
 from core.books.open import open_book
 from core.errors import BotError, RefusedFile
 from core.i18n import _
@@ -45,10 +47,17 @@ class Stager:
     sandbox: Sandbox
     limits: BookLimits
 
-    async def stage(self, attachments: tuple[Attachment, ...], *, work_dir: Path) -> tuple[Staged, ...]:
+    async def stage(
+        self,
+        attachments: tuple[Attachment, ...],
+        *,
+        work_dir: Path,
+        opened: Mapping[Path, OpenedBook | BotError] = MappingProxyType({}),
+    ) -> tuple[Staged, ...]:
         """One entry for each file that was sent, those inside an archive each their own, in order.
 
-        Pictures in the text are nobody's books. `work_dir` is the caller's to delete. Raises `Unavailable` where the
+        Pictures in the text are nobody's books. `work_dir` is the caller's to delete, `opened` what came of files that
+        were opened with their mail. Raises `Unavailable` where the
         store does not answer.
         """
         staged: list[Staged] = []
@@ -57,7 +66,7 @@ class Stager:
                 continue
             place = work_dir / f"attachment-{number}"
             place.mkdir()
-            filename = attachment.filename or f"attachment.{attachment.format or 'bin'}"
+            filename = name_of(attachment)
             if attachment.is_feed_list:
                 staged.append(await self._stage_list(attachment.path, filename=filename))
                 continue
@@ -66,7 +75,7 @@ class Stager:
             except BotError as error:
                 staged.append(_refused(filename, error))
             else:
-                staged += [await self._stage_file(file, work_dir=place) for file in files]
+                staged += [await self._stage_file(file, opened.get(file.path), work_dir=place) for file in files]
         return tuple(staged)
 
     async def _files(self, attachment: Attachment, *, filename: str, work_dir: Path) -> list[_File]:
@@ -77,15 +86,19 @@ class Stager:
         )
         return [_File(name, path) for name, path in unpacked]
 
-    async def _stage_file(self, file: _File, *, work_dir: Path) -> Staged:
-        filename = file.name
+    async def _stage_file(self, file: _File, opened: OpenedBook | BotError | None, *, work_dir: Path) -> Staged:
+        book = opened if opened is not None else await self._open(file, work_dir=work_dir)
+        if isinstance(book, BotError):
+            return _refused(file.name, book)
+        return await asyncio.to_thread(self._store, book, file.name)
+
+    async def _open(self, file: _File, *, work_dir: Path) -> OpenedBook | BotError:
         try:
-            opened = await self._guarded(
-                open_book, file.path, filename=filename, work_dir=work_dir, limits=self.limits, sha256=file.sha256
+            return await self._guarded(
+                open_book, file.path, filename=file.name, work_dir=work_dir, limits=self.limits, sha256=file.sha256
             )
         except BotError as error:
-            return _refused(filename, error)
-        return await asyncio.to_thread(self._store, opened, filename)
+            return error
 
     async def _stage_list(self, path: Path, *, filename: str) -> StagedFeedList | RefusedAttachment:
         try:

@@ -6,6 +6,7 @@ The service is the real one, in the test's own loop, on a SQLite file and a fold
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -21,10 +22,13 @@ from core.models.outbox import OutboxKind, OutboxState
 from core.services.inbox import Inbox
 from core.work import Work
 from tests.factories.books import make_epub
+from tests.support import sandbox_functions
 from tests.support.service import BOT, House, Person, open_house
 
 KINDLE = "ada_1815@kindle.com"
 DEADLINE_SECONDS = 90.0
+LONG_TEXT = random.Random(1).randbytes(60_000).hex()
+"""Of a book that is too large for a mail that is read in the service itself."""
 
 
 @pytest.fixture
@@ -189,6 +193,30 @@ async def test_mail_that_breaks_us_is_set_aside_with_the_reason_and_answered_onc
     await house.app.engine.in_work(lambda work: Inbox(work).retry(mail.reference))
 
     assert "Your library is empty" in (await ada.answer()).text
+
+
+async def test_book_that_takes_the_worker_of_its_mail_with_it_is_looked_at_by_itself(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.process, "read_mailed", sandbox_functions.die_with_books)
+
+    answer = await ada.asks("", attach=[("dune.epub", make_epub(title="Dune", text=LONG_TEXT))])
+
+    assert "Added: Dune" in answer.text
+
+
+async def test_only_mails_to_a_readers_secret_address_are_read_with_their_books(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.process, "read_mailed", sandbox_functions.break_over_books)
+    monkeypatch.setattr(bot.process, "ATTEMPTS", 1)
+    book = ("dune.epub", make_epub(text=LONG_TEXT))
+
+    await ada.writes("", attach=[book], to=BOT)
+    await ada.writes("", attach=[book])
+    await house.settle()
+
+    assert [mail.state for mail in await mails(house)] == [InboundState.DONE, InboundState.SET_ASIDE]
 
 
 async def test_mail_whose_text_is_gone_from_the_store_is_set_aside(

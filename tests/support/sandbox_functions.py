@@ -72,6 +72,16 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
+def die_with_books(path: Path, **_options: object) -> NoReturn:
+    """In place of `core.books.mailed.read_mailed`."""
+    os._exit(3)
+
+
+def break_over_books(path: Path, **_options: object) -> NoReturn:
+    """In place of `core.books.mailed.read_mailed`."""
+    raise LookupError("a bug of ours")
+
+
 def segfault() -> None:
     ctypes.string_at(0)
 
