@@ -284,7 +284,7 @@ class MailProcessor:
         row = inbox.take(accepted.id)
         if row is None:  # the operator dropped it, or another worker that was taken for dead has done it
             return "overtaken"
-        user = work.session.get_one(User, verdict.user_id)
+        user = User.by_id(work.session, verdict.user_id)
         if _is_copy(inbox, row, message, user=user):
             return "duplicate"
         grammar = self.administrators if user.is_administrator else self.grammar
@@ -301,7 +301,8 @@ class MailProcessor:
             converted=self.converted,
             make_link=self.make_link,
         )
-        user.language = user.language or language_of(message, commands) or ""
+        if not user.language and (shown := language_of(message, commands)):
+            user.language = shown
         with speaking(user.language):
             match route:
                 case Route.PASSED_ON:
