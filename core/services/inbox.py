@@ -175,7 +175,7 @@ _ROWS = _TABLE.c
 _FIRST_COPY = sa.select(_ROWS.id).where(
     _ROWS.user_id == sa.bindparam("user_id"),
     _ROWS.mail_key == sa.bindparam("mail_key"),
-    _ROWS.outcome == sa.literal_column("'answered'"),  # as the index has it, which is not used for a parameter
+    _ROWS.outcome == sa.literal_column("'answered'"),  # as its index has it
     _ROWS.id != sa.bindparam("inbound_id"),
 )
 _CLOSE = (
