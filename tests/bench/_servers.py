@@ -24,9 +24,9 @@ from bot.app import migrate
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from core.db import create_engine
-from tests.support.crash import free_port
 from tests.support.fleet import Fleet
 from tests.support.intake import running_intake
+from tests.support.ports import free_port
 
 POSTFIX_PROCESSES = 100  # its default, and more than the most connections that are measured
 MASTER_CF = """\

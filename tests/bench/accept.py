@@ -24,7 +24,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.bench import _load, _servers
-from tests.support.crash import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import database_to_measure
 from tests.support.smtp_client import connected
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench._servers import python_server
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.smtp_client import connected
 from tests.support.strace import NoStrace, replies_behind_a_sync, traced
 

@@ -11,7 +11,8 @@ import structlog
 
 from bot import cache as cache_room
 from bot.cache import Cache, CacheSettings
-from tests.support.redis_server import find_redis_server, free_port, running_redis
+from tests.support.ports import free_port
+from tests.support.redis_server import find_redis_server, running_redis
 
 
 class Source:

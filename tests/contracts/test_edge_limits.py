@@ -13,7 +13,8 @@ from bot.guards import Counts, EdgeGuard, EdgeSettings
 from bot.quotas import UserQuotas
 from core.limits import UserLimits
 from core.values import Trust
-from tests.support.redis_server import find_redis_server, free_port, running_redis
+from tests.support.ports import free_port
+from tests.support.redis_server import find_redis_server, running_redis
 
 RATES = EdgeSettings(connections="2 per minute", recipients="3 per minute", failed_logins="1 per minute")
 NOW = datetime(2026, 11, 23, 6, 20, tzinfo=UTC)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.support.fleet import Fleet, Ship
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 ELSEWHERE = (
     *("alembic", "cashews", "redis", "cryptography", "google.cloud.storage"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import socket
 import sys
 import time
 from collections import Counter
@@ -306,8 +305,8 @@ def _judge(
                 is_excused = resends_unknown and count == 2 and _was_unknown(session, message_id)
                 tally.doubled += [] if is_excused else [message_id]
                 tally.resent += is_excused
-    missing = accepted - set(answers) - told
-    tally.lost, tally.waiting = sorted(missing - waiting), len(missing & waiting)
+        missing = accepted - set(answers) - told
+        tally.lost, tally.waiting = _fates(session, missing - waiting), len(missing & waiting)
     tally.answered_twice = [cause for cause, ids in answers.items() if len(ids) > 1]
 
 
@@ -320,14 +319,24 @@ def _waiting(session: Session) -> set[str]:
     }
 
 
+def _fates(session: Session, message_ids: set[str]) -> list[str]:
+    """What the ledger knows of each of them and of its answer."""
+    if not message_ids:
+        return []
+    mails = {
+        str(message_from_bytes(mail.raw or b"")["Message-ID"]): f"{mail.state} {mail.outcome} {mail.reason}".strip()
+        for mail in session.scalars(sa.select(Inbound).options(undefer(Inbound.raw)))
+    }
+    answers = {
+        str(message_from_bytes(mail.head)["In-Reply-To"]): f"{mail.state} {mail.last_reply}".strip()
+        for mail in session.scalars(sa.select(OutboxMail).options(undefer(OutboxMail.head)))
+    }
+    return [
+        f"{one}: {mails.get(one, 'no row')}, its answer: {answers.get(one, 'no row')}" for one in sorted(message_ids)
+    ]
+
+
 def _was_unknown(session: Session, message_id: str) -> bool:
     """Whether the ledger has an attempt of it of which nobody knew the end."""
     row = session.scalars(sa.select(OutboxMail).where(OutboxMail.message_id == message_id)).one()
     return "unknown" in session.scalars(sa.select(Attempt.result).where(Attempt.outbox_id == row.id)).all()
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ import aiohttp
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bot.mailbox import LoopbackMailbox
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.service import DOMAIN
 from tests.support.warm_start import Forked, WarmStart
 

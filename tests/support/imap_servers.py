@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from bot.intake.imap_connection import ImapAccount
 from bot.transport import Security
+from tests.support.ports import free_port
 
 PASSWORD = "open-sesame"
 START_SECONDS = 20.0
@@ -33,7 +34,7 @@ class ImapServer(ABC):
     """A server that takes every user with the one password."""
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
@@ -71,7 +72,7 @@ class MailDevel(ImapServer):
     """pymap in Python; it forgets everything when it ends, and numbers its folders anew."""
 
     def command(self) -> list[str]:
-        ports = ["--imap-port", str(self.port), "--smtp-port", str(_free_port())]
+        ports = ["--imap-port", str(self.port), "--smtp-port", str(free_port())]
         users = ["--user", "demo@house.test", "--password", PASSWORD, "--multi-user"]
         return [sys.executable, "-m", "mail_devel", "--host", "127.0.0.1", "--no-http", *ports, *users]
 
@@ -214,13 +215,6 @@ def imap_server(request: pytest.FixtureRequest) -> ImapServer:
     """Both, one after the other."""
     server: ImapServer = request.getfixturevalue(request.param)
     return server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "postfix.md"
 BASE = """\
 compatibility_level = 3.6
@@ -89,7 +91,7 @@ def running_postfix() -> Iterator[Postfix]:
     with tempfile.TemporaryDirectory(prefix="postfix-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        port = _free_port()
+        port = free_port()
         etc = _configure(folder, port)
         (folder / "spool" / "inkpost").mkdir(parents=True)
         shutil.chown(folder / "spool" / "inkpost", group="postfix")
@@ -122,13 +124,6 @@ def _lines(page: str, name: str) -> str:
     """What stands in the page's block of this name."""
     (block,) = re.findall(rf"^```{re.escape(name)}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     return str(block)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 _START_SECONDS = 60.0
 
 
@@ -26,12 +28,6 @@ def find_redis_server() -> Path | None:
         return None
     program = Path(wheel.origin).parent / "bin/redis-server"
     return program if program.exists() else None
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager
