@@ -207,6 +207,18 @@ async def test_call_that_is_cancelled_is_committed_all_the_same(door: Door, is_l
     assert len(door.ledger.jobs()) == 1
 
 
+async def test_peer_that_hangs_up_does_not_keep_those_waiting_who_share_its_commit(door: Door) -> None:
+    with door.held():
+        first = asyncio.create_task(door.acceptor.accept(mail(0)))
+        await until(lambda: door.transactions == 1)
+        gone, other = [asyncio.create_task(door.acceptor.accept(mail(number))) for number in (1, 2)]
+        await asyncio.sleep(0)
+        gone.cancel()
+    async with asyncio.timeout(30):
+        await asyncio.gather(first, other)
+    assert len(door.ledger.mails()) == 3
+
+
 async def test_failure_that_nobody_waits_for_is_no_warning(door: Door) -> None:
     with door.held():
         call = asyncio.create_task(door.acceptor.accept(mail(0)))
