@@ -20,14 +20,13 @@ from bot.pace import Pacer
 from core.errors import NotFound, Unavailable
 from core.mail.outgoing import StreamedBody
 from core.ports import BlobCorrupt, BlobNotFound, Deferred, Delivered, MailBody, Refused, SendResult, Transport
-from core.services.outbox import AttemptToMake, Outbox, Waiting, is_current
+from core.services.outbox import AttemptToMake, Outbox, is_current
 from core.services.retries import RETRY_SCHEDULE, RetrySchedule
 from core.work import Work
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Start = Callable[[int, Work], AttemptToMake | float | None]
 
 LONGEST_NAP_SECONDS = 3.0  # for a provider's pace a job waits so long in its place, and gives it up for longer
 IN_HAND_SECONDS = 5.0  # until a job is asked for again whose mail another run of it has in hand
@@ -129,19 +128,19 @@ class Deliverer:
             await self._record(partial(self._record_entry, entry))
             self._journal.settle(entry)
         try:
-            await self._try(outbox_id, self._start_if_ready)
+            await self._try(outbox_id)
         except _Unready:
             if self._prepare is not None:
                 await self._prepare(outbox_id)
-            await self._try(outbox_id, self._start)
+            await self._try(outbox_id, is_prepared=True)
 
-    async def _try(self, outbox_id: int, start: Start) -> None:
-        """Raises what `start` raises, and `RetryLater`."""
+    async def _try(self, outbox_id: int, *, is_prepared: bool = False) -> None:
+        """Raises `RetryLater`, and `_Unready` unless the copy is made, or cannot be."""
         attempt: AttemptToMake | None = None
 
         async def try_once() -> SendResult | None:
             nonlocal attempt
-            attempt = await self._begin(outbox_id, start)
+            attempt = await self._begin(outbox_id, is_prepared=is_prepared)
             return None if attempt is None else await self._send(attempt)
 
         try:
@@ -153,28 +152,25 @@ class Deliverer:
         elif attempt is not None:
             self._journal.settle(_entry(attempt, Stage.BEGUN))
 
-    async def _begin(self, outbox_id: int, start: Start) -> AttemptToMake | None:
+    async def _begin(self, outbox_id: int, *, is_prepared: bool) -> AttemptToMake | None:
         """The attempt, committed; None if there is nothing to send. Raises `RetryLater` where it is not its turn."""
-        while isinstance(begun := await self._database.in_work(partial(start, outbox_id)), float):
+        start = partial(self._start, outbox_id, is_prepared=is_prepared)
+        while isinstance(begun := await self._database.in_work(start), float):
             if begun > LONGEST_NAP_SECONDS:
                 await self._put_off(outbox_id, begun * (1 + self._jitter() / 2))
             await self._sleep(begun)
         return begun
 
-    def _start_if_ready(self, outbox_id: int, work: Work) -> AttemptToMake | float | None:
-        """As `_start`. Raises `_Unready`."""
+    def _start(self, outbox_id: int, work: Work, *, is_prepared: bool) -> AttemptToMake | float | None:
+        """The attempt, or how long the provider's pace has it wait; None if there is nothing to send.
+
+        Raises `_Unready`.
+        """
         waiting = Outbox(work).waiting_for(outbox_id)
-        if waiting is not None and waiting.is_unready:
-            raise _Unready
-        return self._start_waiting(outbox_id, waiting, work)
-
-    def _start(self, outbox_id: int, work: Work) -> AttemptToMake | float | None:
-        """The attempt, or how long the provider's pace has it wait; None if there is nothing to send."""
-        return self._start_waiting(outbox_id, Outbox(work).waiting_for(outbox_id), work)
-
-    def _start_waiting(self, outbox_id: int, waiting: Waiting | None, work: Work) -> AttemptToMake | float | None:
         if waiting is None:
             return None
+        if waiting.is_unready and not is_prepared:
+            raise _Unready
         if seconds := self._pacer.take_turn(work.session, waiting.rcpt_to, now=work.now):
             return seconds
         attempt = Outbox(work).start_attempt(outbox_id, resends_unknown=self._resends_unknown)

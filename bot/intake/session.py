@@ -113,12 +113,12 @@ class SmtpConnection(LineConnection):
 
     # The commands, by aiosmtpd's names.
 
-    def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+    def smtp_HELO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
         if self._is_greeted(hostname):
             self._is_extended = False
             self._reply(f"250 {self.hostname}")
 
-    def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+    def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
         if self._is_greeted(hostname):
             self._is_extended = True
             self._reply("\r\n".join(f"250-{offer}" for offer in self._offers()) + "\r\n250 HELP")
@@ -140,25 +140,25 @@ class SmtpConnection(LineConnection):
         self._helo = hostname
         return True
 
-    def smtp_HELP(self, arg: str) -> None:  # noqa: N802
+    def smtp_HELP(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         contact = self._service.security_contact
         lines = [*([f"to report a weakness: {contact}"] if contact else []), "a mail with the word help says the rest"]
         marks = ["-"] * (len(lines) - 1) + [" "]
         self._reply("\r\n".join(f"214{mark}2.0.0 {line}" for mark, line in zip(marks, lines, strict=True)))
 
-    def smtp_VRFY(self, arg: str) -> None:  # noqa: N802
+    def smtp_VRFY(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         self._reply("252 2.5.0 send the mail, and see")  # RFC 5321 3.5.3: without telling who is here
 
-    def smtp_QUIT(self, arg: str) -> None:  # noqa: N802
+    def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         raise Goodbye("221 2.0.0 goodbye")
 
-    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
+    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         if self.is_tls:  # aiosmtpd would begin a second TLS inside of the first
             await self.push("503 5.5.1 TLS is in use")
         else:
             await super().smtp_STARTTLS(arg)
 
-    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         if (refusal := self._login_refusal()) is not None:
             await self.push(refusal)
             return
@@ -205,7 +205,7 @@ class SmtpConnection(LineConnection):
             raise Goodbye("421 4.7.0 too many failed logins")
         await self.push("535 5.7.8 login or password is wrong")
 
-    def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
+    def smtp_MAIL(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         if not self._helo or self._transaction.sender is not None:
             self._reply("503 5.5.1 MAIL belongs after HELO, and once to a mail")
             return
@@ -219,7 +219,7 @@ class SmtpConnection(LineConnection):
                 self._transaction.sender = sender
                 self._reply("250 2.1.0 OK")
 
-    def smtp_RCPT(self, arg: str) -> Later | None:  # noqa: N802
+    def smtp_RCPT(self, arg: str) -> Later | None:  # noqa: N802 - aiosmtpd's name
         sender = self._transaction.sender
         if sender is None:
             self._reply("503 5.5.1 RCPT belongs after MAIL")
@@ -268,7 +268,7 @@ class SmtpConnection(LineConnection):
             return "451 4.7.1 too much mail for this address, try again later"
         return None
 
-    def smtp_DATA(self, arg: str) -> Later | None:  # noqa: N802
+    def smtp_DATA(self, arg: str) -> Later | None:  # noqa: N802 - aiosmtpd's name
         if arg or not self._transaction.rcpt_tos:
             self._reply("503 5.5.1 DATA belongs after RCPT, alone on its line")
             return None

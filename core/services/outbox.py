@@ -219,7 +219,8 @@ class Outbox:
             "result": "unknown" if is_unknown else type(result).__name__.lower(),
             "reply": clean_reply(result.reply),
         }
-        is_written = bool(self._session.execute(_FINISH_ATTEMPT, written).rowcount)  # type: ignore[attr-defined]
+        finished = self._session.execute(_FINISH_ATTEMPT, written)
+        is_written = bool(finished.rowcount)  # type: ignore[attr-defined] # that of an UPDATE is a CursorResult
         match result:
             case Delivered(reply):
                 if mail.state not in HANDED_OVER:
