@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from bot.authenticate import DomainProver, ProofAuthenticator
 from bot.cache import Cache
@@ -34,13 +33,12 @@ from bot.intake.accept import Acceptor, Receipt, ReceivedMail
 from bot.intake.entry import enter_into
 from bot.intake.imap import ImapFetcher, ImapHouse
 from bot.intake.lmtp import LmtpListener
-from bot.intake.session import KnowsAlias, Verify
+from bot.intake.questions import alias_reader, verifier
 from bot.intake.smtp import SmtpListener
 from bot.intake.spool import SpoolFolder
-from bot.jobs import JobEngine, create_schema
+from bot.jobs import JobEngine
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.journal import Journal
-from bot.keys import token_key
 from bot.leaving import ListLeaver
 from bot.letters import LetterReader
 from bot.links import link_maker
@@ -54,6 +52,16 @@ from bot.news.pages import PageReader
 from bot.news.pictures import PictureFetcher
 from bot.news.previews import Previewer
 from bot.news.refresh import FeedRefresher
+from bot.opening import (
+    Clock,
+    check_schema,
+    identity_of,
+    open_blobs,
+    open_database,
+    open_jobs,
+    open_signer,
+    utc_now,
+)
 from bot.origin import OriginCheck
 from bot.pace import Pacer
 from bot.places import abandoned, own_folder
@@ -64,30 +72,18 @@ from bot.roles import ALL_ROLES, Role, check_roles
 from bot.sandbox import Sandbox
 from bot.signing import make_sign, open_key
 from bot.staging import Stager
-from bot.storage import open_store
 from bot.strangers import Strangers
 from bot.takeouts import TakeoutMaker
 from bot.transport import open_transport
 from bot.upkeep import Upkeep
-from core import migrations
-from core.db import create_engine
-from core.errors import InkpostError
 from core.mail.outgoing import Identity
-from core.models import Newsletter, User
-from core.models.user import UserState
 from core.news.one_click import ClickLinks
 from core.ports import BlobStore, Transport
-from core.services import build_bus
 from core.services.fetch_links import MakeLink
-from core.tokens import TokenSigner
 from handlers._registry import build_grammar, load_handlers, readers_grammar
 
-# What stands in the data folder.
-DATABASE, BLOBS, SPOOL, WORK, JOURNAL, MAILDIR = "inkpost.db", "blobs", "spool", "work", "sent.journal", "outgoing"
-TOKEN_KEY = "token.key"
-Observe = Callable[[str, str, float], None]
-Clock = Callable[[], datetime]
-"""Aware and UTC."""
+# What else stands in the data folder.
+SPOOL, WORK, JOURNAL, MAILDIR = "spool", "work", "sent.journal", "outgoing"
 PRELOAD = (
     *("core.mail.parse", "core.mail.signatures", "core.books.open", "core.books.archive", "core.books.epub"),
     "core.books.mailed",
@@ -96,10 +92,6 @@ PRELOAD = (
     # languages (66 MB), which workers load when they need them: the fork server is there also where nobody reads feeds.
     *("core.news.reading", "feedparser", "nh3", "rensa"),
 )
-
-
-class NotMigrated(InkpostError):
-    """The database's schema is not the one that this program was written for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,67 +138,6 @@ class App:
                 finally:
                     journal.close()
         return count
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def identity_of(config: Config) -> Identity:
-    return Identity(
-        address=config.service.address,
-        name=config.service.name,
-        has_readers_own=config.service.own_senders,
-        signer=open_signer(config),
-    )
-
-
-def open_database(config: Config) -> sa.Engine:
-    """The database that the configuration names. Makes the data folder; connects to nothing."""
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    return create_engine(config.database_url or f"sqlite:///{config.data_dir.resolve() / DATABASE}")
-
-
-def migrate(database: sa.Engine) -> None:
-    """Bring the schema up to date: ours and the job engine's, whole or not at all."""
-    with migrations.transaction(database) as connection:
-        is_new = not sa.inspect(connection).has_table("procrastinate_jobs")
-        if not migrations.is_current(connection):
-            migrations.upgrade(connection)
-        if is_new or database.dialect.name == "sqlite":
-            create_schema(connection)
-
-
-def open_signer(config: Config) -> TokenSigner:
-    """For the tokens of confirmations and reply addresses. Raises `ValueError` for a key that is too short."""
-    given = config.trust.token_key.get_secret_value()
-    old = config.trust.old_token_key.get_secret_value()
-    return TokenSigner(
-        given.encode() if given else token_key(config.data_dir / TOKEN_KEY), (old.encode(),) if old else ()
-    )
-
-
-def open_blobs(config: Config) -> BlobStore:
-    return open_store(config.storage_url or f"local:{config.data_dir.resolve() / BLOBS}")
-
-
-def open_jobs(
-    config: Config,
-    database: sa.Engine,
-    *,
-    observe: Observe = lambda _task, _outcome, _seconds: None,
-    clock: Clock = utc_now,
-    make_link: MakeLink | None = None,
-) -> JobEngine:
-    """The job engine over a database: for a service, or for one verb of the command line."""
-    return JobEngine(
-        database,
-        clock=clock,
-        bus=build_bus(identity_of(config), make_link=make_link),
-        settings=config.jobs,
-        limits=config.limits,
-        observe=observe,
-    )
 
 
 @asynccontextmanager
@@ -352,8 +283,8 @@ def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: C
             accept=rooms.accept,
             spool=rooms.spool,
             guard=guard,
-            knows_alias=_alias_reader(engine),
-            verify=_verifier(engine),
+            knows_alias=alias_reader(engine),
+            verify=verifier(engine),
             security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
             upstream_networks=config.trust.upstream_networks,
         ),
@@ -365,7 +296,7 @@ def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: C
             accept=rooms.accept,
             spool=rooms.spool,
             guard=guard,
-            knows_alias=_alias_reader(engine),
+            knows_alias=alias_reader(engine),
         ),
         imap=imap,
         clicks=ClickServer(config.http, links=links, database=engine, guard=guard, identity=rooms.identity)
@@ -533,35 +464,6 @@ def _register_people(rooms: _Rooms) -> None:
     engine.task("make_takeout")(maker.make)
     engine.task("forget_user")(forgetter.forget_user)
     engine.task("forget_mail", retry=UNTIL_THE_TASK_GIVES_UP)(forgetter.forget_mail)
-
-
-def check_schema(database: sa.Engine) -> None:
-    """Raises `NotMigrated`."""
-    with database.connect() as connection:
-        if not migrations.is_current(connection):
-            raise NotMigrated("The database is not up to date. Run: inkpost migrate")
-
-
-def _verifier(engine: JobEngine) -> Verify:
-    """SMTP AUTH: the address of a user, and their secret."""
-
-    def is_theirs(session: Session, login: str, password: str) -> bool:
-        user = User.by_secret(session, password)
-        return user is not None and user.state is UserState.ACTIVE and user.address == login.lower()
-
-    async def verify(login: str, password: str) -> bool:
-        return await engine.in_read(lambda session: is_theirs(session, login, password))
-
-    return verify
-
-
-def _alias_reader(engine: JobEngine) -> KnowsAlias:
-    """For RCPT: whether the address of a newsletter takes mail."""
-
-    async def knows(secret: str) -> bool:
-        return await engine.in_read(lambda session: Newsletter.by_secret(session, secret) is not None)
-
-    return knows
 
 
 def _checks(

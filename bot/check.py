@@ -14,10 +14,11 @@ import aiohttp
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.app import MAILDIR, TOKEN_KEY, check_schema, open_blobs, open_database
+from bot.app import MAILDIR
 from bot.config import Config
 from bot.dns import DnsResolver
 from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown, ImapRefused
+from bot.opening import TOKEN_KEY, check_schema, open_blobs, open_database
 from bot.signing import open_key, record_problem
 from bot.transport import open_transport
 from core.errors import InkpostError

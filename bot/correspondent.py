@@ -23,13 +23,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
-from bot.app import check_schema, identity_of, open_app, open_blobs, open_database, open_jobs, utc_now
+from bot.app import open_app
 from bot.config import Config
 from bot.intake.accept import Acceptor, ReceivedMail
 from bot.intake.entry import enter_into
 from bot.intake.spool import INLINE_LIMIT_BYTES, MailDigest
 from bot.jobs import JobEngine
 from bot.locks import DataDirBusy
+from bot.opening import check_schema, identity_of, open_blobs, open_database, open_jobs, utc_now
 from bot.roles import Role
 from core.errors import BadRequest, Unavailable
 from core.mail.outgoing import to_bytes

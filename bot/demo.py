@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from bot.app import App, migrate, open_app, open_database
+from bot.app import App, open_app
 from bot.config import Config, ServiceSettings
 from bot.demo_site import DemoSite
 from bot.fetch import FetchSettings
@@ -24,6 +24,7 @@ from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from bot.mailbox import LoopbackMailbox, ReceivedMail
+from bot.opening import migrate, open_database
 from bot.pace import PaceSettings
 from bot.serve import running
 from bot.transport import RelaySettings, Security

@@ -8,7 +8,7 @@ from core.mail.answer import Answer, Columns, Fact, Facts, Paragraph, Step, Step
 from core.mail.grammar import CommandSpec, Example
 from core.models import OutboxMail
 from core.references import parse_reference
-from core.services.outbox import describe
+from core.services.standing import describe
 from handlers._arguments import page_of
 from handlers._request import Request
 

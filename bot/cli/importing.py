@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from bot.app import PRELOAD, open_blobs
+from bot.app import PRELOAD
 from bot.cli.shared import ConfigPath, configuration, console, engine_of, progress_bar
 from bot.config import Config
 from bot.importing import Imported, Importer, ToImport, find_books
+from bot.opening import open_blobs
 from bot.sandbox import Sandbox
 from bot.staging import Stager
 from core.services.accounts import Accounts

@@ -7,7 +7,8 @@ import cyclopts
 from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
 from core.models.inbound import InboundState
 from core.services.inbox import Inbox
-from core.services.outbox import Outbox, describe
+from core.services.outbox import Outbox
+from core.services.standing import describe
 
 inbox = cyclopts.App(name="inbox", help="Mails that were accepted, and what became of each.")
 

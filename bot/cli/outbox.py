@@ -10,7 +10,8 @@ from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, 
 from core.errors import NotFound
 from core.models import AuditEntry
 from core.models.outbox import OutboxState
-from core.services.outbox import Outbox, describe
+from core.services.outbox import Outbox
+from core.services.standing import describe
 from core.services.stops import Stops
 
 outbox = cyclopts.App(name="outbox", help="Mails that we owe somebody, and what became of each.")

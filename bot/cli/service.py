@@ -14,14 +14,15 @@ from typing import Annotated, Any
 import aiohttp
 from cyclopts import Parameter
 
-from bot.app import NotMigrated, check_schema, open_app, open_database
-from bot.app import migrate as migrate_database
+from bot.app import open_app
 from bot.check import check_everything
 from bot.cli.shared import ConfigPath, configuration, console, fail, print_table, progress_bar
 from bot.config import Config, example_toml
 from bot.locks import DataDirLock
 from bot.logs import set_up_logs
 from bot.moving import count_rows, move_database
+from bot.opening import NotMigrated, check_schema, open_database
+from bot.opening import migrate as migrate_database
 from bot.roles import Role, read_roles
 from bot.serve import run_loop
 from bot.serve import serve as serve_app

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bot.app import check_schema, open_database, open_jobs
 from bot.config import Config, load_config
 from bot.jobs import JobEngine
+from bot.opening import check_schema, open_database, open_jobs
 
 console = Console()
 

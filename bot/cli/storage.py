@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cyclopts
 
-from bot.app import open_blobs
 from bot.cli.shared import ConfigPath, configuration, console, fail, progress_bar
+from bot.opening import open_blobs
 from bot.storage import open_store
 from bot.storage.copying import copy_blobs
 from core.ports import BlobStat

@@ -1,4 +1,4 @@
-"""The outbox: every mail that we owe somebody, the ledger of the attempts, and the true words for how each stands."""
+"""The outbox: every mail that we owe somebody, and the ledger of the attempts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,7 +15,7 @@ from core import jobs
 from core.devices import kind_of
 from core.errors import BotError, Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
-from core.i18n import _, dated
+from core.i18n import _
 from core.mail.outgoing import OutgoingMail
 from core.mail.status import clean_reply
 from core.models import Attempt, Book, OutboxMail, SendingStop
@@ -467,52 +466,3 @@ def is_current(session: Session, outbox_id: int, *, number: int) -> bool:
     """Whether attempt `number` is still the one to be made. To be asked just before DATA: a worker that stood still
     for longer than its lease may have been overtaken, and the operator may have dropped the mail."""
     return session.scalar(_CURRENT, {"outbox_id": outbox_id, "number": number}) is not None
-
-
-def describe(mail: OutboxMail, timezone: str) -> str:
-    """How a mail stands, in the words that are used everywhere; times in the IANA zone of the reader.
-
-    "Sent" and "delivered" do not occur: what comes behind the relay is not known here.
-    """
-    match mail.state:
-        case OutboxState.QUEUED:
-            waits = _(mail.notice.partition(": ")[0]) + mail.notice[len(mail.notice.partition(": ")[0]) :]
-            return _("queued") + _next_try(mail, timezone, " ({})") + (f", {waits}" if waits else "")
-        case OutboxState.SENDING:
-            next_try = _next_try(mail, timezone, ", {}")
-            return _("sending (attempt {number}{next_try})").format(number=mail.attempts, next_try=next_try)
-        case OutboxState.ACCEPTED:
-            return _accepted(mail)
-        case OutboxState.NEEDS_CLICK:
-            until = mail.settle_at.astimezone(ZoneInfo(timezone)) if mail.settle_at is not None else None
-            if until is None:
-                return _("needs your click: confirm it at the gateway")
-            when = dated(until, _("dd MMM HH:mm"))
-            return _("needs your click: confirm it at the gateway by {when}").format(when=when)
-        case OutboxState.NO_REFUSAL:
-            return _("{accepted}; no refusal seen since").format(accepted=_accepted(mail))
-        case OutboxState.REJECTED:
-            return _("rejected by the gateway: {notice}").format(notice=mail.notice)
-        case OutboxState.BOUNCED:
-            return _("sent back: {notice}").format(notice=mail.notice)
-        case OutboxState.FAILED:
-            return _("failed: {reply}").format(reply=mail.last_reply)
-        case OutboxState.UNKNOWN:
-            return _("unknown: the relay may have it ({reply})").format(reply=mail.last_reply)
-        case OutboxState.DROPPED:
-            return _("dropped by the operator")
-        case _:
-            assert_never(mail.state)
-
-
-def _accepted(mail: OutboxMail) -> str:
-    # Without a relay (a Maildir) there is no relay that could have accepted it: no reply code, no such word.
-    text = _("accepted by the relay: {reply}") if mail.last_reply[:3].isdigit() else _("accepted: {reply}")
-    return text.format(reply=mail.last_reply)
-
-
-def _next_try(mail: OutboxMail, timezone: str, words: str) -> str:
-    if mail.next_try_at is None:
-        return ""
-    when = dated(mail.next_try_at.astimezone(ZoneInfo(timezone)), _("dd MMM HH:mm"))
-    return words.format(_("next try at {when}").format(when=when))

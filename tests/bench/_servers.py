@@ -20,9 +20,9 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from bot.app import migrate
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
+from bot.opening import migrate
 from core.db import create_engine
 from tests.support.fleet import Fleet
 from tests.support.intake import running_intake

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bot.app import migrate, open_database, open_jobs
 from bot.config import Config
 from bot.mailbox import LoopbackMailbox
+from bot.opening import migrate, open_database, open_jobs
 from bot.roles import Role
 from core.services.accounts import Accounts
 from tests.factories.books import make_epub, make_picture

@@ -37,9 +37,9 @@ from rich.progress import Progress
 from sqlalchemy.orm import Session as Rows
 from sqlalchemy.orm import undefer
 
-from bot.app import migrate, open_jobs
 from bot.jobs import libpq_conninfo
 from bot.mailbox import LoopbackMailbox
+from bot.opening import migrate, open_jobs
 from core.db import create_engine
 from core.models import Inbound, OutboxMail
 from core.models.inbound import InboundState

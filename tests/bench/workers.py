@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bot.app import migrate, open_jobs
 from bot.mailbox import LoopbackMailbox
+from bot.opening import migrate, open_jobs
 from core.db import create_engine
 from core.services.accounts import Accounts
 from tests.support.crash import bring_until_taken

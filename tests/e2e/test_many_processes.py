@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.app import migrate, open_jobs
+from bot.opening import migrate, open_jobs
 from core.db import create_engine
 from core.models import Book, Inbound, OutboxMail
 from core.models.inbound import InboundState

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.app import migrate, open_database, open_jobs
 from bot.cli import main
 from bot.config import load_config
+from bot.opening import migrate, open_database, open_jobs
 from core.jobs import Job
 from core.models import Inbound, OutboxMail, User
 from core.models.inbound import InboundState

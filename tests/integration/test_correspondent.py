@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.app import migrate, open_database
 from bot.cli import main
 from bot.config import Config, load_config
 from bot.correspondent import Link, link_of, open_correspondent
+from bot.opening import migrate, open_database
 from core.errors import BadRequest
 from core.models import OutboxMail
 from core.models.outbox import OutboxState

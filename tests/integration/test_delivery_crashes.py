@@ -18,7 +18,8 @@ from bot.journal import Journal, JournalEntry, Stage
 from core.models import Book, OutboxMail
 from core.models.outbox import OutboxState
 from core.ports import Delivered, MailBody, SendResult, Transport
-from core.services.outbox import OPEN_STATES, describe
+from core.services.outbox import OPEN_STATES
+from core.services.standing import describe
 from core.work import Work
 from tests.support.outgoing import Ledger, Shelf
 from tests.support.post_office import PostOffice, run_job, run_until_done

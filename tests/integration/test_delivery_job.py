@@ -22,8 +22,9 @@ from core.mail.outgoing import encoded_size
 from core.models import Book
 from core.models.outbox import OutboxState
 from core.ports import SendResult, Transport
-from core.services.outbox import Outbox, describe
+from core.services.outbox import Outbox
 from core.services.retries import DAY
+from core.services.standing import describe
 from core.work import Work
 from tests.support.outgoing import KINDLE, Ledger
 from tests.support.post_office import PostOffice, run_job, run_until_done

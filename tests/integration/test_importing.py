@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.app import migrate, open_database
 from bot.cli import main
 from bot.config import Config
+from bot.opening import migrate, open_database
 from core.models import Book
 from tests.factories.books import make_epub, make_pdf
 from tests.factories.rows import make_user

@@ -10,8 +10,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.app import migrate
 from bot.jobs import JobEngine, JobSettings
+from bot.opening import migrate
 from bot.upkeep import UPKEEP_TURN
 from core.db import create_engine
 from core.events import EventBus

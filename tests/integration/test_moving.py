@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.app import migrate
 from bot.jobs import JobEngine, JobSettings
 from bot.moving import JOBS, NotMoved, count_rows, move_database
+from bot.opening import migrate
 from core.db import create_engine
 from core.events import EventBus
 from core.jobs import Job

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.app import check_schema, migrate
 from bot.jobs import JobEngine, JobSettings
 from bot.moving import count_and_hash
+from bot.opening import check_schema, migrate
 from core.db import Base, create_engine
 from core.events import EventBus
 from core.jobs import Job

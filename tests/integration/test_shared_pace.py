@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.app import migrate
+from bot.opening import migrate
 from bot.pace import Pacer, PaceSettings
 from core.db import create_engine
 from tests.factories.rows import NOW

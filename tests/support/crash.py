@@ -21,9 +21,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
-from bot.app import migrate, open_jobs
 from bot.jobs_retry import UNTIL_THE_TASK_GIVES_UP
 from bot.mailbox import LoopbackMailbox
+from bot.opening import migrate, open_jobs
 from core.db import create_engine
 from core.models import Attempt, Inbound, OutboxMail
 from core.models.inbound import InboundState

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bot.app import migrate
+from bot.opening import migrate
 from core.db import create_engine
 
 

@@ -18,13 +18,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from bot.app import DATABASE, App, Clock, migrate, open_app, open_database, utc_now
+from bot.app import App, open_app
 from bot.config import Config, ServiceSettings
 from bot.dns import DnsSettings
 from bot.health import HealthSettings
 from bot.intake.smtp import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from bot.mailbox import LoopbackMailbox, ReceivedMail
+from bot.opening import DATABASE, Clock, migrate, open_database, utc_now
 from bot.pace import PaceSettings
 from bot.serve import running
 from bot.transport import RelaySettings, Security

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from core.books.kindle.references import apply_renames, references
-from core.books.kindle.working import Copy, Item, Patch, elements, item_element
+from core.books.kindle.trees import elements, item_element
+from core.books.kindle.working import Copy, Item, Patch
 from core.books.xml import attribute, local_name
 from core.i18n import _
 

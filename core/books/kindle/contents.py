@@ -9,18 +9,8 @@ from urllib.parse import unquote
 from lxml import etree
 
 from core.books.kindle.pages import ids_of
-from core.books.kindle.working import (
-    NCX_TYPE,
-    XHTML,
-    Copy,
-    Patch,
-    add_item,
-    child,
-    elements,
-    is_remote,
-    relative,
-    remove,
-)
+from core.books.kindle.trees import XHTML, add_item, child, elements, remove
+from core.books.kindle.working import NCX_TYPE, Copy, Patch, is_remote, relative
 from core.books.text import clean_line
 from core.books.xml import attribute, children, find, local_name, text_of
 from core.i18n import _

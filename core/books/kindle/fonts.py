@@ -12,7 +12,8 @@ from typing import Final
 
 from core.books.epub import ADOBE_OBFUSCATION, ENCRYPTION, IDPF_OBFUSCATION
 from core.books.kindle.contents import unique_identifier
-from core.books.kindle.working import Copy, Patch, item_element, remove
+from core.books.kindle.trees import item_element, remove
+from core.books.kindle.working import Copy, Patch
 from core.books.xml import attribute, elements_named, find
 from core.i18n import _
 

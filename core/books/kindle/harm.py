@@ -13,7 +13,8 @@ from typing import Final
 
 from lxml import etree
 
-from core.books.kindle.working import XHTML, Copy, Patch, Tree, body_of, elements, is_remote
+from core.books.kindle.trees import XHTML, Tree, body_of, elements
+from core.books.kindle.working import Copy, Patch, is_remote
 from core.books.text import decode_text
 from core.books.xml import attribute
 

@@ -11,7 +11,8 @@ from typing import Final
 from lxml import etree
 
 from core.books.kindle.harm import text_of as page_text
-from core.books.kindle.working import DC, XHTML, Copy, Item, Patch, body_of, child, element_ids, item_element, remove
+from core.books.kindle.trees import DC, XHTML, body_of, child, element_ids, item_element, remove
+from core.books.kindle.working import Copy, Item, Patch
 from core.books.language import language_tag
 from core.books.text import clean_line
 from core.books.xml import attribute, find, local_name, text_of

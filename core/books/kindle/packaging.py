@@ -10,22 +10,8 @@ from typing import Final
 from lxml import etree
 
 from core.books.kindle.references import hrefs, local_references, read_style, style_hrefs
-from core.books.kindle.working import (
-    CONTAINER,
-    NCX_TYPE,
-    Copy,
-    Item,
-    Patch,
-    add_item,
-    element_ids,
-    is_loaded_from_afar,
-    is_remote,
-    item_element,
-    manifest_items,
-    relative,
-    remove,
-    spine_refs,
-)
+from core.books.kindle.trees import add_item, element_ids, item_element, manifest_items, remove, spine_refs
+from core.books.kindle.working import CONTAINER, NCX_TYPE, Copy, Item, Patch, is_loaded_from_afar, is_remote, relative
 from core.books.kindle.zipping import MIMETYPE
 from core.books.xml import attribute, find, local_name
 from core.i18n import _

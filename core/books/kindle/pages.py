@@ -11,23 +11,19 @@ from lxml import etree
 
 from core.books.kindle.harm import is_there
 from core.books.kindle.references import Reference, hrefs, read_style, references, style_hrefs
-from core.books.kindle.working import (
+from core.books.kindle.trees import (
     OPS,
     XHTML,
-    Copy,
-    Item,
-    Patch,
     Tree,
     body_of,
     child,
     element_ids,
     elements,
-    is_loaded_from_afar,
-    is_remote,
     item_element,
     remove,
     unwrap,
 )
+from core.books.kindle.working import Copy, Item, Patch, is_loaded_from_afar, is_remote
 from core.books.xml import attribute, children, find, local_name, text_of
 from core.i18n import N_, _, decimal, ngettext
 

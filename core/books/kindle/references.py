@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
-from core.books.kindle.working import CONTAINER, XLINK, Copy, Patch, Tree, is_remote, relative
+from core.books.kindle.trees import XLINK, Tree
+from core.books.kindle.working import CONTAINER, Copy, Patch, is_remote, relative
 from core.books.text import decode_text
 from core.books.xml import local_name
 from core.i18n import _

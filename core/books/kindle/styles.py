@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from core.books.kindle.references import read_style, style_hrefs
-from core.books.kindle.working import XHTML, Copy, Patch, is_loaded_from_afar, is_remote
+from core.books.kindle.trees import XHTML
+from core.books.kindle.working import Copy, Patch, is_loaded_from_afar, is_remote
 from core.i18n import _
 
 _FONT_FACE: Final = re.compile(r"@font-face\s*\{([^{}]*)\}", re.IGNORECASE)

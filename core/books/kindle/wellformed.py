@@ -11,20 +11,8 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from core.books.kindle.harm import decoded
-from core.books.kindle.working import (
-    CONTAINER,
-    NCX_TYPE,
-    OPS,
-    PAGE_BYTES,
-    XHTML,
-    Copy,
-    Patch,
-    Tree,
-    elements,
-    parse,
-    remove,
-    serialise,
-)
+from core.books.kindle.trees import OPS, XHTML, Tree, elements, parse, remove, serialise
+from core.books.kindle.working import CONTAINER, NCX_TYPE, PAGE_BYTES, Copy, Patch
 from core.books.xml import MAX_MARKUP
 from core.i18n import N_, _
 

@@ -9,7 +9,8 @@ import pytest
 
 from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.rules import RULES, Rule
-from core.books.kindle.working import Copy, Patch, elements, item_element, remove
+from core.books.kindle.trees import elements, item_element, remove
+from core.books.kindle.working import Copy, Patch
 from tests.factories.kindle_books import ONE, OPF, faulty, put, write
 
 

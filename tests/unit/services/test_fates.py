@@ -15,7 +15,8 @@ from core.models import OutboxMail, SendingStop, User
 from core.models.outbox import OutboxState
 from core.ports import Delivered
 from core.services.fates import Fates
-from core.services.outbox import Outbox, describe
+from core.services.outbox import Outbox
+from core.services.standing import describe
 from core.services.stops import Stops
 from tests.factories.rows import make_outbox_mail, make_user
 from tests.support.outgoing import IDENTITY, START, Ledger, Reader, add_reader, enqueue_book

@@ -19,8 +19,9 @@ from core.models.outbox import OutboxKind, OutboxState
 from core.models.user import UserState
 from core.ports import Deferred, Delivered, Refused, SendResult
 from core.services.notices import FailureNotices
-from core.services.outbox import Outbox, QueueDepth, describe, is_current
+from core.services.outbox import Outbox, QueueDepth, is_current
 from core.services.retries import DAY
+from core.services.standing import describe
 from tests.factories.rows import make_inbound
 from tests.support.outgoing import (
     IDENTITY,
