@@ -136,3 +136,18 @@ async def working(engine: JobEngine) -> AsyncIterator[asyncio.Task[None]]:
 def rows(db: sa.Engine, statement: str) -> list[tuple[object, ...]]:
     with closing(db.connect()) as connection:
         return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+
+def listen(engine: JobEngine, name: str = "hear") -> list[int]:
+    """Register a task that notes its `number`; returns the notes."""
+    heard: list[int] = []
+
+    @engine.task(name)
+    async def hear(number: int) -> None:
+        heard.append(number)
+
+    return heard
+
+
+def statuses(engine: JobEngine) -> list[str]:
+    return [job.status for job in engine.list_jobs()]

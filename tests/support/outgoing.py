@@ -28,9 +28,10 @@ from core.mail.outgoing import (
 )
 from core.models import Book, Device, OutboxMail, User
 from core.models.outbox import OutboxKind
-from core.ports import BlobNotFound, MailBody
+from core.ports import BlobNotFound, Deferred, Delivered, MailBody, Refused, SendResult
 from core.references import new_reference
 from core.services.outbox import Outbox
+from core.services.standing import describe
 from core.values import BookFormat
 from core.work import Work
 from tests.support.schema import new_database
@@ -160,3 +161,44 @@ def enqueue_answer(work: Work, *, rcpt_to: str = READER, user_id: int | None = N
     return Outbox(work).enqueue(
         plain_mail(rcpt_to=rcpt_to), cause=f"answer:{next(_numbers)}", kind=OutboxKind.ANSWER, user_id=user_id
     )
+
+
+TAKEN = Delivered("250 2.0.0 queued as 4F2A")
+LATER = Deferred("451 4.7.1 greylisted")
+NEVER = Refused("550 5.1.1 no such user")
+
+
+def enqueued(ledger: Ledger, reader: Reader) -> int:
+    with ledger.work() as work:
+        return enqueue_book(work, reader).id
+
+
+def start(ledger: Ledger, outbox_id: int) -> int | None:
+    with ledger.work() as work:
+        attempt = Outbox(work).start_attempt(outbox_id, resends_unknown=True)
+        return attempt.number if attempt else None
+
+
+def finish(ledger: Ledger, outbox_id: int, number: int, result: SendResult) -> float | None:
+    with ledger.work() as work:
+        return Outbox(work).record(outbox_id, number=number, result=result, jitter=0.5)
+
+
+def attempt(ledger: Ledger, outbox_id: int, result: SendResult) -> float | None:
+    number = start(ledger, outbox_id)
+    assert number is not None
+    return finish(ledger, outbox_id, number, result)
+
+
+def mail_row(ledger: Ledger, outbox_id: int) -> OutboxMail:
+    with ledger.read() as session:
+        return session.get_one(OutboxMail, outbox_id)
+
+
+def book_row(ledger: Ledger, reader: Reader) -> Book:
+    with ledger.read() as session:
+        return session.get_one(Book, reader.book_id)
+
+
+def told(ledger: Ledger, outbox_id: int) -> str:
+    return describe(mail_row(ledger, outbox_id), "Europe/Berlin")

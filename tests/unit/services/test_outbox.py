@@ -2,94 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from pathlib import Path
-
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import Conflict, NotFound
-from core.events import BookSynced, DeliveryFailed
-from core.models import Attempt, Book, OutboxMail, User
+from core.events import BookSynced
+from core.models import Attempt, OutboxMail
 from core.models.book import SyncStatus
 from core.models.outbox import OutboxKind, OutboxState
-from core.models.user import UserState
 from core.ports import Deferred, Delivered, Refused, SendResult
-from core.services.notices import FailureNotices
 from core.services.outbox import Outbox, QueueDepth, is_current
 from core.services.retries import DAY
-from core.services.standing import describe
-from tests.factories.rows import make_inbound
 from tests.support.outgoing import (
-    IDENTITY,
     KINDLE,
-    READER,
+    LATER,
+    NEVER,
+    TAKEN,
     Ledger,
     Reader,
-    add_reader,
+    attempt,
     book_mail,
+    book_row,
     enqueue_answer,
     enqueue_book,
+    enqueued,
+    finish,
+    mail_row,
     plain_mail,
+    start,
+    told,
 )
-
-TAKEN = Delivered("250 2.0.0 queued as 4F2A")
-LATER = Deferred("451 4.7.1 greylisted")
-NEVER = Refused("550 5.1.1 no such user")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.db")
-    FailureNotices(IDENTITY).subscribe(ledger.bus)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def reader(ledger: Ledger) -> Reader:
-    with ledger.work() as work:
-        return add_reader(work)
-
-
-def enqueued(ledger: Ledger, reader: Reader) -> int:
-    with ledger.work() as work:
-        return enqueue_book(work, reader).id
-
-
-def start(ledger: Ledger, outbox_id: int) -> int | None:
-    with ledger.work() as work:
-        attempt = Outbox(work).start_attempt(outbox_id, resends_unknown=True)
-        return attempt.number if attempt else None
-
-
-def finish(ledger: Ledger, outbox_id: int, number: int, result: SendResult) -> float | None:
-    with ledger.work() as work:
-        return Outbox(work).record(outbox_id, number=number, result=result, jitter=0.5)
-
-
-def attempt(ledger: Ledger, outbox_id: int, result: SendResult) -> float | None:
-    number = start(ledger, outbox_id)
-    assert number is not None
-    return finish(ledger, outbox_id, number, result)
-
-
-def mail_row(ledger: Ledger, outbox_id: int) -> OutboxMail:
-    with ledger.read() as session:
-        return session.get_one(OutboxMail, outbox_id)
-
-
-def book_row(ledger: Ledger, reader: Reader) -> Book:
-    with ledger.read() as session:
-        return session.get_one(Book, reader.book_id)
-
-
-def told(ledger: Ledger, outbox_id: int) -> str:
-    return describe(mail_row(ledger, outbox_id), "Europe/Berlin")
-
 
 # Owing a mail
 
@@ -307,103 +250,6 @@ def test_peers_words_are_cleaned_before_they_are_kept(ledger: Ledger, reader: Re
     reply = mail_row(ledger, outbox_id).last_reply
     assert reply.startswith("550 нет takich [31m")
     assert len(reply) == 1000
-
-
-# Telling
-
-
-def test_refused_delivery_is_told_to_its_user_in_plain_words(ledger: Ledger, reader: Reader) -> None:
-    outbox_id = enqueued(ledger, reader)
-
-    attempt(ledger, outbox_id, NEVER)
-
-    failed = mail_row(ledger, outbox_id)
-    assert (
-        DeliveryFailed(user_id=reader.user_id, outbox_id=outbox_id, rcpt_to=KINDLE, reason=NEVER.reply) in ledger.events
-    )
-    with ledger.read() as session:
-        notice = session.scalars(select(OutboxMail).where(OutboxMail.kind == OutboxKind.NOTICE)).one()
-        message = message_from_bytes(notice.head, _class=EmailMessage, policy=policy.default)
-    assert (notice.rcpt_to, notice.mail_from, notice.cause) == (READER, "", f"failed:{outbox_id}")
-    assert "“Dune” could not be sent" in message["Subject"]
-    assert message["Auto-Submitted"] == "auto-generated"
-    text = text_of(message)
-    assert "“Dune” could not be sent to reader_1@kindle.com: the address does not exist" in text
-    assert "550 5.1.1 no such user" in text
-    assert failed.reference in text
-    assert book_row(ledger, reader).sync_status is SyncStatus.FAILED
-
-
-def text_of(message: EmailMessage) -> str:
-    part = message.get_body(("plain",))
-    assert part is not None
-    return str(part.get_content())
-
-
-def test_notice_hangs_in_its_thread_and_holds_no_secret(ledger: Ledger, reader: Reader) -> None:
-    with ledger.work() as work:
-        inbound = make_inbound(work.session, rcpt_tos=["else@inkpost.example", "Books+s3cret@inkpost.example"])
-        answer = Outbox(work).enqueue(plain_mail(), cause="answer", kind=OutboxKind.ANSWER, inbound_id=inbound.id)
-        delivery = Outbox(work).enqueue(
-            book_mail(), cause="delivery", kind=OutboxKind.DELIVERY, user_id=reader.user_id, book_id=reader.book_id,
-            inbound_id=inbound.id,
-        )  # fmt: skip
-
-    attempt(ledger, delivery.id, NEVER)
-
-    with ledger.read() as session:
-        head = session.scalars(select(OutboxMail.head).where(OutboxMail.kind == OutboxKind.NOTICE)).one()
-    message = message_from_bytes(head, _class=EmailMessage, policy=policy.default)
-    html = message.get_body(("html",))
-    assert message["In-Reply-To"] == answer.message_id
-    assert html is not None
-    assert f"mailto:books@inkpost.example?subject=send%20%23{reader.book_id}" in html.get_content()
-    assert b"s3cret" not in head
-
-
-def notices(ledger: Ledger) -> int:
-    with ledger.read() as session:
-        return session.scalar(select(func.count(OutboxMail.id)).where(OutboxMail.kind == OutboxKind.NOTICE)) or 0
-
-
-def test_failed_answer_is_told_to_nobody(ledger: Ledger, reader: Reader) -> None:
-    with ledger.work() as work:
-        answer = enqueue_answer(work, user_id=reader.user_id, rcpt_to="elsewhere@example.org")
-
-    attempt(ledger, answer.id, NEVER)
-
-    assert notices(ledger) == 0
-
-
-def test_notice_does_not_go_to_the_address_that_failed(ledger: Ledger, reader: Reader) -> None:
-    with ledger.work() as work:
-        mail = Outbox(work).enqueue(
-            book_mail(rcpt_to=READER.upper()), cause="c", kind=OutboxKind.DELIVERY, user_id=reader.user_id
-        )
-
-    attempt(ledger, mail.id, NEVER)
-
-    assert notices(ledger) == 0
-
-
-def test_suspended_user_is_told_nothing(ledger: Ledger, reader: Reader) -> None:
-    outbox_id = enqueued(ledger, reader)
-    with ledger.work() as work:
-        work.session.get_one(User, reader.user_id).state = UserState.SUSPENDED
-
-    attempt(ledger, outbox_id, NEVER)
-
-    assert notices(ledger) == 0
-
-
-def test_failed_notice_makes_no_notice(ledger: Ledger, reader: Reader) -> None:
-    attempt(ledger, enqueued(ledger, reader), NEVER)
-    with ledger.read() as session:
-        notice_id = session.scalars(select(OutboxMail.id).where(OutboxMail.kind == OutboxKind.NOTICE)).one()
-
-    attempt(ledger, notice_id, NEVER)
-
-    assert notices(ledger) == 1
 
 
 # A book that goes out more than once
