@@ -85,12 +85,12 @@ def signing_client(url: str) -> storage.Client:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
     class Signer(AnonymousCredentials, Signing):
-        signer = RSASigner.from_string(pem)  # type: ignore[no-untyped-call] # as above
+        signer = RSASigner.from_string(pem)  # type: ignore[no-untyped-call] # google-auth has no types
         signer_email = "inkpost@test.iam"
 
         def sign_bytes(self, message: bytes) -> bytes:
             signed: bytes = self.signer.sign(message)
             return signed
 
-    signer = Signer()  # type: ignore[no-untyped-call] # as above
+    signer = Signer()  # type: ignore[no-untyped-call] # google-auth has no types
     return storage.Client(project="test", credentials=signer, client_options={"api_endpoint": url})

@@ -6,7 +6,7 @@ import io
 import posixpath
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -37,14 +37,8 @@ _LETTERS: Final = re.compile("[^\x00-\u052f\u1e00-\u206f\u20a0-\u22ff]")
 def convert_pictures(book: Copy, patch: Patch) -> None:
     """WebP, AVIF and their like become JPEG, or PNG where they are flat or transparent."""
     found = {item.name: item for item in book.package.items if item.name and item.media_type in _CONVERTED}
-    drawn = {name: made for name, item in found.items() if (made := as_shown(_data(book, name))) is not None}
-    _replace(
-        book,
-        patch,
-        {name: found[name] for name in drawn},
-        drawn,
-        told=_("the picture was of a kind that Kindles do not show, and is {kind} now"),
-    )
+    told = _("the picture was of a kind that Kindles do not show, and is {kind} now")
+    _replace(book, patch, found, lambda name: as_shown(_data(book, name)), told=told)
 
 
 def draw_vectors(book: Copy, patch: Patch) -> None:
@@ -52,14 +46,8 @@ def draw_vectors(book: Copy, patch: Patch) -> None:
     shown = set(_shown_vectors(book))
     spine = {item.name for item in book.package.items if item.id in book.package.spine}
     found = {item.name: item for item in book.package.items if item.name in shown - spine}
-    drawn = {name: made for name in found if (made := _drawn(book, name)) is not None}
-    _replace(
-        book,
-        patch,
-        {name: found[name] for name in drawn},
-        drawn,
-        told=_("the picture was of SVG, which Amazon refuses in some books, and is {kind} now"),
-    )
+    told = _("the picture was of SVG, which Amazon refuses in some books, and is {kind} now")
+    _replace(book, patch, found, lambda name: _drawn(book, name), told=told)
 
 
 def _shown_vectors(book: Copy) -> Iterator[str]:
@@ -75,8 +63,15 @@ def _shown_vectors(book: Copy) -> Iterator[str]:
 
 
 def _replace(
-    book: Copy, patch: Patch, found: dict[str, Item], drawn: dict[str, tuple[str, bytes]], *, told: str
+    book: Copy,
+    patch: Patch,
+    found: dict[str, Item],
+    draw: Callable[[str], tuple[str, bytes] | None],
+    *,
+    told: str,
 ) -> None:
+    """By what `draw` makes of each; what it makes nothing of stays as it is."""
+    drawn = {name: made for name in found if (made := draw(name)) is not None}
     for name, (suffix, data) in drawn.items():
         stem = posixpath.splitext(name)[0]
         names = (f"{stem}.{suffix}", *(f"{stem}-{number}.{suffix}" for number in range(2, 10_000)))
@@ -88,9 +83,9 @@ def _replace(
         return
     apply_renames(book, patch)
     root = patch.edit(book.package.name)
-    for name, item in found.items():
-        element = item_element(root, item.id)
-        element.set("media-type", _MEDIA_TYPES[drawn[name][0]])
+    for name, (suffix, _bytes) in drawn.items():
+        element = item_element(root, found[name].id)
+        element.set("media-type", _MEDIA_TYPES[suffix])
         element.attrib.pop("fallback", "")
 
 

@@ -36,7 +36,7 @@ class _Pipe(io.RawIOBase):
 
     def write(self, data: object, /) -> int:
         self.data += bytes(data)  # type: ignore[call-overload] # any buffer
-        return len(bytes(data))  # type: ignore[call-overload] # as above
+        return len(bytes(data))  # type: ignore[call-overload] # any buffer
 
 
 def streamed(members: dict[str, bytes]) -> bytes:
