@@ -29,11 +29,12 @@ from bot.forgetting import Forgetter
 from bot.forwarded import ForwardKeeper
 from bot.guards import Counts, EdgeGuard
 from bot.health import Check, HealthServer, Metrics
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
 from bot.intake.entry import enter_into
 from bot.intake.imap import ImapFetcher, ImapHouse
 from bot.intake.lmtp import LmtpListener
 from bot.intake.questions import alias_reader, verifier
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.smtp import SmtpListener
 from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine

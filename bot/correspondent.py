@@ -25,8 +25,9 @@ from sqlalchemy.orm import Session, undefer
 
 from bot.app import open_app
 from bot.config import Config
-from bot.intake.accept import Acceptor, ReceivedMail
+from bot.intake.accept import Acceptor
 from bot.intake.entry import enter_into
+from bot.intake.received import ReceivedMail
 from bot.intake.spool import INLINE_LIMIT_BYTES, MailDigest
 from bot.jobs import JobEngine
 from bot.locks import DataDirBusy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,55 +11,16 @@ from pathlib import Path
 import structlog
 
 from bot.intake.entry import Enter, Row
+from bot.intake.received import Receipt, ReceivedMail
 from core.errors import Unavailable
 from core.ports import BlobStore
 from core.references import new_reference
 from core.staging import BlobKind, blob_key
-from core.values import Envelope, Peer
 
 MAX_BATCH = 128  # rows a commit; a mail in the row below 256 KiB, so at most 32 MiB a transaction
 MEDIA_TYPE = "message/rfc822"
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedMail:
-    """A mail as an intake has it: what the peer sent, byte for byte, and what is known of how it came."""
-
-    intake: str
-    """`smtp`, `lmtp`, `imap`, `cli`."""
-    peer: Peer
-    envelope: Envelope
-    content: bytes | Path
-    """The octets, or a spool file, which belongs to the acceptor from the call on: it deletes it."""
-    size_bytes: int
-    content_hash: str
-    """Lower-case hex, 64 digits: the same octets have the same, others another."""
-    mail_key: str
-    """The same for a mail that comes again, by whatever way: `MailDigest.mail_key`."""
-
-    @property
-    def dedupe_key(self) -> str:
-        """Lower-case hex, the same when the mail is brought again as it was before; then it is not taken again.
-
-        All that its belief may rest on is in it: the way, the client, the login, for whom. A copy that somebody else
-        brings first, and that nobody believes, must not keep the real one out. What two copies that are both believed
-        may do together is settled when they are processed: `Inbox.first_copy`.
-        """
-        rcpt_tos = sorted({rcpt_to.lower() for rcpt_to in self.envelope.rcpt_tos})
-        way = (self.mail_key, self.intake, self.peer.ip or "", self.peer.auth_user or "", *rcpt_tos)
-        if self.peer.mailbox:
-            way = (*way, self.peer.mailbox)
-        return hashlib.sha256("\n".join(way).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A mail is on disk, and its job with it. `reference` is the first one where the mail had come before."""
-
-    reference: str
-    is_duplicate: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.imap_connection import (
     FolderState,
     ImapAccount,
@@ -24,6 +23,7 @@ from bot.intake.imap_connection import (
     MailAway,
     Unmarked,
 )
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.spool import MailSpool, SpoolFolder
 from bot.transactions import Transactions
 from bot.transport import Security

@@ -17,10 +17,10 @@ from pathlib import Path
 import structlog
 
 from bot.guards import EdgeGuard
-from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import OpenConnections
 from bot.intake.listener import BACKLOG, Listener
 from bot.intake.policy import MAX_DOMAIN_CHARS, Refusal
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import KnowsAlias, SmtpConnection, SmtpService, Transaction, knows_no_alias
 from bot.intake.smtp import SmtpSettings
 from bot.intake.spool import SpoolFolder

@@ -12,7 +12,6 @@ from ssl import SSLContext
 import structlog
 
 from bot.guards import EdgeGuard
-from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import Goodbye, Later, LineConnection, OpenConnections
 from bot.intake.data import receive_data
 from bot.intake.login import MECHANISMS, UnknownMechanism, ask_credentials
@@ -29,6 +28,7 @@ from bot.intake.policy import (
     judge_sender,
     masked,
 )
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.spool import MailSpool, SpoolFolder
 from core.errors import Unavailable
 from core.mail.authenticity import OurAddresses, is_listed

@@ -12,9 +12,9 @@ from ipaddress import IPv4Network, IPv6Network
 import structlog
 
 from bot.guards import EdgeGuard
-from bot.intake.accept import Receipt, ReceivedMail
 from bot.intake.connection import Bounds, OpenConnections
 from bot.intake.listener import BACKLOG, Listener
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import KnowsAlias, SmtpConnection, SmtpService, Verify, knows_no_alias
 from bot.intake.spool import SpoolFolder
 from core.mail.authenticity import OurAddresses

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.intake.accept import MAX_BATCH, Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import MAX_BATCH, Acceptor
 from bot.intake.entry import Row, enter_into
+from bot.intake.received import Receipt, ReceivedMail
 from bot.jobs import JobEngine
 from bot.storage.local import LocalStore
 from core.errors import Unavailable

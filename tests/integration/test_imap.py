@@ -8,7 +8,8 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
+from bot.intake.received import Receipt, ReceivedMail
 from core.errors import Unavailable
 from tests.support.imap_servers import Dovecot, ImapServer, MailDevel
 from tests.support.intake import fetching, until

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.guards import EdgeSettings
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
 from bot.intake.lmtp import LmtpSettings, read_forwarded
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.smtp import SmtpSettings
 from core.errors import Unavailable
 from tests.support.intake import Intake, running_lmtp

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
 from bot.intake.lmtp import LmtpSettings
+from bot.intake.received import Receipt, ReceivedMail
 from core.errors import Unavailable
 from tests.support.intake import Accept, Intake, running_lmtp, until
 from tests.support.postfix import Postfix, running_postfix, why_not

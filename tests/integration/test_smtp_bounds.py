@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.smtp import SmtpSettings
 from tests.support.intake import Intake, talking_to, until
 from tests.support.smtp_client import RawClient, connected

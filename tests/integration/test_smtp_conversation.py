@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.guards import EdgeSettings
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.smtp import SmtpSettings
 from core.errors import Unavailable
 from tests.support.intake import Intake, running_intake, talking_to

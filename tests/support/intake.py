@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import undefer
 
 from bot.guards import EdgeGuard, EdgeSettings
-from bot.intake.accept import Acceptor, Receipt, ReceivedMail
+from bot.intake.accept import Acceptor
 from bot.intake.entry import enter_into
 from bot.intake.imap import ImapFetcher, ImapHouse, ImapSettings
 from bot.intake.imap_connection import ImapAccount
 from bot.intake.lmtp import LmtpListener, LmtpSettings
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import Verify
 from bot.intake.smtp import SmtpListener, SmtpSettings
 from bot.intake.spool import SpoolFolder
