@@ -141,6 +141,8 @@ class JobEngine(Transactions):
         # Answers on the connections of callers' transactions. PsycopgConnector does that on asynchronous ones only.
         self._joining: BaseConnector = self.connector if self.is_embedded else SyncPsycopgConnector()
         self._table = JobTable(self._joining)
+        self._own: sqlite3.Connection | None = None
+        sa.event.listen(db, "engine_disposed", self._close_driver)
 
     def _embedded(self) -> EmbeddedConnector | DistributedConnector:
         if self.db.url.database in (None, "", ":memory:"):
@@ -242,22 +244,26 @@ class JobEngine(Transactions):
 
         SQLite only. A value goes to the driver as it is, and jobs must not have queueing locks.
         """
-        with outages(), self._turn, self._driver() as driver, driver_transaction(driver):
+        with outages(), self._turn, driver_transaction(driver := self._driver()):
             work = DriverWork(driver, self._clock())
             yield work
-            if work.jobs:
-                rows = [_to_row(job, now=work.now) for job in work.jobs]
-                self._joining.execute_query_all_with_connection(driver, QUERIES["defer_jobs"], jobs=rows)
+            for job in work.jobs:
+                jobs_sqlite.insert(driver, _to_row(job, now=work.now), now=work.now.timestamp())
         if work.jobs:
             self.wake()
 
-    @contextmanager
-    def _driver(self) -> Iterator[sqlite3.Connection]:
-        pooled = self.db.raw_connection()
-        try:
-            yield cast(sqlite3.Connection, pooled.driver_connection)
-        finally:
-            pooled.close()
+    def _driver(self) -> sqlite3.Connection:
+        """The one connection of all `driver_work`, for whose turn it is. To borrow it each time takes 0.03 ms."""
+        if self._own is None:
+            pooled = self.db.raw_connection()
+            self._own = cast(sqlite3.Connection, pooled.driver_connection)
+            pooled.detach()
+        return self._own
+
+    def _close_driver(self, _db: sa.Engine) -> None:
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     def wake(self) -> None:
         self.connector.wake()

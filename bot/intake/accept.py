@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 import structlog
 
@@ -32,6 +34,33 @@ class _Entry:
     receipt: asyncio.Future[Receipt]
 
 
+class _Writer:
+    """A thread that does what it is told, in order; it begins with the first act.
+
+    A ThreadPoolExecutor would make a future of each act, which nobody asks, and take two locks for it.
+    """
+
+    def __init__(self) -> None:
+        self._acts: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="accept", daemon=True)
+
+    def do(self, act: Callable[[], None]) -> None:
+        """Soon. Whatever can fail is for the act to handle."""
+        self._acts.put(act)
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait for what it was told."""
+        self._acts.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (act := self._acts.get()) is not None:
+            act()
+
+
 class Acceptor:
     """Takes mails from every intake and commits them, those that come together in one transaction.
 
@@ -49,7 +78,7 @@ class Acceptor:
         self._enter_rows = enter
         self._blobs = blobs
         self._make_reference = make_reference
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept")
+        self._writer = _Writer()
         self._gathering: list[_Entry] = []
         self._is_committing = False
         self._at_rest = asyncio.Event()
@@ -83,7 +112,7 @@ class Acceptor:
                 await asyncio.wait(self._storing)
             if self._is_committing:
                 await self._at_rest.wait()
-        self._writer.shutdown()
+        self._writer.close()
 
     async def _accept_file(self, mail: ReceivedMail, path: Path) -> Receipt:
         key = blob_key(BlobKind.MAIL, mail.content_hash, extension="eml")
@@ -120,7 +149,7 @@ class Acceptor:
         self._is_committing = bool(batch)
         if batch:
             self._at_rest.clear()
-            self._writer.submit(self._commit_in_thread, batch, asyncio.get_running_loop())
+            self._writer.do(partial(self._commit_in_thread, batch, asyncio.get_running_loop()))
         else:
             self._at_rest.set()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from operator import itemgetter
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -62,10 +63,13 @@ def _into_sqlite(engine: JobEngine, rows: list[Row]) -> list[str]:
     standing: list[tuple[int, str]] = []
     with engine.driver_work() as work:
         for row in rows:
-            row["received_at"] = work.now
-            values = [row[name] if bind is None else bind(row[name]) for name, bind in _GIVEN]
-            found = work.driver.execute(_INSERT_SQLITE, (*values, *_DEFAULTS)).fetchall()
-            standing += found or work.driver.execute(_STANDING_SQLITE, (row["dedupe_key"],))
+            given = row | {"received_at": work.now}
+            given |= {name: bind(given[name]) for name, bind in _BOUND}
+            inserted = work.driver.execute(_INSERT_SQLITE, (*_in_order(given), *_DEFAULTS))
+            if inserted.rowcount:  # RETURNING would have SQLite keep what it changes, to undo it
+                standing.append((cast(int, inserted.lastrowid), row["reference"]))
+            else:
+                standing += work.driver.execute(_STANDING_SQLITE, (row["dedupe_key"],))
         work.jobs.extend(_jobs(rows, standing))
     return [reference for _, reference in standing]
 
@@ -93,7 +97,8 @@ _GIVEN_NAMES = (
     "raw_key",
     "received_at",
 )
-_GIVEN = [(name, _bound(_TABLE.c[name])) for name in _GIVEN_NAMES]
+_in_order = itemgetter(*_GIVEN_NAMES)
+_BOUND = [(name, bind) for name in _GIVEN_NAMES if (bind := _bound(_TABLE.c[name])) is not None]
 _WITH_DEFAULT = [column for column in _TABLE.columns if column.default is not None and column.name not in _GIVEN_NAMES]
 _DEFAULTS = [
     default if (bind := _bound(column)) is None else bind(default)
@@ -103,6 +108,6 @@ _DEFAULTS = [
 _NAMES = [*_GIVEN_NAMES, *(column.name for column in _WITH_DEFAULT)]
 _INSERT_SQLITE = f"""
 INSERT INTO {_TABLE.name} ({", ".join(_NAMES)}) VALUES ({", ".join("?" * len(_NAMES))})
-ON CONFLICT (dedupe_key) DO NOTHING RETURNING id, reference
+ON CONFLICT (dedupe_key) DO NOTHING
 """
 _STANDING_SQLITE = f"SELECT id, reference FROM {_TABLE.name} WHERE dedupe_key = ?"
