@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -34,38 +33,12 @@ class _Entry:
     receipt: asyncio.Future[Receipt]
 
 
-class _Writer:
-    """A thread that does what it is told, in order; it begins with the first act.
-
-    A ThreadPoolExecutor would make a future of each act, which nobody asks, and take two locks for it.
-    """
-
-    def __init__(self) -> None:
-        self._acts: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = Thread(target=self._run, name="accept", daemon=True)
-
-    def do(self, act: Callable[[], None]) -> None:
-        """Soon. Whatever can fail is for the act to handle."""
-        self._acts.put(act)
-        if self._thread.ident is None:
-            self._thread.start()
-
-    def close(self) -> None:
-        """Wait for what it was told."""
-        self._acts.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while (act := self._acts.get()) is not None:
-            act()
-
-
 class Acceptor:
     """Takes mails from every intake and commits them, those that come together in one transaction.
 
     While one commit is on its way to the disk the next batch gathers, so a lone mail waits for nothing and a crowd
-    shares its waits. One thread writes it all: the database has one writer anyway. Belongs to one event loop.
+    shares its waits. One thread writes it all: the database has one writer anyway. It takes what has gathered without
+    asking the event loop, to which the acceptor belongs, and which may be busy.
     """
 
     def __init__(
@@ -78,9 +51,9 @@ class Acceptor:
         self._enter_rows = enter
         self._blobs = blobs
         self._make_reference = make_reference
-        self._writer = _Writer()
-        self._gathering: list[_Entry] = []
-        self._is_committing = False
+        self._gathering: SimpleQueue[_Entry | None] = SimpleQueue()  # None is its end
+        self._writer = Thread(target=self._write, name="accept", daemon=True)  # begins with the first mail
+        self._unsettled = 0
         self._at_rest = asyncio.Event()
         self._storing: set[asyncio.Task[Receipt]] = set()
         self._is_closed = False
@@ -102,7 +75,7 @@ class Acceptor:
     @property
     def is_busy(self) -> bool:
         """Whether a mail is on its way to the disk."""
-        return bool(self._storing) or self._is_committing
+        return bool(self._storing or self._unsettled)
 
     async def close(self) -> None:
         """Finish what was handed in; what comes later is `Unavailable`."""
@@ -110,9 +83,11 @@ class Acceptor:
         while self.is_busy:
             if self._storing:
                 await asyncio.wait(self._storing)
-            if self._is_committing:
+            if self._unsettled:
                 await self._at_rest.wait()
-        self._writer.close()
+        if self._writer.ident is not None:
+            self._gathering.put(None)
+            self._writer.join()
 
     async def _accept_file(self, mail: ReceivedMail, path: Path) -> Receipt:
         key = blob_key(BlobKind.MAIL, mail.content_hash, extension="eml")
@@ -138,26 +113,28 @@ class Acceptor:
     def _enter(self, mail: ReceivedMail, *, raw_key: str | None) -> asyncio.Future[Receipt]:
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         receipt.add_done_callback(_note_if_nobody_asks)
-        self._gathering.append(_Entry(mail, raw_key, receipt))
-        if not self._is_committing:
-            self._is_committing = True
-            asyncio.get_running_loop().call_soon(self._commit_what_gathered)  # with all that came at the same moment
+        self._unsettled += 1
+        self._at_rest.clear()
+        self._gathering.put(_Entry(mail, raw_key, receipt))
+        if self._writer.ident is None:
+            self._writer.start()
         return receipt
 
-    def _commit_what_gathered(self) -> None:
-        batch, self._gathering = self._gathering[:MAX_BATCH], self._gathering[MAX_BATCH:]
-        self._is_committing = bool(batch)
-        if batch:
-            self._at_rest.clear()
-            self._writer.do(partial(self._commit_in_thread, batch, asyncio.get_running_loop()))
-        else:
-            self._at_rest.set()
+    def _write(self) -> None:
+        while batch := self._next_batch():
+            loop = batch[0].receipt.get_loop()
+            loop.call_soon_threadsafe(self._settle, batch, self._commit_or_split(batch))
 
-    def _commit_in_thread(self, batch: Sequence[_Entry], loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_soon_threadsafe(self._settle, batch, self._commit_or_split(batch))
+    def _next_batch(self) -> list[_Entry]:
+        """What has gathered, once there is something; nothing at the end."""
+        batch: list[_Entry] = []
+        while (entry := self._gathering.get()) is not None:
+            batch.append(entry)
+            if len(batch) == MAX_BATCH or self._gathering.empty():
+                break
+        return batch
 
     def _settle(self, batch: Sequence[_Entry], outcomes: Sequence[Receipt | Unavailable]) -> None:
-        self._commit_what_gathered()
         for entry, outcome in zip(batch, outcomes, strict=True):
             if entry.receipt.done():  # its peer hung up
                 continue
@@ -165,6 +142,9 @@ class Acceptor:
                 entry.receipt.set_result(outcome)
             else:
                 entry.receipt.set_exception(outcome)
+        self._unsettled -= len(batch)
+        if not self._unsettled:
+            self._at_rest.set()
 
     def _commit_or_split(self, batch: Sequence[_Entry]) -> Sequence[Receipt | Unavailable]:
         """One outcome for each entry. A batch that fails is tried mail by mail: one must not fail the others."""
