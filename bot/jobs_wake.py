@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, LiteralString
@@ -18,8 +18,8 @@ from bot.transactions import is_transient
 
 _FETCH, _FINISH, _RETRY = (QUERIES[name] for name in ("fetch_job", "finish_job", "retry_job"))
 _CANCEL = QUERIES["cancel_job"]
-_MAKE_WORK = {QUERIES[name] for name in ("defer_jobs", "defer_periodic_job", "finish_job", "retry_job", "cancel_job")}
-"""Queries after which a job may be due that was not before; a finished one releases its lock."""
+_MAKE_WORK = {QUERIES[name] for name in ("defer_jobs", "defer_periodic_job", "retry_job", "cancel_job")}
+"""Queries after which a job may be due that was not before, and in any queue."""
 
 
 class Wakeful(BaseAsyncConnector):
@@ -36,43 +36,56 @@ class Wakeful(BaseAsyncConnector):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._last_wake = object()
-        self._inboxes: set[Callable[[str], object]] = set()
+        self._last_wakes: dict[str | None, object] = {}
+        """By queue, None for all of them."""
+        self._inboxes: dict[Callable[[str], object], set[str]] = {}
+        """Those of the workers, with the queues that each does the jobs of."""
+        self._doing: dict[int, str | None] = {}
+        """The queue of each job in hand, None where it holds no lock."""
 
-    def wake(self) -> None:
-        """Have the workers of this process look for jobs. Call it after a commit, from any thread."""
-        self._tell({"type": "job_inserted", "job_id": 0})
+    def wake(self, queues: Collection[str] | None = None) -> None:
+        """Have the workers of this process look for jobs, in these queues if they are known. Call it after a commit,
+        from any thread."""
+        self._tell({"type": "job_inserted", "job_id": 0}, queues)
 
-    def _tell(self, notification: dict[str, Any]) -> None:
-        self._last_wake = object()  # a new one each time: assigning is atomic, counting would not be
-        for put in tuple(self._inboxes):
-            put(json.dumps(notification))
+    def _tell(self, notification: dict[str, Any], queues: Collection[str] | None = None) -> None:
+        for queue in (None,) if queues is None else queues:
+            self._last_wakes[queue] = object()  # a new one each time: assigning is atomic, counting would not be
+        for put, theirs in tuple(self._inboxes.items()):
+            if queues is None or not theirs.isdisjoint(queues):
+                put(json.dumps(notification))
+
+    def _seen(self, queues: Iterable[str] | None) -> list[object]:
+        """What was heard of these queues so far."""
+        return [self._last_wakes.get(queue) for queue in (None, *(queues or self._last_wakes))]
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         async def note(*, channel: str, payload: str) -> None:
-            self._last_wake = object()
+            self._last_wakes[_queue_of(channel)] = object()
             await on_notification(channel=channel, payload=payload)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(super().listen_notify(note, channels))
-            group.create_task(self._listen_here(on_notification, channel=next(iter(channels))))
+            group.create_task(self._listen_here(on_notification, channels))
 
-    async def _listen_here(self, on_notification: Notify, *, channel: str) -> None:
+    async def _listen_here(self, on_notification: Notify, channels: Iterable[str]) -> None:
         inbox: asyncio.Queue[str] = asyncio.Queue()
         put = partial(_put, asyncio.get_running_loop(), inbox)
-        self._inboxes.add(put)
+        self._inboxes[put] = {_queue_of(channel) for channel in channels}
         try:
             while True:
-                await on_notification(channel=channel, payload=await inbox.get())
+                await on_notification(channel=next(iter(channels)), payload=await inbox.get())
         finally:
-            self._inboxes.discard(put)
+            del self._inboxes[put]
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         while True:
-            seen = self._last_wake
+            seen = self._seen(arguments.get("queues"))
             row = await super().execute_query_one_async(query, **arguments)
-            if query != _FETCH or row["id"] is not None or seen is self._last_wake:
+            if query != _FETCH or row["id"] is not None or seen == self._seen(arguments.get("queues")):
                 break
+        if query == _FETCH and row["id"] is not None:
+            self._doing[row["id"]] = row["queue_name"] if row["lock"] is not None else None
         self._after(query, arguments)
         return row
 
@@ -105,10 +118,27 @@ class Wakeful(BaseAsyncConnector):
             await super().execute_query_async(_FINISH, job_id=arguments["job_id"], status="aborted", delete_job=True)
 
     def _after(self, query: str, arguments: dict[str, Any]) -> None:
+        if query == _FINISH:
+            self._release(arguments["job_id"])
+            return
+        if query == _RETRY:
+            self._doing.pop(arguments["job_id"], None)
         if query == _CANCEL and arguments["abort"]:
             self._tell({"type": "abort_job_requested", "job_id": arguments["job_id"]})
         elif query in _MAKE_WORK:
             self.wake()
+
+    def _release(self, job_id: int) -> None:
+        """Tell who may wait for the lock of a job that has ended: a lock is of one queue (`core.jobs.Job`)."""
+        if job_id not in self._doing:
+            self.wake()
+        elif (queue := self._doing.pop(job_id)) is not None:
+            self.wake([queue])
+
+
+def _queue_of(channel: str) -> str:
+    """`procrastinate_queue_v1#inbound` is told of the jobs of `inbound`."""
+    return channel.rpartition("#")[2]
 
 
 def _put(loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[str], payload: str) -> None:

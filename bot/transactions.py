@@ -7,7 +7,7 @@ import contextvars
 import sqlite3
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from bot.locks import WriterTurn
 from core.db import BUSY_TIMEOUT_MS
 from core.errors import Unavailable
 from core.events import EventBus
+from core.jobs import Job, queues_of
 from core.limits import DEFAULT_LIMITS, UserLimits
 from core.work import Work
 
@@ -101,7 +102,7 @@ class _Done:
 
     result: Any = None
     error: Exception | None = None
-    has_jobs: bool = False
+    jobs: Sequence[Job] = ()
 
 
 class Transactions(ABC):
@@ -128,8 +129,8 @@ class Transactions(ABC):
         """Defer the jobs of `work` in its transaction."""
 
     @abstractmethod
-    def wake(self) -> None:
-        """Have the workers look for jobs. Safe from any thread."""
+    def wake(self, queues: Collection[str] | None = None) -> None:
+        """Have the workers look for jobs, in these queues if they are known. Safe from any thread."""
 
     @contextmanager
     def work(self) -> Iterator[Work]:
@@ -144,7 +145,7 @@ class Transactions(ABC):
             if work.jobs:
                 self._join(work)
         if work.jobs:
-            self.wake()
+            self.wake(queues_of(work.jobs))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -241,8 +242,8 @@ class Transactions(ABC):
             for waiting in group:
                 self._commit_alone(waiting)
         else:
-            if any(one.has_jobs for one in done):
-                self.wake()
+            if jobs := [job for one in done for job in one.jobs]:
+                self.wake(queues_of(jobs))
             for waiting, one in zip(group, done, strict=True):
                 if one.error is None:
                     waiting.outcome.set_result(one.result)
@@ -265,4 +266,4 @@ class Transactions(ABC):
             if driver is None or not driver.in_transaction:  # a full disk had SQLite roll back all of the group
                 raise
             return _Done(error=error)
-        return _Done(result, has_jobs=bool(work.jobs))
+        return _Done(result, jobs=work.jobs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call of a task. `args` are JSON values; jobs with the same `lock` run one at a time, in order of deferral.
+    """One call of a task. `args` are JSON values; jobs with the same `lock` run one at a time, in order of deferral,
+    and are all of one queue.
 
     `queueing_lock` refuses a second waiting job of the same name silently. A higher `priority` is fetched first.
     """
@@ -20,6 +21,10 @@ class Job:
     queue: str = "default"
     priority: int = 0
     delay_seconds: float = field(default=0.0)
+
+
+def queues_of(jobs: Iterable[Job]) -> frozenset[str]:
+    return frozenset(job.queue for job in jobs)
 
 
 def process_mail(inbound_id: int, *, order_key: str) -> Job:

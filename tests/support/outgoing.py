@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,7 @@ class Ledger(Transactions):
     def _join(self, work: Work) -> None:
         self.jobs += work.jobs
 
-    def wake(self) -> None:
+    def wake(self, queues: Collection[str] | None = None) -> None:
         pass
 
     def close(self) -> None:
