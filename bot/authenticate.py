@@ -4,7 +4,7 @@ the address of a mail of ours that it answers."""
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -71,6 +71,17 @@ class TrustSettings:
                 raise ValueError(f"{name} has at least {MIN_KEY_BYTES} characters")
 
 
+def by_secret(session: Session, secrets: Iterable[str]) -> SenderVerdict | None:
+    """Whose mail it is by an address that only its reader knows; None where that is nobody's. Blocks.
+
+    It is what `ProofAuthenticator` says of such a mail, if that has an author, and can be known before it is read.
+    """
+    for secret in secrets:
+        if (user := User.by_secret(session, secret)) is not None:
+            return _somebody(user, Proof.SECRET, "sent to the user's secret subaddress")
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ProofAuthenticator:
     """See `Authenticator`. A mail is its user's by the first proof that it brings."""
@@ -116,9 +127,8 @@ class ProofAuthenticator:
 
     def _by_path(self, session: Session, author: str, envelope: Envelope, peer: Peer) -> SenderVerdict:
         """By the way that the mail came; with a user and no trust where its content has to be looked at."""
-        for secret in self.ours.secrets_in(envelope.rcpt_tos):
-            if (user := User.by_secret(session, secret)) is not None:
-                return _somebody(user, Proof.SECRET, "sent to the user's secret subaddress")
+        if (verdict := by_secret(session, self.ours.secrets_in(envelope.rcpt_tos))) is not None:
+            return verdict
         if peer.auth_user is not None:
             # An account may speak for itself only, whatever its From field says (espoofer's client_a3).
             if author.lower() != peer.auth_user.lower():

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from bot.authenticate import OriginUnknown
+from bot.authenticate import OriginUnknown, by_secret
 from bot.counting import LibraryCounter
 from bot.doors import Doors
 from bot.health import Metrics
@@ -41,7 +41,6 @@ from core.mail.parse import parse_message
 from core.mail.routes import Arrival, Route, way_of_a_reader
 from core.models import Inbound, User
 from core.models.inbound import InboundState
-from core.models.user import UserState
 from core.news.one_click import stopped_letter
 from core.ports import Authenticator, BlobStore
 from core.services.answers import Answers
@@ -49,7 +48,7 @@ from core.services.counted import Counted
 from core.services.digests import digest_of_letter
 from core.services.fetch_links import MakeLink
 from core.services.forwards import Forwards
-from core.services.inbox import Inbox
+from core.services.inbox import Inbox, Taken
 from core.services.threads import Thread, Threads
 from core.services.unreachable import welcome_back
 from core.tokens import TokenSigner
@@ -82,8 +81,8 @@ class _Accepted:
     raw: bytes | None
     raw_key: str | None
     received_at: datetime
-    reader_language: str | None = None
-    """Of the reader whose secret address it came to; None where it came to nobody's, or is small."""
+    by_secret: SenderVerdict | None
+    """Whose mail it is by the secret address that it came to; None where it came to nobody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +147,7 @@ class MailProcessor:
         report = await self.doors.open(arrival, accepted.peer, raw=work_dir / RAW)
         if report is not None:
             return await self._close(accepted, message, report)
-        verdict = await self.authenticator.authenticate(message, accepted.envelope, accepted.peer, raw=work_dir / RAW)
+        verdict = await self._whose(accepted, message, raw=work_dir / RAW)
         if verdict.user_id is None:
             told = None
             if verdict.is_stranger:
@@ -207,12 +206,14 @@ class MailProcessor:
             raw=row.raw,
             raw_key=row.raw_key,
             received_at=row.received_at,
-            reader_language=self._reader_language(session, row.rcpt_tos) if row.size_bytes > SMALL_MAIL_BYTES else None,
+            by_secret=by_secret(session, self.ours.secrets_in(row.rcpt_tos)),
         )
 
-    def _reader_language(self, session: Session, rcpt_tos: Sequence[str]) -> str | None:
-        readers = (User.by_secret(session, secret) for secret in self.ours.secrets_in(rcpt_tos))
-        return next((one.language for one in readers if one is not None and one.state is UserState.ACTIVE), None)
+    async def _whose(self, accepted: _Accepted, message: ParsedMessage, *, raw: Path) -> SenderVerdict:
+        """Raises `OriginUnknown`. What the mail's address has told already is not asked again."""
+        if accepted.by_secret is not None and message.author is not None:
+            return accepted.by_secret
+        return await self.authenticator.authenticate(message, accepted.envelope, accepted.peer, raw=raw)
 
     async def _thread(self, accepted: _Accepted, message: ParsedMessage, *, user_id: int) -> Thread:
         """What the mail answers. One that answers nothing costs no question."""
@@ -240,13 +241,13 @@ class MailProcessor:
         if accepted.size_bytes <= SMALL_MAIL_BYTES:
             return Mailed(await asyncio.to_thread(self._read_small, accepted, path, parts))
         await asyncio.to_thread(self._write_raw, accepted, path)
-        if accepted.reader_language is not None:
+        if accepted.by_secret is not None and accepted.by_secret.user_id is not None:
             try:
                 return await self.sandbox.run(
                     read_mailed,
                     path,
                     work_dir=work_dir / "together",
-                    language=accepted.reader_language,
+                    language=accepted.by_secret.language,
                     limits=self.stager.limits,
                     timeout_seconds=OPEN_TIMEOUT_SECONDS,
                 )
@@ -281,12 +282,12 @@ class MailProcessor:
     ) -> str:
         """Transaction T1: everything that the mail does, its one answer, and the end of it in the ledger."""
         inbox = Inbox(work)
-        row = inbox.take(accepted.id)
-        if row is None:  # the operator dropped it, or another worker that was taken for dead has done it
+        taken = inbox.take_of(accepted.id, user_id=verdict.user_id)
+        if taken is None:  # the operator dropped it, or another worker that was taken for dead has done it
             return "overtaken"
-        user = User.by_id(work.session, verdict.user_id)
-        if _is_copy(inbox, row, message, user=user):
+        if _is_copy(inbox, taken, message):
             return "duplicate"
+        row, user = taken.mail, taken.user
         grammar = self.administrators if user.is_administrator else self.grammar
         mail = Mail(
             user=user,
@@ -342,12 +343,12 @@ class MailProcessor:
 
         def turn_away(work: Work) -> str:
             inbox = Inbox(work)
-            row = inbox.take(accepted.id)
-            if row is None:
+            taken = inbox.take_of(accepted.id, user_id=verdict.user_id)
+            if taken is None:
                 return "overtaken"
-            user = work.session.get_one(User, verdict.user_id)
-            if _is_copy(inbox, row, message, user=user):
+            if _is_copy(inbox, taken, message):
                 return "duplicate"
+            row, user = taken.mail, taken.user
             with speaking(user.language):
                 answer = Answers(work).enqueue(
                     (Result(commands[0].line if len(commands) == 1 else "", _too_much(closed, user.timezone)),),
@@ -432,13 +433,13 @@ def _ends_own_digest(
     return digest is not None and digest.user_id == user.id
 
 
-def _is_copy(inbox: Inbox, row: Inbound, message: ParsedMessage, *, user: User) -> bool:
+def _is_copy(inbox: Inbox, taken: Taken, message: ParsedMessage) -> bool:
     """Whether the mail was answered before, having come by another way; then that is the end of this one."""
-    first = inbox.first_copy(row, user_id=user.id)
+    first = taken.copy_of
     if first is None:
         return False
     why = f"the same mail came by {first.intake} as {first.reference}"
-    inbox.close(row, outcome="duplicate", reason=why, message=message, user_id=user.id)
+    inbox.close(taken.mail, outcome="duplicate", reason=why, message=message, user_id=taken.user.id)
     return True
 
 

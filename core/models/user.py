@@ -67,11 +67,6 @@ class User(Base):
         user = session.get(cls, user_id)
         return user.language if user is not None else ""
 
-    @classmethod
-    def by_id(cls, session: Session, user_id: int | None) -> User:
-        """Who is there, as whoever asks knows. Raises `NoResultFound`."""
-        return session.scalars(_BY_ID, {"user_id": user_id}).one()
-
     def has_secret(self, secret: str) -> bool:
         """Whether this is their secret, and stands."""
         return self.secret_hash == hash_secret(secret)
@@ -87,6 +82,5 @@ class User(Base):
 
 
 # Asked for each mail: a statement that is made once costs a quarter of one that is made anew.
-_BY_ID = sa.select(User).where(User.id == sa.bindparam("user_id"))
 _BY_ADDRESS = sa.select(User).where(User.address == sa.bindparam("address"))
 _BY_SECRET = sa.select(User).where(User.secret_hash == sa.bindparam("secret_hash"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import undefer
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -14,12 +16,26 @@ from core.i18n import _
 from core.jobs import process_mail
 from core.mail.authenticity import without_secret
 from core.mail.message import ParsedMessage
-from core.models import DoomedBlob, Inbound
+from core.models import DoomedBlob, Inbound, User
 from core.models.inbound import InboundState
 from core.pages import Page, fetch_page
 from core.references import parse_reference
 from core.staging import BlobKind
 from core.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A mail that is to be processed, and whose it is."""
+
+    mail: Inbound
+    user: User
+    copy_of: Inbound | None
+    """The mail that was answered before and that this one is a copy of, come by another way.
+
+    By user: somebody else's copy is somebody else's mail. Two copies in two transactions at one time are kept apart by
+    the index, and the later one is processed again.
+    """
 
 
 class Inbox:
@@ -33,15 +49,15 @@ class Inbox:
         """The mail, locked for this transaction, if it is still to be processed."""
         return self._session.scalars(_TO_PROCESS, {"inbound_id": inbound_id}).one_or_none()
 
-    def first_copy(self, mail: Inbound, *, user_id: int) -> Inbound | None:
-        """The mail that was answered before and that this one is a copy of, come by another way.
-
-        By user: somebody else's copy is somebody else's mail. Two copies in two transactions at one time are kept
-        apart by the index, and the later one is processed again.
-        """
-        this = {"user_id": user_id, "mail_key": mail.mail_key, "inbound_id": mail.id}
-        first = self._session.scalar(_FIRST_COPY, this)
-        return None if first is None else self._session.get_one(Inbound, first)
+    def take_of(self, inbound_id: int, *, user_id: int | None) -> Taken | None:
+        """`take`, with whose mail it is. Raises `NoResultFound` if they are gone meanwhile."""
+        found = self._session.execute(_OF_USER, {"inbound_id": inbound_id, "user_id": user_id}).one_or_none()
+        if found is None:
+            return None
+        mail, user, first = found
+        if user is None:
+            raise NoResultFound(f"user {user_id} is gone")
+        return Taken(mail, user, copy_of=None if first is None else self._session.get_one(Inbound, first))
 
     def close(self, mail: Inbound, *, outcome: str, reason: str, message: ParsedMessage, user_id: int | None) -> None:
         """Write down what became of the mail. `outcome`: as the row has it."""
@@ -172,11 +188,19 @@ _TO_PROCESS = (
 )
 _TABLE = Inbound.metadata.tables[Inbound.__tablename__]
 _ROWS = _TABLE.c
-_FIRST_COPY = sa.select(_ROWS.id).where(
-    _ROWS.user_id == sa.bindparam("user_id"),
-    _ROWS.mail_key == sa.bindparam("mail_key"),
-    _ROWS.outcome == sa.literal_column("'answered'"),  # as its index has it
-    _ROWS.id != sa.bindparam("inbound_id"),
+_COPIES = _TABLE.alias().c
+_FIRST_COPY = sa.select(_COPIES.id).where(
+    _COPIES.user_id == sa.bindparam("user_id"),
+    _COPIES.mail_key == Inbound.mail_key,
+    _COPIES.outcome == sa.literal_column("'answered'"),  # as its index has it
+    _COPIES.id != Inbound.id,
+)
+# One question for each mail: three would cost three times as much.
+_OF_USER = (
+    sa.select(Inbound, User, _FIRST_COPY.correlate(Inbound).scalar_subquery())
+    .outerjoin(User, User.id == sa.bindparam("user_id"))
+    .where(Inbound.id == sa.bindparam("inbound_id"), Inbound.state == InboundState.ACCEPTED)
+    .with_for_update(of=Inbound)
 )
 _CLOSE = (
     sa.update(_TABLE)

@@ -76,7 +76,7 @@ def _is_open(work: Work, device: Device) -> bool:
 
 
 def _stop_of(work: Work, user: User) -> SendingStop | None:
-    stop = work.session.get(SendingStop, scope_of_address(user.address))
+    stop = SendingStop.of(work.session, scope_of_address(user.address))
     return stop if stop is not None and stop.reason == BOUNCES else None
 
 
