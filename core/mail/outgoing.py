@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import struct
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import EmailPolicy
+from email.policy import SMTP, EmailPolicy
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
@@ -56,6 +57,9 @@ class BotPolicy(EmailPolicy):
     through, would end the head.
     """
 
+    def header_max_count(self, name: str) -> int | None:
+        return _max_count(name.lower())
+
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         if isinstance(value, str) and value.splitlines(keepends=True) != value.splitlines():
             raise ValueError(f"a line break in {name}")
@@ -78,6 +82,12 @@ class BotPolicy(EmailPolicy):
         if field in _ADDRESSES and self.max_line_length != MAX_LINE_BYTES:
             return self.clone(max_line_length=MAX_LINE_BYTES).fold_binary(name, value)
         return super().fold_binary(name, value)
+
+
+@functools.cache
+def _max_count(name: str) -> int | None:
+    """The library makes a class to answer this, for each field of each mail."""
+    return SMTP.header_max_count(name)
 
 
 def _is_plain(name: str, text: str) -> bool:

@@ -37,11 +37,3 @@ class DoomedBlob(Base):
     def forget(cls, session: Session, keys: Iterable[str]) -> None:
         """They are deleted."""
         session.execute(sa.delete(cls).where(cls.key.in_(list(keys))))
-
-    @classmethod
-    def is_any(cls, session: Session, keys: Iterable[str]) -> bool:
-        return session.scalar(_ANY, {"keys": list(keys)}) is not None
-
-
-_TABLE = DoomedBlob.metadata.tables[DoomedBlob.__tablename__]
-_ANY = sa.select(_TABLE.c.key).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True))).limit(1)

@@ -39,6 +39,11 @@ class Tag(Base):
     def keep(cls, session: Session, *, user_id: int, book_id: int, tags: Iterable[str]) -> None:
         """Have the rows of a book be those of its tags."""
         session.execute(_FORGET, {"of_book": book_id})
+        cls.add(session, user_id=user_id, book_id=book_id, tags=tags)
+
+    @classmethod
+    def add(cls, session: Session, *, user_id: int, book_id: int, tags: Iterable[str]) -> None:
+        """`keep`, for a book that has none."""
         if rows := list(_rows(user_id, book_id, tags)):
             session.execute(_INSERT, rows)
 

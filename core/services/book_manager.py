@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -67,42 +67,19 @@ class BookManager:
         The same file is recognised by its SHA-256, whatever it is called; one that was removed comes back. Raises
         `Unavailable` where its blob is being deleted: store it again.
         """
-        known = self._session.scalar(_SAME_FILE, {"user_id": user_id, "sha256": staged.sha256})
-        if known is not None:
-            return self._again(self._session.get_one(Book, known), changes or {})
+        book = _book_of(user_id, staged, added_at=self._work.now)
+        _change(book, changes or {})
+        known = self._known(book)
+        if known.same_file is not None:
+            return self._again(self._session.get_one(Book, known.same_file), changes or {})
         Room.of(self._work, user_id).check(staged.size_bytes)
-        if DoomedBlob.is_any(self._session, [staged.storage_key, staged.cover_key or staged.storage_key]):
+        if known.is_doomed:
             raise Unavailable("the same file is just being deleted; it has to be stored anew")
-        metadata = staged.metadata
-        book = Book(
-            user_id=user_id,
-            title=metadata.title,
-            authors=list(metadata.authors),
-            language=metadata.language,
-            identifiers=[f"{scheme}:{value}" for scheme, value in metadata.identifiers],
-            series=metadata.series,
-            series_index=metadata.series_index,
-            genre=metadata.genre,
-            tags=list(metadata.tags),
-            description=metadata.description,
-            format=staged.format,
-            filename=staged.filename[:200],
-            size_bytes=staged.size_bytes,
-            sha256=staged.sha256,
-            work_key="",
-            storage_key=staged.storage_key,
-            cover_key=staged.cover_key,
-            added_at=self._work.now,
-            download_count=0,
-            sync_status=SyncStatus.NEVER,
-            last_synced_at=None,
-            removed_at=None,
-        )
+        twin = self._session.get_one(Book, known.same_work) if known.same_work is not None else None
         if staged.cover_key is not None and staged.thumbnail is not None:
             Thumbnail.keep(self._session, staged.cover_key, staged.thumbnail)
-        _change(book, changes or {})
-        twin = self._twin(book)
         self._insert(book)
+        Tag.add(self._session, user_id=user_id, book_id=book.id, tags=book.tags)
         self._learn(book)
         self._work.emit(BookAdded(user_id=user_id, book_id=book.id, title=book.title, sha256=book.sha256))
         return Added(book, is_new=True, same_work=twin)
@@ -155,6 +132,7 @@ class BookManager:
         book = self.get(user_id, book_id)
         _change(book, changes)
         self._session.flush()
+        Tag.keep(self._session, user_id=user_id, book_id=book.id, tags=book.tags)
         self._learn(book)
         self._work.emit(BookEdited(user_id=user_id, book_id=book.id, changed=sorted(changes)))
         return book
@@ -228,8 +206,7 @@ class BookManager:
         return Added(book, is_new=False, is_back=was_removed)
 
     def _learn(self, book: Book) -> None:
-        """What is kept beside the row: how its words may be misspelt, and on which shelves it stands."""
-        Tag.keep(self._session, user_id=book.user_id, book_id=book.id, tags=book.tags)
+        """How the words of its names may be misspelt."""
         Spelling.learn(self._session, (book.title, *book.authors, book.series or ""))
 
     def _restore(self, book: Book) -> Book:
@@ -246,10 +223,11 @@ class BookManager:
         orm.make_transient_to_detached(book)
         self._session.add(book)
 
-    def _twin(self, book: Book) -> Book | None:
-        mine = {"user_id": book.user_id, "work_key": book.work_key, "sha256": book.sha256}
-        twin = self._session.scalar(_SAME_WORK, mine)
-        return None if twin is None else self._session.get_one(Book, twin)
+    def _known(self, book: Book) -> sa.Row[tuple[int | None, int | None, bool]]:
+        """Whether its user has this very file or another one of the same work, and whether its blobs are being deleted:
+        asked together, since a statement takes ten times as long to ask as SQLite does to answer it."""
+        names = ("user_id", "sha256", "work_key", "storage_key", "cover_key")
+        return self._session.execute(_KNOWN, {name: getattr(book, name) for name in names}).one()
 
     def _called(self, user_id: int, text: str) -> Sequence[Book]:
         """Not by their descriptions: a word there says what a book is about, not which book is meant."""
@@ -285,19 +263,52 @@ class BookManager:
 _TABLE = Book.metadata.tables[Book.__tablename__]
 _BOOKS = _TABLE.c
 _INSERT = sa.insert(_TABLE).returning(_BOOKS.id)
-_SAME_FILE = sa.select(_BOOKS.id).where(
-    _BOOKS.user_id == sa.bindparam("user_id"), _BOOKS.sha256 == sa.bindparam("sha256")
-)
-_SAME_WORK = (
+_DOOMED = DoomedBlob.metadata.tables[DoomedBlob.__tablename__].c.key
+_MINE = _BOOKS.user_id == sa.bindparam("user_id")
+_KNOWN = sa.select(
+    sa.select(_BOOKS.id).where(_MINE, _BOOKS.sha256 == sa.bindparam("sha256")).scalar_subquery().label("same_file"),
     sa.select(_BOOKS.id)
     .where(
-        _BOOKS.user_id == sa.bindparam("user_id"),
+        _MINE,
         _BOOKS.work_key == sa.bindparam("work_key"),
         _BOOKS.sha256 != sa.bindparam("sha256"),
         _BOOKS.removed_at.is_(None),
     )
     .limit(1)
+    .scalar_subquery()
+    .label("same_work"),
+    sa.exists()
+    .where(sa.or_(sa.bindparam("storage_key") == _DOOMED, sa.bindparam("cover_key") == _DOOMED))
+    .label("is_doomed"),
 )
+
+
+def _book_of(user_id: int, staged: StagedBook, *, added_at: datetime) -> Book:
+    metadata = staged.metadata
+    return Book(
+        user_id=user_id,
+        title=metadata.title,
+        authors=list(metadata.authors),
+        language=metadata.language,
+        identifiers=[f"{scheme}:{value}" for scheme, value in metadata.identifiers],
+        series=metadata.series,
+        series_index=metadata.series_index,
+        genre=metadata.genre,
+        tags=list(metadata.tags),
+        description=metadata.description,
+        format=staged.format,
+        filename=staged.filename[:200],
+        size_bytes=staged.size_bytes,
+        sha256=staged.sha256,
+        work_key="",
+        storage_key=staged.storage_key,
+        cover_key=staged.cover_key,
+        added_at=added_at,
+        download_count=0,
+        sync_status=SyncStatus.NEVER,
+        last_synced_at=None,
+        removed_at=None,
+    )
 
 
 def _staged(book: Book) -> StagedBook:
