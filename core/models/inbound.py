@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
 
+IS_PAST = "state <> 'accepted'"
+HAS_USER = "user_id IS NOT NULL"
+
 
 class InboundState(enum.StrEnum):
     ACCEPTED = "accepted"
@@ -24,13 +27,23 @@ class InboundState(enum.StrEnum):
 class Inbound(Base):
     """A ledger, not a queue: it says what happened; when to run is the job engine's affair.
 
+    What is asked of mails that were dealt with has indexes of those alone: a peer waits for every page that the commit
+    of its mail has to write.
+
     `raw` holds mails up to the intake's inline limit, larger ones are the blob `raw_key`; both hold what the peer
     sent, byte for byte, after the dots were unstuffed. Either goes after `keep_raw_days`, the row stays.
     """
 
     __tablename__ = "inbound"
     __table_args__ = (
-        sa.Index("ix_inbound_state_received_at", "state", "received_at"),
+        sa.Index(
+            "ix_inbound_state_received_at",
+            "state",
+            "received_at",
+            sqlite_where=sa.text(IS_PAST),
+            postgresql_where=sa.text(IS_PAST),
+        ),
+        sa.Index("ix_inbound_user_id", "user_id", sqlite_where=sa.text(HAS_USER), postgresql_where=sa.text(HAS_USER)),
         sa.Index(  # a mail that came by several ways is obeyed once
             "uq_inbound_effect",
             "user_id",
@@ -70,7 +83,12 @@ class Inbound(Base):
     `letter` (to the address of a newsletter), `forwarding` (Gmail asks), `stranger`; "" while not done."""
     reason: Mapped[str] = mapped_column(sa.String(500), default="")
     """Why it was met with silence or turned away, or what broke."""
-    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"), index=True)
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id", ondelete="SET NULL"))
     author: Mapped[str] = mapped_column(sa.String(320), default="")
     subject: Mapped[str] = mapped_column(sa.String(500), default="")
     processed_at: Mapped[datetime | None]
+
+    @staticmethod
+    def is_in(*states: InboundState) -> sa.ColumnElement[bool]:
+        """Whether a mail was dealt with and is in one of these states, in the words of the index."""
+        return sa.and_(sa.text(f"inbound.{IS_PAST}"), Inbound.state.in_(states))

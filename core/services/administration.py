@@ -130,7 +130,7 @@ class Administration:
             sa.select(sa.func.sum(Shelf.books), sa.func.sum(Shelf.size_bytes))
         ).one()
         since = self._work.now - A_DAY
-        of_today = sa.select(sa.func.count()).where(Inbound.state == InboundState.DONE, Inbound.received_at > since)
+        of_today = sa.select(sa.func.count()).where(Inbound.is_in(InboundState.DONE), Inbound.received_at > since)
         waiting = Outbox(self._work).get_pending()
         return Totals(
             users=sum(states.values()),
@@ -141,7 +141,7 @@ class Administration:
             subscriptions=self._count(sa.select(sa.func.count(Subscription.id))),
             mails_a_day=self._count(of_today),
             waiting=sum(waiting[state].count for state in (OutboxState.QUEUED, OutboxState.SENDING)),
-            set_aside=self._count(sa.select(sa.func.count()).where(Inbound.state == InboundState.SET_ASIDE)),
+            set_aside=self._count(sa.select(sa.func.count()).where(Inbound.is_in(InboundState.SET_ASIDE))),
         )
 
     def _has_written(self, user: User) -> bool:

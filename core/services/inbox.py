@@ -107,7 +107,11 @@ class Inbox:
     def list_page(self, *, state: InboundState | None = None, page: int = 1) -> Page[Inbound]:
         """Newest first."""
         query = sa.select(Inbound).order_by(Inbound.id.desc())
-        return fetch_page(self._session, query if state is None else query.where(Inbound.state == state), page=page)
+        if state is InboundState.ACCEPTED:
+            query = query.where(Inbound.state == state)
+        elif state is not None:
+            query = query.where(Inbound.is_in(state))
+        return fetch_page(self._session, query, page=page)
 
     def retry(self, reference: str) -> Inbound:
         """Have a mail that was set aside, dropped or turned away processed again. Raises `NotFound`, `Conflict`.
@@ -157,7 +161,7 @@ class Inbox:
             sa.select(Inbound)
             .options(undefer(Inbound.raw))
             .where(
-                Inbound.state.in_((InboundState.DONE, InboundState.DROPPED)),
+                Inbound.is_in(InboundState.DONE, InboundState.DROPPED),
                 Inbound.received_at < before,
                 sa.or_(Inbound.raw.is_not(None), Inbound.raw_key.is_not(None)),
             )

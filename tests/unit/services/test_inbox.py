@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
 from core.errors import Conflict, NotFound
@@ -102,6 +103,37 @@ def test_list_has_a_second_page(session: Session) -> None:
     page = Inbox(make_work(session)).list_page(page=2)
 
     assert (list(page.rows), page.pages, page.total) == ([mails[0]], 2, 21)
+
+
+@pytest.mark.parametrize("state", InboundState)
+def test_list_of_a_state_has_its_mails_and_no_others(session: Session, state: InboundState) -> None:
+    mails = {each: make_inbound(session, state=each) for each in InboundState}
+
+    assert list(Inbox(make_work(session)).list_page(state=state).rows) == [mails[state]]
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        (Inbound.is_in(InboundState.SET_ASIDE), "ix_inbound_state_received_at (state=?)"),
+        (
+            sa.and_(Inbound.is_in(InboundState.DONE), Inbound.received_at > NOW),
+            "ix_inbound_state_received_at (state=? AND received_at>?)",
+        ),
+        (Inbound.user_id == 7, "ix_inbound_user_id (user_id=?)"),
+    ],
+)
+def test_past_mails_are_found_without_reading_them(
+    session: Session, condition: sa.ColumnElement[bool], index: str
+) -> None:
+    asked = sa.select(sa.func.count(Inbound.id)).where(condition)
+    compiled = asked.compile(session.get_bind(), compile_kwargs={"render_postcompile": True})
+
+    (plan,) = session.connection().exec_driver_sql(
+        f"EXPLAIN QUERY PLAN {compiled}", (None,) * len(compiled.positiontup or ())
+    )
+
+    assert plan.detail == f"SEARCH inbound USING COVERING INDEX {index}"
 
 
 def has_text(session: Session, mail: Inbound) -> bool:
