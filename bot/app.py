@@ -35,6 +35,7 @@ from bot.intake.imap import ImapFetcher, ImapHouse
 from bot.intake.lmtp import LmtpListener
 from bot.intake.questions import alias_reader, verifier
 from bot.intake.received import Receipt, ReceivedMail
+from bot.intake.session import SmtpHouse
 from bot.intake.smtp import SmtpListener
 from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine
@@ -255,6 +256,15 @@ def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: C
     """The ways in, and all that the service starts."""
     config, engine = rooms.config, rooms.engine
     guard = EdgeGuard(config.edge, rooms.counts)
+    house = SmtpHouse(
+        config.smtp,
+        hostname=config.service.smtp_name,
+        ours=config.service.ours,
+        guard=guard,
+        security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
+        upstream_networks=config.trust.upstream_networks,
+        logs=config.log,
+    )
     imap = ImapFetcher(
         ImapHouse(
             settings=config.imap,
@@ -278,26 +288,10 @@ def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: C
         deliverer=deliverer,
         acceptor=rooms.acceptor,
         listener=SmtpListener(
-            config.smtp,
-            hostname=config.service.smtp_name,
-            ours=config.service.ours,
-            accept=rooms.accept,
-            spool=rooms.spool,
-            guard=guard,
-            knows_alias=alias_reader(engine),
-            verify=verifier(engine),
-            security_contact=config.service.security_contact or f"postmaster@{config.service.domain}",
-            upstream_networks=config.trust.upstream_networks,
+            house, accept=rooms.accept, spool=rooms.spool, knows_alias=alias_reader(engine), verify=verifier(engine)
         ),
         lmtp=LmtpListener(
-            config.lmtp,
-            limits=config.smtp,
-            hostname=config.service.smtp_name,
-            ours=config.service.ours,
-            accept=rooms.accept,
-            spool=rooms.spool,
-            guard=guard,
-            knows_alias=alias_reader(engine),
+            config.lmtp, house=house, accept=rooms.accept, spool=rooms.spool, knows_alias=alias_reader(engine)
         ),
         imap=imap,
         clicks=ClickServer(config.http, links=links, database=engine, guard=guard, identity=rooms.identity)

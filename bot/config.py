@@ -34,7 +34,7 @@ from bot.guards import EdgeSettings
 from bot.health import HealthSettings
 from bot.intake.imap import ImapSettings
 from bot.intake.lmtp import LmtpSettings
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.jobs import JobSettings
 from bot.logs import LogSettings
 from bot.news.refresh import FeedSettings

@@ -21,7 +21,7 @@ from bot.demo_site import DemoSite
 from bot.fetch import FetchSettings
 from bot.handbook import build_handbook
 from bot.health import HealthSettings
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from bot.mailbox import LoopbackMailbox, ReceivedMail
 from bot.opening import migrate, open_database

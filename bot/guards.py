@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from limits import RateLimitItem, parse_many
@@ -68,6 +68,7 @@ class Counts:
 
     def __init__(self, store_url: str = "", *, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`store_url` is a cache's, "" for memory. Connects to nothing."""
+        self.store_url = store_url
         self._own = MemoryStorage()
         self._shared = _shared_storage(store_url) if store_url else None
         self._away_until = 0.0
@@ -94,6 +95,7 @@ class EdgeGuard:
     """
 
     def __init__(self, settings: EdgeSettings, counts: Counts | None = None) -> None:
+        self._settings = settings
         self._counts = counts or Counts()
         self._connections = _parse(settings.connections)
         self._recipients = _parse(settings.recipients)
@@ -102,13 +104,18 @@ class EdgeGuard:
         self._mails_of_domain = _parse(settings.mails_of_domain)
         self._letters = _parse(settings.letters_of_address)
         self.letter_bytes = settings.letter_bytes
-        self._key_of = functools.lru_cache(_KNOWN_CLIENTS)(
+        self.client_key = functools.lru_cache(_KNOWN_CLIENTS)(
             functools.partial(_client_key, trusted=settings.trusted_networks)
         )
+        """By the address of a client what it is counted under, None for one that is not counted."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: the same limits, and the counts of the same Redis or its own."""
+        return EdgeGuard, (self._settings, Counts(self._counts.store_url))
 
     def is_trusted(self, ip: str | None) -> bool:
         """Whether this is one of ours: a listed network, or a socket that only this machine has."""
-        return self._key_of(ip) is None
+        return self.client_key(ip) is None
 
     def may_connect(self, ip: str | None) -> bool:
         """Count a connection."""
@@ -136,7 +143,7 @@ class EdgeGuard:
 
     def may_log_in(self, ip: str | None) -> bool:
         """Whether a password from here is looked at; counts nothing."""
-        key = self._key_of(ip)
+        key = self.client_key(ip)
         return key is None or self._ask(
             lambda limits: all(limits.test(rate, "login", key) for rate in self._failed_logins)
         )
@@ -145,7 +152,7 @@ class EdgeGuard:
         self._hit(self._failed_logins, "login", ip)
 
     def _hit(self, rates: Iterable[RateLimitItem], what: str, ip: str | None) -> bool:
-        key = self._key_of(ip)
+        key = self.client_key(ip)
         return key is None or self._ask(lambda limits: all(limits.hit(rate, what, key) for rate in rates))
 
     def _ask(self, question: Callable[[FixedWindowRateLimiter], bool]) -> bool:

@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from bot.cli.shared import ConfigPath, configuration
 from bot.correspondent import Correspondent, Reply, open_correspondent
 from bot.logs import LogSettings, set_up_logs
-from bot.serve import run_loop
+from bot.loops import run_loop
 from core.errors import BadRequest, BotError, Unavailable
 
 HISTORY = Path("~/.inkpost_history")

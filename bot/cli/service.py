@@ -20,11 +20,11 @@ from bot.cli.shared import ConfigPath, configuration, console, fail, print_table
 from bot.config import Config, example_toml
 from bot.locks import DataDirLock
 from bot.logs import set_up_logs
+from bot.loops import run_loop
 from bot.moving import count_rows, move_database
 from bot.opening import NotMigrated, check_schema, open_database
 from bot.opening import migrate as migrate_database
 from bot.roles import Role, read_roles
-from bot.serve import run_loop
 from bot.serve import serve as serve_app
 from core.db import create_engine
 

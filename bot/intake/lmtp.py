@@ -16,15 +16,21 @@ from pathlib import Path
 
 import structlog
 
-from bot.guards import EdgeGuard
 from bot.intake.connection import OpenConnections
-from bot.intake.listener import BACKLOG, Listener
+from bot.intake.gate import BACKLOG
+from bot.intake.listener import Listener
 from bot.intake.policy import MAX_DOMAIN_CHARS, Refusal
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.session import KnowsAlias, SmtpConnection, SmtpService, Transaction, knows_no_alias
-from bot.intake.smtp import SmtpSettings
+from bot.intake.session import (
+    KnowsAlias,
+    SmtpConnection,
+    SmtpHouse,
+    SmtpService,
+    Transaction,
+    knows_no_alias,
+    refuse_alias,
+)
 from bot.intake.spool import SpoolFolder
-from core.mail.authenticity import OurAddresses
 from core.values import Envelope, Peer
 
 FORWARDED = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE")
@@ -73,12 +79,12 @@ class LmtpConnection(SmtpConnection):
 
     def _offers(self) -> Iterator[str]:
         yield from super()._offers()
-        if self._service.guard.is_trusted(self.ip):
+        if self._house.guard.is_trusted(self.ip):
             yield f"XFORWARD {' '.join(FORWARDED)}"
 
     def smtp_XFORWARD(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         """Who brought the mail to the server in front of us; for one mail, as in Postfix."""
-        if not self._service.guard.is_trusted(self.ip):
+        if not self._house.guard.is_trusted(self.ip):
             self._reply("550 5.7.0 not from here")
         elif not self._helo or self._transaction.sender is not None:
             self._reply("503 5.5.1 XFORWARD belongs after LHLO and before MAIL")
@@ -134,29 +140,22 @@ class LmtpListener(Listener):
         self,
         settings: LmtpSettings,
         *,
-        limits: SmtpSettings,
-        hostname: str,
-        ours: OurAddresses,
+        house: SmtpHouse,
         accept: Callable[[ReceivedMail], Awaitable[Receipt]],
         spool: SpoolFolder,
-        guard: EdgeGuard,
         knows_alias: KnowsAlias = knows_no_alias,
     ) -> None:
+        limits = house.settings
         super().__init__(OpenConnections(limits.bounds), grace_seconds=limits.shutdown_grace_seconds)
         self._settings = settings
         self._service = SmtpService(
-            hostname=hostname,
-            ours=ours,
+            house,
             accept=accept,
             spool=spool,
-            guard=guard,
-            knows_alias=knows_alias,
             connections=self.connections,
+            refuse_alias=partial(refuse_alias, knows_alias, house.guard),
             verify=None,
             tls_context=None,
-            max_message_bytes=limits.max_message_bytes,
-            max_recipients=limits.max_recipients,
-            plaintext_login_networks=(),
         )
 
     async def start(self) -> None:
@@ -165,17 +164,22 @@ class LmtpListener(Listener):
         if self._servers:
             log.info("lmtp_listening", socket=self._settings.socket, addresses=self.addresses)
 
-    def _openings(self) -> Iterator[Awaitable[asyncio.Server]]:
-        loop, settings = asyncio.get_running_loop(), self._settings
-        make_connection = partial(LmtpConnection, self._service, loop=loop)
+    def _openings(self) -> Iterator[Awaitable[list[asyncio.Server]]]:
+        settings = self._settings
+        make_connection = partial(LmtpConnection, self._service, loop=asyncio.get_running_loop())
         if settings.socket:
             yield self._open_socket(make_connection)
         if settings.port is not None:
-            yield loop.create_server(make_connection, settings.host, settings.port, backlog=BACKLOG)
+            yield self._open_port(make_connection, settings.port)
 
-    async def _open_socket(self, make_connection: Callable[[], LmtpConnection]) -> asyncio.Server:
+    async def _open_port(self, make_connection: Callable[[], LmtpConnection], port: int) -> list[asyncio.Server]:
+        loop = asyncio.get_running_loop()
+        return [await loop.create_server(make_connection, self._settings.host, port, backlog=BACKLOG)]
+
+    async def _open_socket(self, make_connection: Callable[[], LmtpConnection]) -> list[asyncio.Server]:
         bound = _bind(Path(self._settings.socket), mode=int(self._settings.socket_mode, 8))
-        return await asyncio.get_running_loop().create_unix_server(make_connection, sock=bound, backlog=BACKLOG)
+        loop = asyncio.get_running_loop()
+        return [await loop.create_unix_server(make_connection, sock=bound, backlog=BACKLOG)]
 
     def _stop_listening(self) -> None:
         super()._stop_listening()

@@ -29,8 +29,9 @@ from bot.intake.policy import (
     masked,
 )
 from bot.intake.received import Receipt, ReceivedMail
+from bot.intake.smtp_settings import SmtpSettings
 from bot.intake.spool import MailSpool, SpoolFolder
-from core.errors import Unavailable
+from bot.logs import LogSettings
 from core.mail.authenticity import OurAddresses, is_listed
 from core.values import Envelope, Peer
 
@@ -40,8 +41,11 @@ EXTENSIONS = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES")
 Verify = Callable[[str, str], Awaitable[bool]]
 """Whether a login and its password belong together. May raise `Unavailable`."""
 
+RefuseAlias = Callable[[str], Awaitable[str | None]]
+"""The reply for the secret of a newsletter's address that takes no mail, or None. May raise `Unavailable`."""
+
 KnowsAlias = Callable[[str], Awaitable[bool]]
-"""May raise `Unavailable`."""
+"""Whether the secret is that of a newsletter's address which takes mail. May raise `Unavailable`."""
 
 
 async def knows_no_alias(_secret: str) -> bool:
@@ -49,31 +53,46 @@ async def knows_no_alias(_secret: str) -> bool:
     return False
 
 
+async def refuse_alias(knows_alias: KnowsAlias, guard: EdgeGuard, alias: str) -> str | None:
+    """`RefuseAlias`: for an address that takes no mail, never did, or has had too much."""
+    if not await knows_alias(alias):
+        return NO_MAILBOX.reply
+    if not guard.may_write_letter(alias):
+        return "451 4.7.1 too much mail for this address, try again later"
+    return None
+
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpHouse:
+    """What is the same on every listener, and in every process that speaks SMTP."""
+
+    settings: SmtpSettings
+    hostname: str
+    ours: OurAddresses
+    guard: EdgeGuard
+    security_contact: str = ""
+    """Told to who asks for HELP."""
+    upstream_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Of servers in front of us, which write to the sender of what is refused at the end of data."""
+    logs: LogSettings = field(default_factory=LogSettings)
+    """For processes of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpService:
     """What all connections of a listener share."""
 
-    hostname: str
-    ours: OurAddresses
+    house: SmtpHouse
     accept: Callable[[ReceivedMail], Awaitable[Receipt]]
     spool: SpoolFolder
-    guard: EdgeGuard
     connections: OpenConnections
+    refuse_alias: RefuseAlias
     verify: Verify | None
     """None: AUTH is not offered."""
     tls_context: SSLContext | None
-    max_message_bytes: int
-    max_recipients: int
-    plaintext_login_networks: tuple[IPv4Network | IPv6Network, ...]
-    knows_alias: KnowsAlias
-    """Whether the secret is that of a newsletter's address which takes mail."""
-    security_contact: str = ""
-    """Told to who asks for HELP."""
-    upstream_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Of servers in front of us, which write to the sender of what is refused at the end of data."""
 
 
 @dataclass(slots=True)
@@ -92,8 +111,11 @@ class SmtpConnection(LineConnection):
     intake = "smtp"
 
     def __init__(self, service: SmtpService, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(service.connections, hostname=service.hostname, tls_context=service.tls_context, loop=loop)
+        super().__init__(
+            service.connections, hostname=service.house.hostname, tls_context=service.tls_context, loop=loop
+        )
         self._service = service
+        self._house = service.house
         self._helo = ""
         self._is_extended = False
         self._auth_user: str | None = None
@@ -106,7 +128,7 @@ class SmtpConnection(LineConnection):
         super().connection_made(transport)
 
     def _may_connect(self) -> bool:
-        return self._service.guard.may_connect(self.ip)
+        return self._house.guard.may_connect(self.ip)
 
     def _set_post_data_state(self) -> None:
         self._transaction = Transaction()
@@ -125,7 +147,7 @@ class SmtpConnection(LineConnection):
 
     def _offers(self) -> Iterator[str]:
         yield self.hostname
-        yield f"SIZE {self._service.max_message_bytes}"
+        yield f"SIZE {self._house.settings.max_message_bytes}"
         yield from EXTENSIONS
         if self.tls_context is not None and not self.is_tls:
             yield "STARTTLS"
@@ -141,7 +163,7 @@ class SmtpConnection(LineConnection):
         return True
 
     def smtp_HELP(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
-        contact = self._service.security_contact
+        contact = self._house.security_contact
         lines = [*([f"to report a weakness: {contact}"] if contact else []), "a mail with the word help says the rest"]
         marks = ["-"] * (len(lines) - 1) + [" "]
         self._reply("\r\n".join(f"214{mark}2.0.0 {line}" for mark, line in zip(marks, lines, strict=True)))
@@ -176,7 +198,7 @@ class SmtpConnection(LineConnection):
         return (await self._line()).decode("ascii")
 
     def _may_log_in(self) -> bool:
-        networks = self._service.plaintext_login_networks
+        networks = self._house.settings.plaintext_login_networks
         return self._service.verify is not None and (self.is_tls or is_listed(self.ip, networks))
 
     def _login_refusal(self) -> str | None:
@@ -186,7 +208,7 @@ class SmtpConnection(LineConnection):
             return "538 5.7.11 AUTH needs TLS"
         if not self._is_extended or self._auth_user is not None or self._transaction.sender is not None:
             return "503 5.5.1 AUTH belongs after EHLO and before MAIL, once"  # RFC 4954 4
-        if not self._service.guard.may_log_in(self.ip):
+        if not self._house.guard.may_log_in(self.ip):
             return "454 4.7.0 too many failed logins, try again later"
         return None
 
@@ -199,7 +221,7 @@ class SmtpConnection(LineConnection):
             await self.push("235 2.7.0 logged in")
             return
         log.warning("login_refused", ip=self.ip)
-        self._service.guard.note_failed_login(self.ip)
+        self._house.guard.note_failed_login(self.ip)
         self._login_tries_left -= 1
         if not self._login_tries_left:
             raise Goodbye("421 4.7.0 too many failed logins")
@@ -209,11 +231,11 @@ class SmtpConnection(LineConnection):
         if not self._helo or self._transaction.sender is not None:
             self._reply("503 5.5.1 MAIL belongs after HELO, and once to a mail")
             return
-        limit = self._service.max_message_bytes
+        limit = self._house.settings.max_message_bytes
         match judge_sender(arg, is_extended=self._is_extended, max_message_bytes=limit):
             case Refusal(reply):
                 self._reply(reply)
-            case ReversePath(address) if not self._service.guard.may_mail_from(self.ip, address):
+            case ReversePath(address) if not self._house.guard.may_mail_from(self.ip, address):
                 self._reply("451 4.7.1 too much mail from your domain, try again later")
             case ReversePath() as sender:
                 self._transaction.sender = sender
@@ -223,12 +245,12 @@ class SmtpConnection(LineConnection):
         sender = self._transaction.sender
         if sender is None:
             self._reply("503 5.5.1 RCPT belongs after MAIL")
-        elif self._transaction.recipients >= self._service.max_recipients:
+        elif self._transaction.recipients >= self._house.settings.max_recipients:
             self._reply("452 4.5.3 too many recipients, bring the rest in another mail")
-        elif not self._service.guard.may_name_recipient(self.ip):
+        elif not self._house.guard.may_name_recipient(self.ip):
             self._reply("451 4.7.1 too much mail from your address, try again later")
         else:
-            match judge_recipient(arg, self._service.ours, is_utf8=sender.is_utf8):
+            match judge_recipient(arg, self._house.ours, is_utf8=sender.is_utf8):
                 case Refusal(reply):
                     self._refuse_recipient(sender, arg, reply)
                 case ForwardPath(address, alias) if alias:
@@ -250,23 +272,12 @@ class SmtpConnection(LineConnection):
 
     async def _take_alias(self, sender: ReversePath, arg: str, address: str, alias: str) -> None:
         """A recipient that is the address of a newsletter."""
-        if (refused := await self._refuse_alias(alias)) is not None:
+        with self._our_turn():
+            refused = await self._service.refuse_alias(alias)
+        if refused is not None:
             self._refuse_recipient(sender, arg, refused)
         else:
             self._take_recipient(address)
-
-    async def _refuse_alias(self, alias: str) -> str | None:
-        """What is said of the address of a newsletter that takes no mail, never did, or has had too much."""
-        try:
-            with self._our_turn():
-                is_known = await self._service.knows_alias(alias)
-        except Unavailable:
-            return "451 4.3.0 try again later"
-        if not is_known:
-            return NO_MAILBOX.reply
-        if not self._service.guard.may_write_letter(alias):
-            return "451 4.7.1 too much mail for this address, try again later"
-        return None
 
     def smtp_DATA(self, arg: str) -> Later | None:  # noqa: N802 - aiosmtpd's name
         if arg or not self._transaction.rcpt_tos:
@@ -295,9 +306,9 @@ class SmtpConnection(LineConnection):
         return reply
 
     def _refuse_author(self, header: bytes, envelope: Envelope, peer: Peer) -> Refusal | None:
-        if is_listed(self.ip, self._service.upstream_networks):
+        if is_listed(self.ip, self._house.upstream_networks):
             return None  # the sender may be forged, and met with silence later
-        refusal = judge_author(header, envelope, peer, ours=self._service.ours)
+        refusal = judge_author(header, envelope, peer, ours=self._house.ours)
         if refusal is not None:
             log.info("author_refused", ip=self.ip, mail_from=envelope.mail_from, reply=refusal.reply)
         return refusal
@@ -306,12 +317,12 @@ class SmtpConnection(LineConnection):
         return Peer(self.ip, helo=self._helo, auth_user=self._auth_user, tls=self.is_tls)
 
     async def _take_mail(self, transaction: Transaction, spool: MailSpool) -> str:
-        refusal = await receive_data(self._reader, spool, max_bytes=self._service.max_message_bytes)
+        refusal = await receive_data(self._reader, spool, max_bytes=self._house.settings.max_message_bytes)
         if refusal is not None:
             return refusal.reply
         assert transaction.sender is not None
         envelope = Envelope(transaction.sender.address, tuple(transaction.rcpt_tos))
-        if spool.size_bytes > self._service.guard.letter_bytes and self._service.ours.aliases_in(envelope.rcpt_tos):
+        if spool.size_bytes > self._house.guard.letter_bytes and self._house.ours.aliases_in(envelope.rcpt_tos):
             return TOO_LARGE.reply
         with self._our_turn():
             mail, peer = await spool.finish(envelope), self._peer()

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import cast
 
-from bot.serve import run_loop
+from bot.loops import run_loop
 
 ITEMS = 20
 WORDS_AN_ITEM = 660  # with their markup 113 kB a feed

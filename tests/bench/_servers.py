@@ -20,7 +20,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from bot.opening import migrate
 from core.db import create_engine

@@ -27,8 +27,8 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
+from bot.loops import run_loop
 from bot.news.refresh import FeedSettings
-from bot.serve import run_loop
 from core.models import Article, Feed
 from core.services.news_aggregator import NewsAggregator
 from core.work import Work

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.fetch import FetchSettings, HttpFetcher
-from bot.serve import run_loop
+from bot.loops import run_loop
 from core.news.values import Validators
 from core.ports import FetchLimits
 from tests.support.web_server import Loopback

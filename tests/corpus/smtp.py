@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from tests.corpus.outcome import Outcome
 from tests.corpus.smtp_dialogues import run_dialogue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from tests.support.intake import Intake, running_intake
 from tests.support.smtp_client import RawClient, connected
 

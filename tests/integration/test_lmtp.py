@@ -11,7 +11,7 @@ from bot.guards import EdgeSettings
 from bot.intake.accept import Acceptor
 from bot.intake.lmtp import LmtpSettings, read_forwarded
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from core.errors import Unavailable
 from tests.support.intake import Intake, running_lmtp
 from tests.support.smtp_client import RawClient, connected

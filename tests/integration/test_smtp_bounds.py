@@ -12,7 +12,7 @@ import pytest
 
 from bot.intake.accept import Acceptor
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from tests.support.intake import Intake, talking_to, until
 from tests.support.smtp_client import RawClient, connected
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bot.guards import EdgeSettings
 from bot.intake.accept import Acceptor
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from core.errors import Unavailable
 from tests.support.intake import Intake, running_intake, talking_to
 from tests.support.smtp_client import RawClient, connected

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.intake.spool import MailDigest
 from tests.support.intake import Intake, running_intake, until
 from tests.support.smtp_client import connected

@@ -15,7 +15,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.guards import EdgeGuard, EdgeSettings
-from bot.intake.smtp import SmtpListener, SmtpSettings
+from bot.intake.session import SmtpHouse
+from bot.intake.smtp import SmtpListener
+from bot.intake.smtp_settings import SmtpSettings
 from bot.intake.spool import SpoolFolder
 from core.errors import Unavailable
 from tests.support.certificates import make_certificate
@@ -206,10 +208,12 @@ async def test_users_that_cannot_be_looked_up_are_our_fault(secure: RawClient) -
 async def test_certificate_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SmtpListener(
-            SmtpSettings(certificate_file=str(tmp_path / "none.pem")),
-            hostname="mx.books.example",
-            ours=OURS,
+            SmtpHouse(
+                SmtpSettings(certificate_file=str(tmp_path / "none.pem")),
+                hostname="mx.books.example",
+                ours=OURS,
+                guard=EdgeGuard(EdgeSettings()),
+            ),
             accept=lambda mail: NotImplemented,
             spool=SpoolFolder(tmp_path),
-            guard=EdgeGuard(EdgeSettings()),
         )

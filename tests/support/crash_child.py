@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from bot.app import open_app
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
-from bot.serve import run_loop, serve
+from bot.loops import run_loop
+from bot.serve import serve
 from tests.support.service import service_config
 
 

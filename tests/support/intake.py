@@ -20,8 +20,9 @@ from bot.intake.imap import ImapFetcher, ImapHouse, ImapSettings
 from bot.intake.imap_connection import ImapAccount
 from bot.intake.lmtp import LmtpListener, LmtpSettings
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.session import Verify
-from bot.intake.smtp import SmtpListener, SmtpSettings
+from bot.intake.session import SmtpHouse, Verify
+from bot.intake.smtp import SmtpListener
+from bot.intake.smtp_settings import SmtpSettings
 from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine, JobSettings
 from bot.storage.local import LocalStore
@@ -122,12 +123,9 @@ def running_intake(
     return _running(
         folder,
         lambda acceptor, spool: SmtpListener(
-            settings,
-            hostname="mx.books.example",
-            ours=OURS,
+            SmtpHouse(settings, hostname="mx.books.example", ours=OURS, guard=EdgeGuard(edge)),
             accept=partial(accept, acceptor),
             spool=spool,
-            guard=EdgeGuard(edge),
             verify=verify,
         ),
     )
@@ -146,12 +144,9 @@ def running_lmtp(
         folder,
         lambda acceptor, spool: LmtpListener(
             settings,
-            limits=limits,
-            hostname="mx.books.example",
-            ours=OURS,
+            house=SmtpHouse(limits, hostname="mx.books.example", ours=OURS, guard=EdgeGuard(edge)),
             accept=partial(accept, acceptor),
             spool=spool,
-            guard=EdgeGuard(edge),
         ),
     )
 

@@ -22,7 +22,7 @@ from bot.app import App, open_app
 from bot.config import Config, ServiceSettings
 from bot.dns import DnsSettings
 from bot.health import HealthSettings
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
 from bot.mailbox import LoopbackMailbox, ReceivedMail
 from bot.opening import DATABASE, Clock, migrate, open_database, utc_now

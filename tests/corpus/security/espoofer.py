@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.intake.smtp import SmtpSettings
+from bot.intake.smtp_settings import SmtpSettings
 from core.models import Inbound, OutboxMail
 from tests.corpus.security._outcome import Outcome, Result, compare
 from tests.support.names import Zone

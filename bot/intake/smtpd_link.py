@@ -1,0 +1,110 @@
+"""What the service and a process that speaks SMTP for it say to each other: pickles, on a stream of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, cast
+
+from bot.intake.session import SmtpHouse
+
+NOTE = struct.Struct("Q?")
+"""What comes with the socket of a connection: a number for it, and whether TLS begins it."""
+
+_LENGTH_BYTES = 4  # of a message, in front of it
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpdPlan:
+    """All that such a process has to know: the first that it is told."""
+
+    house: SmtpHouse
+    has_logins: bool
+    spool: Path
+    """A folder for it alone."""
+
+
+class Ask(Enum):
+    """What only the service can do, for it alone has the database."""
+
+    ACCEPT = 1
+    VERIFY = 2
+    REFUSE_ALIAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    number: int
+    ask: Ask
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    number: int
+    value: Any
+    unavailable: str | None = None
+    """Why there is no value, but may be later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The process can be handed connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A connection is over."""
+
+    number: int
+
+
+Message = SmtpdPlan | Question | Answer | Ready | Left
+
+
+class SmtpdLink(asyncio.Protocol):
+    """One end of the stream. Both are ours, so what comes is believed."""
+
+    def __init__(self, *, hear: Callable[[Message], None], end: Callable[[], None]) -> None:
+        """`end` is called once, when the other end is gone."""
+        self._hear = hear
+        self._end = end
+        self._waiting = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._waiting += data
+        start = 0
+        while (end := self._end_of_message(start)) <= len(self._waiting):
+            message = pickle.loads(memoryview(self._waiting)[start + _LENGTH_BYTES : end])  # noqa: S301 - our own
+            start = end
+            self._hear(message)
+        del self._waiting[:start]
+
+    def _end_of_message(self, start: int) -> int:
+        """Where the message at `start` ends; beyond what is here as long as its length is not."""
+        length = self._waiting[start : start + _LENGTH_BYTES]
+        return start + _LENGTH_BYTES + (int.from_bytes(length, "big") if len(length) == _LENGTH_BYTES else 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._end()
+
+    def send(self, message: Message) -> None:
+        """Does nothing once the other end is gone."""
+        if self._transport is not None:
+            pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+            self._transport.write(len(pickled).to_bytes(_LENGTH_BYTES, "big") + pickled)
+
+    def close(self) -> None:
+        """When all that was sent has left."""
+        if self._transport is not None:
+            self._transport.close()
