@@ -104,10 +104,9 @@ class EdgeGuard:
         self._mails_of_domain = _parse(settings.mails_of_domain)
         self._letters = _parse(settings.letters_of_address)
         self.letter_bytes = settings.letter_bytes
-        self.client_key = functools.lru_cache(_KNOWN_CLIENTS)(
+        self._key_of = functools.lru_cache(_KNOWN_CLIENTS)(
             functools.partial(_client_key, trusted=settings.trusted_networks)
         )
-        """By the address of a client what it is counted under, None for one that is not counted."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: the same limits, and the counts of the same Redis or its own."""
@@ -115,7 +114,7 @@ class EdgeGuard:
 
     def is_trusted(self, ip: str | None) -> bool:
         """Whether this is one of ours: a listed network, or a socket that only this machine has."""
-        return self.client_key(ip) is None
+        return self._key_of(ip) is None
 
     def may_connect(self, ip: str | None) -> bool:
         """Count a connection."""
@@ -143,7 +142,7 @@ class EdgeGuard:
 
     def may_log_in(self, ip: str | None) -> bool:
         """Whether a password from here is looked at; counts nothing."""
-        key = self.client_key(ip)
+        key = self._key_of(ip)
         return key is None or self._ask(
             lambda limits: all(limits.test(rate, "login", key) for rate in self._failed_logins)
         )
@@ -152,7 +151,7 @@ class EdgeGuard:
         self._hit(self._failed_logins, "login", ip)
 
     def _hit(self, rates: Iterable[RateLimitItem], what: str, ip: str | None) -> bool:
-        key = self.client_key(ip)
+        key = self._key_of(ip)
         return key is None or self._ask(lambda limits: all(limits.hit(rate, what, key) for rate in rates))
 
     def _ask(self, question: Callable[[FixedWindowRateLimiter], bool]) -> bool:

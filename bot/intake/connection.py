@@ -68,43 +68,22 @@ class OpenConnections:
 
     bounds: Bounds
     members: set[LineConnection] = field(default_factory=set)
-    elsewhere: int = 0
-    """Those that other processes talk on."""
     by_ip: Counter[str | None] = field(default_factory=Counter)
-    """All of them."""
 
     def admit(self, connection: LineConnection) -> bool:
         """Count a connection, which has to `leave` whatever the answer; False if it is one too many."""
         self.members.add(connection)
         self.by_ip[connection.ip] += 1
         return (
-            len(self.members) + self.elsewhere <= self.bounds.max_connections
+            len(self.members) <= self.bounds.max_connections
             and self.by_ip[connection.ip] <= self.bounds.max_connections_per_client
         )
 
     def leave(self, connection: LineConnection) -> None:
         self.members.discard(connection)
-        self._uncount(connection.ip)
-
-    def hand_over(self, ip: str) -> bool:
-        """Count a connection that another process shall talk on; False, and not counted, if it is one too many."""
-        if (
-            len(self.members) + self.elsewhere >= self.bounds.max_connections
-            or self.by_ip[ip] >= self.bounds.max_connections_per_client
-        ):
-            return False
-        self.elsewhere += 1
-        self.by_ip[ip] += 1
-        return True
-
-    def is_over_elsewhere(self, ip: str) -> None:
-        self.elsewhere -= 1
-        self._uncount(ip)
-
-    def _uncount(self, ip: str | None) -> None:
-        self.by_ip[ip] -= 1
-        if not self.by_ip[ip]:
-            del self.by_ip[ip]
+        self.by_ip[connection.ip] -= 1
+        if not self.by_ip[connection.ip]:
+            del self.by_ip[connection.ip]
 
 
 class Goodbye(Exception):

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Iterable
 
 import structlog
 
 from bot.intake.connection import OpenConnections
 
-
-class Listening(Protocol):
-    """Some listening sockets, such as an asyncio.Server has."""
-
-    @property
-    def sockets(self) -> Sequence[Any]: ...
-
-    def close(self) -> None: ...
-
+BACKLOG = 512  # connections that the kernel holds while we are busy; a burst of senders is not turned away
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +21,14 @@ class Listener:
     def __init__(self, connections: OpenConnections, *, grace_seconds: float) -> None:
         self.connections = connections
         self._grace_seconds = grace_seconds
-        self._servers: list[Listening] = []
+        self._servers: list[asyncio.Server] = []
 
-    async def _listen(self, sockets: Iterable[Awaitable[Sequence[Listening]]]) -> None:
+    async def _listen(self, sockets: Iterable[Awaitable[asyncio.Server]]) -> None:
         """Open them one after the other. Raises OSError if one is taken, and listens on none then."""
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd's: it would log addresses and secrets
         try:
             for opening in sockets:
-                self._servers += await opening
+                self._servers.append(await opening)
         except OSError:
             self._stop_listening()
             raise

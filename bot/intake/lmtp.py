@@ -17,8 +17,7 @@ from pathlib import Path
 import structlog
 
 from bot.intake.connection import OpenConnections
-from bot.intake.gate import BACKLOG
-from bot.intake.listener import Listener
+from bot.intake.listener import BACKLOG, Listener
 from bot.intake.policy import MAX_DOMAIN_CHARS, Refusal
 from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import (
@@ -164,22 +163,17 @@ class LmtpListener(Listener):
         if self._servers:
             log.info("lmtp_listening", socket=self._settings.socket, addresses=self.addresses)
 
-    def _openings(self) -> Iterator[Awaitable[list[asyncio.Server]]]:
-        settings = self._settings
-        make_connection = partial(LmtpConnection, self._service, loop=asyncio.get_running_loop())
+    def _openings(self) -> Iterator[Awaitable[asyncio.Server]]:
+        loop, settings = asyncio.get_running_loop(), self._settings
+        make_connection = partial(LmtpConnection, self._service, loop=loop)
         if settings.socket:
             yield self._open_socket(make_connection)
         if settings.port is not None:
-            yield self._open_port(make_connection, settings.port)
+            yield loop.create_server(make_connection, settings.host, settings.port, backlog=BACKLOG)
 
-    async def _open_port(self, make_connection: Callable[[], LmtpConnection], port: int) -> list[asyncio.Server]:
-        loop = asyncio.get_running_loop()
-        return [await loop.create_server(make_connection, self._settings.host, port, backlog=BACKLOG)]
-
-    async def _open_socket(self, make_connection: Callable[[], LmtpConnection]) -> list[asyncio.Server]:
+    async def _open_socket(self, make_connection: Callable[[], LmtpConnection]) -> asyncio.Server:
         bound = _bind(Path(self._settings.socket), mode=int(self._settings.socket_mode, 8))
-        loop = asyncio.get_running_loop()
-        return [await loop.create_unix_server(make_connection, sock=bound, backlog=BACKLOG)]
+        return await asyncio.get_running_loop().create_unix_server(make_connection, sock=bound, backlog=BACKLOG)
 
     def _stop_listening(self) -> None:
         super()._stop_listening()

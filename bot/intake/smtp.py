@@ -1,18 +1,16 @@
-"""The SMTP listener: where it listens, and which process talks on a connection."""
+"""The SMTP listener: where it listens, and when a process of its own does in its place."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
 
 from bot.intake.connection import OpenConnections
-from bot.intake.gate import Talks, open_gates
-from bot.intake.listener import Listener
+from bot.intake.listener import BACKLOG
 from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import (
     KnowsAlias,
@@ -24,14 +22,15 @@ from bot.intake.session import (
     refuse_alias,
 )
 from bot.intake.smtp_settings import open_tls
-from bot.intake.smtpd_pool import SmtpdPool
+from bot.intake.smtpd_keeper import SmtpdKeeper
+from bot.intake.speaker import Port, Speaker
 from bot.intake.spool import SpoolFolder
 
 log = structlog.get_logger(__name__)
 
 
-class SmtpListener(Listener):
-    """Receives mail by SMTP."""
+class SmtpListener(Speaker):
+    """Receives mail by SMTP: from few clients here, from many in a process of its own."""
 
     def __init__(
         self,
@@ -43,37 +42,57 @@ class SmtpListener(Listener):
         verify: Verify | None = None,
     ) -> None:
         """Reads the certificate, and raises OSError (`ssl.SSLError` is one) if it cannot. AUTH needs `verify`."""
-        settings = house.settings
-        super().__init__(OpenConnections(settings.bounds), grace_seconds=settings.shutdown_grace_seconds)
-        self._settings = settings
-        self._service = SmtpService(
+        service = SmtpService(
             house,
             accept=accept,
             spool=spool,
-            connections=self.connections,
+            connections=OpenConnections(house.settings.bounds),
             refuse_alias=partial(refuse_alias, knows_alias, house.guard),
             verify=verify,
-            tls_context=open_tls(settings),
+            tls_context=open_tls(house.settings),
         )
-        self._pool = SmtpdPool(self._service)
+        super().__init__(service, [])
+        self._keeper = SmtpdKeeper(self)
 
     async def start(self) -> None:
         """Listen. Raises OSError if a port is taken, and listens on none then."""
-        talks = Talks(partial(SmtpConnection, self._service, loop=asyncio.get_running_loop()))
-        ports: list[tuple[int, ssl.SSLContext | None]] = [(self._settings.port, None)]
-        if self._settings.tls_port is not None:
-            ports.append((self._settings.tls_port, self._service.tls_context))
-        await self._listen(
-            open_gates(self._settings.host, port, partial(self._take, talks, context)) for port, context in ports
-        )
+        settings = self.service.house.settings
+        try:
+            self.ports = await _open(settings.host, settings.port, is_tls=False)
+            if settings.tls_port is not None:
+                self.ports += await _open(settings.host, settings.tls_port, is_tls=True)
+            await self.listen()
+        except OSError:
+            self._close_ports()
+            raise
         log.info("smtp_listening", addresses=self.addresses)
 
-    def _take(
-        self, talks: Talks[SmtpConnection], context: ssl.SSLContext | None, connection: socket.socket, ip: str
-    ) -> None:
-        if not self._pool.take(connection, ip, is_tls=context is not None):
-            talks.begin(connection, context)
-
     async def close(self) -> None:
-        self._stop_listening()
-        await asyncio.gather(super().close(), self._pool.close())
+        self.rest()
+        self._close_ports()
+        await asyncio.gather(super().close(), self._keeper.close())
+
+    def _close_ports(self) -> None:
+        for port in self.ports:
+            port.socket.close()
+
+    def _make_connection(self) -> SmtpConnection:
+        self._keeper.note_connection()
+        return super()._make_connection()
+
+
+async def _open(host: str, port: int, *, is_tls: bool) -> list[Port]:
+    """One for each address of the host, and of this machine where it is "". Raises OSError if one is taken."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    ports: list[Port] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            opened = socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG)
+            ports.append(Port(opened, is_tls=is_tls))
+    except OSError:
+        for port_opened in ports:
+            port_opened.socket.close()
+        raise
+    return ports

@@ -27,9 +27,9 @@ class SmtpSettings:
     """Largest mail that is taken: an attachment of 50 MB, which base64 makes 1.37 times as large."""
     max_recipients: int = 100
     """Recipients of one mail (RFC 5321 4.5.3.1.8); a sender brings the rest in another."""
-    processes: int = 2
-    """Processes beside the service's own that speak SMTP while several clients are connected, so that more than one
-    core is used; each has 40 MB, and ends after some quiet minutes. 0: none."""
+    busy_connections: int = 4
+    """From so many at one time on, a process of its own speaks SMTP, on a core beside the service's; it takes some 40
+    MB, and ends when no client has come for some minutes. 0: never."""
     max_connections: int = 500
     """Connections at one time."""
     max_connections_per_client: int = 100

@@ -1,8 +1,7 @@
-"""A process that speaks SMTP for the service: `python -m bot.intake.smtpd <descriptor> <descriptor>`; see `smtpd_pool`.
+"""The process that speaks SMTP for the service: `python -m bot.intake.smtpd <descriptor>`; see `smtpd_keeper`.
 
-Through the first descriptor come connections, through the second it talks with the service. It ends when the first one
-does: mails on their way get their grace, as in the service. Without the service nothing more can be taken, so then it
-ends at once.
+The descriptor is of the socket to the service. It ends when the service goes down, as the service's own listener does,
+or when no client has come for a while. When the service is killed it ends at once, for nothing more can be taken.
 """
 
 from __future__ import annotations
@@ -13,25 +12,22 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable
-from functools import partial
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
-import structlog
-
 from bot.intake.connection import OpenConnections
-from bot.intake.gate import MOST_AT_ONCE, Talks
-from bot.intake.listener import Listener
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.session import SmtpConnection, SmtpService
+from bot.intake.session import SmtpService
 from bot.intake.smtp_settings import open_tls
-from bot.intake.smtpd_link import NOTE, Answer, Ask, Left, Message, Question, Ready, SmtpdLink, SmtpdPlan
+from bot.intake.smtpd_link import Answer, Ask, GoDown, Message, Question, Ready, SmtpdLink, SmtpdPlan
+from bot.intake.speaker import Port, Speaker
 from bot.intake.spool import SpoolFolder
 from bot.logs import set_up_logs
 from bot.loops import run_loop
 from core.errors import Unavailable
 
-log = structlog.get_logger(__name__)
+IDLE_SECONDS = 100.0  # as long as Postfix keeps its own
 
 
 class Service:
@@ -40,6 +36,8 @@ class Service:
     def __init__(self) -> None:
         self.link = SmtpdLink(hear=self._hear, end=self._end)
         self.plan: asyncio.Future[SmtpdPlan] = asyncio.get_running_loop().create_future()
+        self.is_over = asyncio.Event()
+        """It goes down, or is gone."""
         self.is_gone = asyncio.Event()
         self._numbers = count()
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -73,97 +71,79 @@ class Service:
                     answer.set_exception(Unavailable(unavailable))
             case SmtpdPlan():
                 self.plan.set_result(message)
+            case GoDown():
+                self.is_over.set()
             case _:
                 raise TypeError(message)
 
     def _end(self) -> None:
         self.is_gone.set()
+        self.is_over.set()
+        self.plan.cancel()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(Unavailable("the service is gone"))
-        if not self.plan.done():
-            self.plan.cancel()
 
 
-class Smtpd:
-    """The connections that were handed over."""
-
-    def __init__(self, arrivals: socket.socket, service: Service, smtp: SmtpService) -> None:
-        self._arrivals = arrivals
-        self._service = service
-        self._tls_context = smtp.tls_context
-        self._loop = asyncio.get_running_loop()
-        self._talks = Talks(partial(SmtpConnection, smtp, loop=self._loop))
-        self.has_ended = asyncio.Event()
-        self._loop.add_reader(arrivals, self._take)
-
-    def _take(self) -> None:
-        for _ in range(MOST_AT_ONCE):
-            try:
-                note, descriptors, _, _ = socket.recv_fds(self._arrivals, NOTE.size, 1)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                note = b""
-            if not note:
-                self._loop.remove_reader(self._arrivals)
-                self.has_ended.set()
-                return
-            number, is_tls = NOTE.unpack(note)
-            self._begin(number, socket.socket(fileno=descriptors[0]), is_tls=is_tls)
-
-    def _begin(self, number: int, connection: socket.socket, *, is_tls: bool) -> None:
-        connection.setblocking(False)
-        beginning = self._talks.begin(connection, self._tls_context if is_tls else None)
-        beginning.add_done_callback(partial(self._begun, number))
-
-    def _begun(self, number: int, beginning: asyncio.Task[SmtpConnection | None]) -> None:
-        connection = None if beginning.cancelled() else beginning.result()
-        if connection is None:
-            self._service.link.send(Left(number))
-        else:
-            connection.task.add_done_callback(lambda _: self._service.link.send(Left(number)))
-
-
-async def serve(arrivals: socket.socket, talk: socket.socket) -> None:
+async def serve(talk: socket.socket) -> None:
     service = Service()
     await asyncio.get_running_loop().create_unix_connection(lambda: service.link, sock=talk)
     plan = await service.plan
     set_up_logs(plan.house.logs, stream=sys.stderr)
-    settings, spool = plan.house.settings, SpoolFolder(plan.spool)
+    spool = SpoolFolder(plan.spool)
     spool.prepare()
-    connections = OpenConnections(settings.bounds)
-    smtp = SmtpService(
-        plan.house,
-        accept=service.accept,
-        spool=spool,
-        connections=connections,
-        refuse_alias=service.refuse_alias,
-        verify=service.verify if plan.has_logins else None,
-        tls_context=open_tls(settings),
+    speaker = Speaker(
+        SmtpService(
+            plan.house,
+            accept=service.accept,
+            spool=spool,
+            connections=OpenConnections(plan.house.settings.bounds),
+            refuse_alias=service.refuse_alias,
+            verify=service.verify if plan.has_logins else None,
+            tls_context=open_tls(plan.house.settings),
+        ),
+        [Port(socket.socket(fileno=descriptor), is_tls=is_tls) for descriptor, is_tls in plan.ports],
     )
-    smtpd = Smtpd(arrivals, service, smtp)
+    await speaker.listen()
+    service.link.send(Ready())
     gc.collect()
     gc.freeze()
-    service.link.send(Ready())
-    await smtpd.has_ended.wait()
-    closing = asyncio.create_task(Listener(connections, grace_seconds=settings.shutdown_grace_seconds).close())
-    gone = asyncio.create_task(service.is_gone.wait())
-    await asyncio.wait({closing, gone}, return_when=asyncio.FIRST_COMPLETED)
-    gone.cancel()
-    for connection in list(connections.members):  # the service was killed
-        connection.abort()
-    await closing
+    await _until_over_or_idle(service, speaker)
+    await _close(service, speaker)
     spool.close()
     service.link.close()
+
+
+async def _until_over_or_idle(service: Service, speaker: Speaker) -> None:
+    loop = asyncio.get_running_loop()
+    while not service.is_over.is_set():
+        is_alone = not speaker.connections.members
+        seconds = speaker.last_came_at + IDLE_SECONDS - loop.time() if is_alone else IDLE_SECONDS
+        if seconds <= 0:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await service.is_over.wait()
+
+
+async def _close(service: Service, speaker: Speaker) -> None:
+    """As every listener does; but if the service is gone, nobody need finish a mail."""
+    speaker.rest()
+    for port in speaker.ports:
+        port.socket.close()
+    closing, gone = asyncio.create_task(speaker.close()), asyncio.create_task(service.is_gone.wait())
+    await asyncio.wait({closing, gone}, return_when=asyncio.FIRST_COMPLETED)
+    gone.cancel()
+    for connection in list(speaker.connections.members):
+        connection.abort()
+    await closing
 
 
 def main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group: the service says when it is over
         signal.signal(number, signal.SIG_IGN)
-    arrivals, talk = (socket.socket(fileno=int(word)) for word in arguments)
-    arrivals.setblocking(False)
-    run_loop(serve(arrivals, talk))
+    with suppress(asyncio.CancelledError):  # the service was gone before it said anything
+        run_loop(serve(socket.socket(fileno=int(arguments[0]))))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""What the service and a process that speaks SMTP for it say to each other: pickles, on a stream of their own."""
+"""What the service and the process that speaks SMTP for it say to each other: pickles, on a stream of their own."""
 
 from __future__ import annotations
 
 import asyncio
 import pickle
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -13,17 +12,16 @@ from typing import Any, cast
 
 from bot.intake.session import SmtpHouse
 
-NOTE = struct.Struct("Q?")
-"""What comes with the socket of a connection: a number for it, and whether TLS begins it."""
-
 _LENGTH_BYTES = 4  # of a message, in front of it
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpdPlan:
-    """All that such a process has to know: the first that it is told."""
+    """All that the process has to know: the first that it is told."""
 
     house: SmtpHouse
+    ports: tuple[tuple[int, bool], ...]
+    """Descriptors of the sockets to listen on, and whether TLS begins what comes there."""
     has_logins: bool
     spool: Path
     """A folder for it alone."""
@@ -54,17 +52,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The process can be handed connections."""
+    """The process listens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """A connection is over."""
-
-    number: int
+class GoDown:
+    """The process shall close as a listener does, and end."""
 
 
-Message = SmtpdPlan | Question | Answer | Ready | Left
+Message = SmtpdPlan | Question | Answer | Ready | GoDown
 
 
 class SmtpdLink(asyncio.Protocol):

@@ -110,7 +110,7 @@ class SpoolFolder:
         Blocks; to be called before the first intake starts, by the only process that uses the folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        left_over = list(self.folder.glob(f"{_FILE_PREFIX}*{_FILE_SUFFIX}"))
+        left_over = list(self.folder.rglob(f"{_FILE_PREFIX}*{_FILE_SUFFIX}"))
         for path in left_over:
             path.unlink(missing_ok=True)
         return len(left_over)
