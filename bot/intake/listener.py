@@ -39,6 +39,10 @@ class Listener:
         names = [socket.getsockname() for server in self._servers for socket in server.sockets]
         return [name[:2] for name in names if isinstance(name, tuple)]
 
+    @property
+    def is_listening(self) -> bool:
+        return bool(self._servers)
+
     async def close(self) -> None:
         """Say 421 to everybody who is not bringing a mail, wait for the others as long as the grace lasts, and end."""
         self._stop_listening()

@@ -7,6 +7,7 @@ or when no client has come for a while. When the service is killed it ends at on
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import signal
 import socket
@@ -27,7 +28,7 @@ from bot.logs import set_up_logs
 from bot.loops import run_loop
 from core.errors import Unavailable
 
-IDLE_SECONDS = 100.0  # as long as Postfix keeps its own
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Service:
@@ -108,17 +109,17 @@ async def serve(talk: socket.socket) -> None:
     service.link.send(Ready())
     gc.collect()
     gc.freeze()
-    await _until_over_or_idle(service, speaker)
+    await _until_over_or_idle(service, speaker, idle_seconds=plan.idle_seconds)
     await _close(service, speaker)
     spool.close()
     service.link.close()
 
 
-async def _until_over_or_idle(service: Service, speaker: Speaker) -> None:
+async def _until_over_or_idle(service: Service, speaker: Speaker, *, idle_seconds: float) -> None:
     loop = asyncio.get_running_loop()
     while not service.is_over.is_set():
         is_alone = not speaker.connections.members
-        seconds = speaker.last_came_at + IDLE_SECONDS - loop.time() if is_alone else IDLE_SECONDS
+        seconds = speaker.last_came_at + idle_seconds - loop.time() if is_alone else idle_seconds
         if seconds <= 0:
             return
         with suppress(TimeoutError):
@@ -139,7 +140,17 @@ async def _close(service: Service, speaker: Speaker) -> None:
     await closing
 
 
+def _die_with_service() -> None:
+    """Have the kernel kill this process when the service is killed, so that its port is free for the next at once.
+
+    Where there is no such call, the end of the socket to the service is heard a moment later.
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(arguments: list[str]) -> None:
+    _die_with_service()
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group: the service says when it is over
         signal.signal(number, signal.SIG_IGN)
     with suppress(asyncio.CancelledError):  # the service was gone before it said anything

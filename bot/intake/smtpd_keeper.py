@@ -21,6 +21,7 @@ from bot.intake.speaker import Speaker
 from core.errors import Unavailable
 
 SPOOL = "smtpd"  # in the service's own
+IDLE_SECONDS = 100.0  # as long as Postfix keeps its own
 END_SECONDS = 5.0  # for an interpreter to end, after its mails
 RETRY_SECONDS = 1.0
 PAUSE_SECONDS = 30.0  # after one that broke off, before the next
@@ -91,6 +92,7 @@ class SmtpdKeeper:
             ports=tuple((port.socket.fileno(), port.is_tls) for port in self._speaker.ports),
             has_logins=self._service.verify is not None,
             spool=self._service.spool.folder / SPOOL,
+            idle_seconds=IDLE_SECONDS,
         )
 
     async def _listen_again(self) -> None:

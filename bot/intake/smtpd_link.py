@@ -25,6 +25,8 @@ class SmtpdPlan:
     has_logins: bool
     spool: Path
     """A folder for it alone."""
+    idle_seconds: float
+    """It ends when no client has come for so long."""
 
 
 class Ask(Enum):

@@ -100,7 +100,8 @@ def postfix(folder: Path, *, port: int) -> Iterator[None]:
 def python_server(name: str, loop: str, folder: Path, *, port: int) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir()
     arguments = [sys.executable, "-m", "tests.bench._servers", name, loop, str(port), str(folder)]
-    process = subprocess.Popen(arguments)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(arguments, stderr=log)
     try:
         yield process
     finally:
@@ -126,10 +127,10 @@ def intake_on(database_url: str, folder: Path, *, port: int) -> Iterator[None]:
 
 
 async def _inkpost(port: int, folder: Path) -> None:
-    with (folder / "log").open("w") as stream:
-        set_up_logs(LogSettings(style="json"), stream=stream)
-        async with running_intake(folder, settings=SmtpSettings(port=port)):
-            await _until_told()
+    logs = LogSettings(style="json")
+    set_up_logs(logs, stream=sys.stderr)
+    async with running_intake(folder, settings=SmtpSettings(port=port), logs=logs):
+        await _until_told()
 
 
 class _Forgetful:

@@ -20,11 +20,12 @@ from bot.intake.imap import ImapFetcher, ImapHouse, ImapSettings
 from bot.intake.imap_connection import ImapAccount
 from bot.intake.lmtp import LmtpListener, LmtpSettings
 from bot.intake.received import Receipt, ReceivedMail
-from bot.intake.session import SmtpHouse, Verify
+from bot.intake.session import KnowsAlias, SmtpHouse, Verify, knows_no_alias
 from bot.intake.smtp import SmtpListener
 from bot.intake.smtp_settings import SmtpSettings
 from bot.intake.spool import SpoolFolder
 from bot.jobs import JobEngine, JobSettings
+from bot.logs import LogSettings
 from bot.storage.local import LocalStore
 from core.db import create_engine
 from core.events import EventBus
@@ -118,14 +119,17 @@ def running_intake(
     edge: EdgeSettings = EdgeSettings(),  # noqa: B008 - frozen
     verify: Verify | None = None,
     accept: Accept = Acceptor.accept,
+    knows_alias: KnowsAlias = knows_no_alias,
+    logs: LogSettings = LogSettings(level="warning"),  # noqa: B008 - frozen
 ) -> AbstractAsyncContextManager[Intake]:
     """An intake on a free port of the loopback. `accept` may put a fault between listener and acceptor."""
     return _running(
         folder,
         lambda acceptor, spool: SmtpListener(
-            SmtpHouse(settings, hostname="mx.books.example", ours=OURS, guard=EdgeGuard(edge)),
+            SmtpHouse(settings, hostname="mx.books.example", ours=OURS, guard=EdgeGuard(edge), logs=logs),
             accept=partial(accept, acceptor),
             spool=spool,
+            knows_alias=knows_alias,
             verify=verify,
         ),
     )
