@@ -24,9 +24,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.bench import _load, _servers
-from tests.bench.answers import process_tree
 from tests.support.ports import free_port
 from tests.support.postgres import database_to_measure
+from tests.support.processes import process_tree
 from tests.support.smtp_client import connected
 
 CONNECTIONS = (1, 10, 50)

@@ -33,6 +33,7 @@ from core.services.accounts import Accounts
 from tests.factories.books import make_epub, make_picture
 from tests.support.fleet import Fleet, sailing
 from tests.support.postgres import database_to_measure
+from tests.support.processes import process_tree, pss_bytes
 from tests.support.service import DOMAIN, service_config
 from tests.support.smtp_client import RawClient, connected
 
@@ -246,27 +247,3 @@ async def _client(outside: Outside) -> AsyncIterator[RawClient]:
 
 def _address(reader: int) -> str:
     return f"reader{reader}@reader.test"
-
-
-def process_tree(pid: int) -> list[int]:
-    """A process and all below it."""
-    # A child belongs to the thread that started it, and the workers are started in a thread of their own.
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    try:
-        children = [child for path in lists for child in path.read_text("ascii").split()]
-    except OSError:  # it ended while we looked
-        return []
-    return [pid, *(below for child in children for below in process_tree(int(child)))]
-
-
-def pss_bytes(pid: int, kind: str = "Pss") -> int:
-    """The proportional set size; `Pss_Anon` is what the process made itself.
-
-    The rest is of files, libraries mostly, and each page of them is split among all processes of the machine that have
-    it: it grows when somebody else's Python ends.
-    """
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    except OSError:  # it ended while we looked
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(f"{kind}:"))

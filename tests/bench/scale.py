@@ -29,10 +29,10 @@ from rich.table import Table
 
 from core.news.paper import make_paper
 from core.news.reading import read_feed
-from tests.bench.answers import process_tree
 from tests.factories.books import make_epub
 from tests.factories.feeds import Item, rss
 from tests.factories.issues import make_issue
+from tests.support.processes import process_tree
 from tests.support.service import House, open_house
 
 DAY = 86_400.0

@@ -45,12 +45,12 @@ from core.models import Inbound, OutboxMail
 from core.models.inbound import InboundState
 from core.models.outbox import OutboxState
 from core.services.accounts import Accounts
-from tests.bench.answers import process_tree, pss_bytes
 from tests.support.crash import bring_until_taken, mail_of, message_id
 from tests.support.fleet import Fleet, Ship, sailing
 from tests.support.imap_servers import PASSWORD, Mailbox, MailDevel
 from tests.support.names import NameServer, Zone, name_server
 from tests.support.postgres import running_postgres
+from tests.support.processes import process_tree, pss_bytes
 from tests.support.service import BOT, DOMAIN, service_config
 from tests.support.strace import NoStrace, traced
 

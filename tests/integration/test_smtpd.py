@@ -23,33 +23,13 @@ from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.smtp_settings import SmtpSettings
 from bot.mailbox import LoopbackMailbox
 from core.errors import Unavailable
-from tests.bench.answers import process_tree
 from tests.support.certificates import make_certificate
 from tests.support.fleet import Fleet, sailing
 from tests.support.intake import Intake, running_intake, until
+from tests.support.processes import is_running, smtpds
 from tests.support.smtp_client import RawClient, connected
 
 LETTERS = "bot+n-known23456789abcd@books.example"
-
-
-def smtpds(of: int | None = None) -> list[int]:
-    """The processes that speak SMTP for a service."""
-    return [pid for pid in process_tree(of or os.getpid()) if b"bot.intake.smtpd" in _command(pid)]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # it ended while we looked
-        return b""
-
-
-def is_running(pid: int) -> bool:
-    """Whether it still does anything: a dead one may have nobody to bury it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 def mail(number: int, *, body_bytes: int = 10) -> bytes:
@@ -86,7 +66,7 @@ async def test_few_clients_need_no_process(tmp_path: Path) -> None:
         clients = [await stack.enter_async_context(greeted(intake)) for _ in range(3)]
         for number, client in enumerate(clients):
             assert (await client.bring(mail(number))).startswith("250")
-        assert smtpds() == []
+        assert smtpds(os.getpid()) == []
 
 
 async def test_many_clients_are_served_by_a_process_and_their_mails_stand_here(tmp_path: Path) -> None:
@@ -95,7 +75,7 @@ async def test_many_clients_are_served_by_a_process_and_their_mails_stand_here(t
         await until(lambda: not intake.listener.is_listening)
         later = [await stack.enter_async_context(greeted(intake)) for _ in range(4)]
         replies = await asyncio.gather(*(client.bring(mail(n)) for n, client in enumerate([*first, *later])))
-        assert len(smtpds()) == 1
+        assert len(smtpds(os.getpid())) == 1
         assert len(intake.listener.connections.members) == 4
         mails = intake.mails()
         assert sorted(reply.split()[-1] for reply in replies) == sorted(row.reference for row in mails)
@@ -165,14 +145,14 @@ async def test_when_the_process_is_killed_the_service_listens(tmp_path: Path) ->
             assert (await client.bring(mail(1))).startswith("250")
             await other.start_mail()
             with capture_logs() as events:
-                os.kill(smtpds()[0], signal.SIGKILL)
+                os.kill(smtpds(os.getpid())[0], signal.SIGKILL)
                 assert await other.rest() == ""
-                await until(lambda: intake.listener.is_listening and smtpds() == [])
+                await until(lambda: intake.listener.is_listening and smtpds(os.getpid()) == [])
                 await until(lambda: [event for event in events if event["event"] == "smtpd_lost"])
         async with greeted(intake) as client:
             assert (await client.bring(mail(2))).startswith("250")
         await asyncio.sleep(0)
-        assert smtpds() == []  # not again at once: what kills it may kill the next
+        assert smtpds(os.getpid()) == []  # not again at once: what kills it may kill the next
         assert len(intake.mails()) == 2
 
 
@@ -194,12 +174,12 @@ async def test_an_idle_process_ends_and_another_one_starts(tmp_path: Path, monke
     monkeypatch.setattr(smtpd_keeper, "IDLE_SECONDS", 0.2)
     async with busy(tmp_path) as intake:
         async with greeted(intake) as client:
-            first = smtpds()
+            first = smtpds(os.getpid())
             await asyncio.sleep(0.3)
             assert (await client.bring(mail(1))).startswith("250")  # not while somebody is connected
-        await until(lambda: intake.listener.is_listening and smtpds() == [])
+        await until(lambda: intake.listener.is_listening and smtpds(os.getpid()) == [])
         await start(intake)
-        assert smtpds() != first
+        assert smtpds(os.getpid()) != first
 
 
 async def test_a_service_that_stops_lets_a_mail_come_in_and_sends_others_away(tmp_path: Path) -> None:
@@ -210,7 +190,7 @@ async def test_a_service_that_stops_lets_a_mail_come_in_and_sends_others_away(tm
         await client.send(mail(1) + b".\r\n")
         assert (await client.reply()).startswith("250")
         await stopping
-        assert smtpds() == []
+        assert smtpds(os.getpid()) == []
         assert len(intake.mails()) == 1
 
 

@@ -6,8 +6,11 @@ The truth is kept outside of it: which mails were answered 250, and what the wor
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -31,6 +34,7 @@ from core.models.outbox import OutboxState
 from core.services.accounts import Accounts
 from core.services.outbox import OPEN_STATES
 from tests.support.fleet import Fleet, Ship, sailing
+from tests.support.processes import smtpds
 from tests.support.service import DOMAIN, service_config
 from tests.support.smtp_client import connected
 from tests.support.warm_start import WarmStart
@@ -43,9 +47,18 @@ TRY_AGAIN_SECONDS = 0.2
 MOST_WAITING = 100  # mails without an answer, beyond which no more are brought: they would try a queue, and not a kill
 SECONDS_UP = (0.0, 1.0)  # between a process that is ready and the next kill
 KILLED_WHILE_IT_STARTS = 0.25  # so many of the kills come at an instant of a process's start, the others behind it
+KILLED_BESIDE = (
+    0.2  # so many of the kills behind a start are of the process that speaks SMTP for an intake, if it is up
+)
 START_SECONDS = (0.0, 0.5)  # one that was forked is ready after 0.3
-SETTINGS = {"jobs__heartbeat_seconds": 0.5, "jobs__stalled_seconds": 4, "jobs__poll_seconds": 0.5}
-"""A worker on PostgreSQL that was killed is missed after four seconds; SQLite has no use for them."""
+SETTINGS = {
+    "jobs__heartbeat_seconds": 0.5,
+    "jobs__stalled_seconds": 4,  # a worker on PostgreSQL that was killed is missed then; SQLite has no use for them
+    "jobs__poll_seconds": 0.5,
+    "smtp__busy_connections": 1,  # the first client of each start has a process speak SMTP
+}
+SMTPD = "smtpd"
+"""Of the kills, those of that process."""
 SQLITE_ROLES = ("intake,worker,scheduler",)
 POSTGRES_ROLES = ("intake", "worker,scheduler", "worker")
 
@@ -163,12 +176,23 @@ class Run:
                 await ships[place].is_up()
                 await asyncio.sleep(chance.uniform(*SECONDS_UP))
                 place = chance.randrange(len(ships))
+                if chance.random() < KILLED_BESIDE and self._kill_beside(ships[0]):
+                    continue
             await ships[place].kill()
             self.tally.kills[ships[place].roles] += 1
             await asyncio.to_thread(self._check, database)
             ships[place] = await fleet.start(ships[place].roles)
             self.progress(self.tally)
         await asyncio.gather(*(ship.is_up() for ship in ships))
+
+    def _kill_beside(self, intake: Ship) -> bool:
+        """Kill the process that speaks SMTP for an intake, if there is one: the intake goes on."""
+        pids = smtpds(intake.process.pid)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self.tally.kills[SMTPD] += 1
+        return bool(pids)
 
     async def _drained(self, database: sa.Engine) -> None:
         """Until all that was accepted is dealt with and all that is owed has left, or nothing moves."""
