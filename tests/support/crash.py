@@ -47,9 +47,7 @@ TRY_AGAIN_SECONDS = 0.2
 MOST_WAITING = 100  # mails without an answer, beyond which no more are brought: they would try a queue, and not a kill
 SECONDS_UP = (0.0, 1.0)  # between a process that is ready and the next kill
 KILLED_WHILE_IT_STARTS = 0.25  # so many of the kills come at an instant of a process's start, the others behind it
-KILLED_BESIDE = (
-    0.2  # so many of the kills behind a start are of the process that speaks SMTP for an intake, if it is up
-)
+KILLED_BESIDE = 0.2  # so many of the kills behind a start are of the process that speaks SMTP, if it is up
 START_SECONDS = (0.0, 0.5)  # one that was forked is ready after 0.3
 SETTINGS = {
     "jobs__heartbeat_seconds": 0.5,
