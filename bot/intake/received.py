@@ -31,7 +31,7 @@ class ReceivedMail:
 
         All that its belief may rest on is in it: the way, the client, the login, for whom. A copy that somebody else
         brings first, and that nobody believes, must not keep the real one out. What two copies that are both believed
-        may do together is settled when they are processed: `Inbox.first_copy`.
+        may do together is settled when they are processed: `Inbox.take_of`.
         """
         rcpt_tos = sorted({rcpt_to.lower() for rcpt_to in self.envelope.rcpt_tos})
         way = (self.mail_key, self.intake, self.peer.ip or "", self.peer.auth_user or "", *rcpt_tos)

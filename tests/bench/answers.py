@@ -30,7 +30,7 @@ from bot.mailbox import LoopbackMailbox
 from bot.opening import migrate, open_database, open_jobs
 from bot.roles import Role
 from core.services.accounts import Accounts
-from tests.factories.books import make_epub, make_picture
+from tests.bench._books import WAYS, Way, calibredb_seconds, has_calibredb, make_books
 from tests.support.fleet import Fleet, sailing
 from tests.support.postgres import database_to_measure
 from tests.support.processes import process_tree, pss_bytes
@@ -39,7 +39,7 @@ from tests.support.smtp_client import RawClient, connected
 
 READERS = 16  # each one's mails are done in order and one at a time, and so are the answers to each
 IDLE_SECONDS = 2.0
-BOOK_BYTES = 1_000_000
+CALIBRE_BOOKS, CALIBRE_STARTS = 100, 5  # at most: it takes its time
 LARGE_BYTES = 50_000_000
 LARGE_MAILS = 20
 CONNECTIONS = 4
@@ -121,8 +121,7 @@ async def _measure(
             (f"mail in to answer out, p50 of {mails}", f"{times[len(times) // 2] * 1000:.1f} ms"),
             (f"mail in to answer out, p99 of {mails}", f"{times[int(len(times) * 0.99)] * 1000:.1f} ms"),
         ]
-        seconds = await _books(outside, books, bar)
-        figures.append((f"books of 1 MB added a second, of {books}", f"{books / seconds:.1f}"))
+        figures += await _libraries(outside, books, bar)
         figures.append(("memory after that", f"{outside.memory_bytes() / 1e6:.0f} MB"))
         seconds, peak = await _large(outside, large, bar)
         figures.append((f"{large} mails of 50 MB at once: taken a second", f"{large / seconds:.1f}"))
@@ -144,26 +143,38 @@ async def _latency(outside: Outside, count: int, bar: Progress) -> list[float]:
     return sorted(times)
 
 
-async def _books(outside: Outside, count: int, bar: Progress) -> float:
+async def _libraries(outside: Outside, count: int, bar: Progress) -> list[tuple[str, str]]:
+    """Books added a second, by each way to mail them and by calibredb, which is the measure of each."""
+    books = make_books(min(count, CALIBRE_BOOKS), seed=len(WAYS))
+    starts = books[:CALIBRE_STARTS]
+    peer = len(books) / calibredb_seconds(books, files_a_start=len(books)) if has_calibredb() else None
+    figures = []
+    for seed, way in enumerate(WAYS):
+        rate = count / await _books(outside, make_books(count, seed=seed), way, bar)
+        ratio = f", {rate / peer:.1f} times calibredb" if peer else ""
+        figures.append((f"books of 1 MB added a second, {way.words}, of {count}", f"{rate:.1f}{ratio}"))
+    if peer:
+        alone = len(starts) / calibredb_seconds(starts, files_a_start=1)
+        figures.append((f"calibredb add, all files in one start, of {len(books)}", f"{peer:.1f}"))
+        figures.append((f"calibredb add, a start for each file, of {len(starts)}", f"{alone:.1f}"))
+    return figures
+
+
+async def _books(outside: Outside, books: Sequence[bytes], way: Way, bar: Progress) -> float:
     """Seconds from the first byte to the last answer."""
-    chance = random.Random(1)
-    task = bar.add_task("books", total=count)
-    cover = make_picture(width=600, height=800)
-    books = [
-        make_epub(title=f"Book {number}", cover=cover, text=chance.randbytes(BOOK_BYTES * 9 // 10).hex())
-        for number in range(count)
-    ]
-    mails = iter([(number, outside.mail("", book)) for number, book in enumerate(books)])
+    task = bar.add_task(f"books, {way.words}", total=len(books))
+    mails = [outside.mail("", *attached) for attached in way.mails_of(books)]
+    waiting = iter(enumerate(mails))
 
     async def bring() -> None:
         async with _client(outside) as client:
-            for number, mail in mails:
+            for number, mail in waiting:
                 await outside.bring(client, mail, reader=number % READERS)
-                bar.advance(task)
+                bar.advance(task, way.books_a_mail)
 
     started = time.perf_counter()
     await asyncio.gather(*(bring() for _ in range(CONNECTIONS)))
-    await outside.answers(count)
+    await outside.answers(len(mails))
     return time.perf_counter() - started
 
 
