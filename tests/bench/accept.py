@@ -2,8 +2,8 @@
 
 Every server is a process of its own. Inkpost is its whole intake: row and job in SQLite, committed before the 250, with
 a line of log for each mail. Bare aiosmtpd says 250 and forgets. Postfix has a configuration and a queue of its own and
-holds what it takes, so that it delivers nothing meanwhile. The rounds go over all of them in turn, and of each server
-the best round counts: other work on the machine can only slow one down.
+holds what it takes, so that it delivers nothing meanwhile. The rounds of so many connections go over all of them in
+turn, and of each server the best round counts: other work on the machine can only slow one down.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import random
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -64,8 +64,10 @@ def _rates(folder: Path, *, mails: int, rounds: int, database_url: str) -> dict[
         ports = _start_all(folder, stack, database_url=database_url)
         bar = stack.enter_context(Progress(console=Console(stderr=True)))
         task = bar.add_task("mails of 5 KB", total=rounds * len(ports) * len(CONNECTIONS) * 2)
-        for _ in range(rounds):
-            for connections in CONNECTIONS:
+        for connections in CONNECTIONS:
+            if connections > 1:
+                _warm(ports.values(), connections)
+            for _ in range(rounds):
                 for is_kept in (True, False):
                     for name, port in ports.items():
                         count = mails if connections > 1 else max(mails // 5, 1)
@@ -94,10 +96,14 @@ def _start_all(folder: Path, stack: contextlib.ExitStack, *, database_url: str) 
         stack.enter_context(_servers.postfix(folder / "postfix", port=ports["Postfix"]))
     for port in ports.values():
         asyncio.run(_until_up(port))
-    for port in ports.values():  # processes that a server starts when many come, as Postfix does and Inkpost, are there
-        _load.accepts_a_second(port, connections=max(CONNECTIONS), mails=2 * max(CONNECTIONS), is_kept=True)
-    time.sleep(WARM_SECONDS)
     return ports
+
+
+def _warm(ports: Iterable[int], connections: int) -> None:
+    """Have each server start what it starts when so many come: Postfix its processes, and Inkpost the one it has."""
+    for port in ports:
+        _load.accepts_a_second(port, connections=connections, mails=connections, is_kept=True)
+    time.sleep(WARM_SECONDS)
 
 
 async def _until_up(port: int) -> None:
