@@ -13,6 +13,7 @@ import structlog
 
 from bot.app import App
 from bot.roles import Role
+from core.services.feed_checks import FeedChecks
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,8 @@ async def running(app: App) -> AsyncIterator[None]:
         await app.health.start()
         stack.push_async_callback(app.health.close)
         await _replay(app)  # before any job: what the relay took must not be sent again
+        if app.engine.is_embedded:  # only this process checks feeds, and has not begun
+            await app.engine.in_work(lambda work: FeedChecks(work).release_all())
         if Role.WORKER in app.roles:
             await _start_worker(app, stack)
         if Role.SCHEDULER in app.roles:

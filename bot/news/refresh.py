@@ -1,7 +1,8 @@
 """Feeds checked when they are due: a hundred hosts at once, one feed of a host at a time, results committed together.
 
 No jobs are made for it: a check is a lease in the feed's row. One that dies with its process is made again when the
-lease is over, and what it costs is one commit for many feeds, which two thousand unchanged feeds a second need.
+lease is over (on SQLite at the next start), and what it costs is one commit for many feeds, which two thousand
+unchanged feeds a second need.
 """
 
 from __future__ import annotations

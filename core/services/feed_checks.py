@@ -93,6 +93,11 @@ class FeedChecks:
         feed.leased_until = self._work.now + LEASE
         return _to_fetch(feed, has_failed_host=self._session.get(FeedHost, feed.host) is not None)
 
+    def release_all(self) -> None:
+        """End every lease: for who knows that nobody checks a feed, because only this process could."""
+        leased = sa.update(Feed).where(Feed.leased_until > self._work.now)
+        self._session.connection().execute(leased.values(leased_until=None))
+
     def _rests_until(self, feed: DueFeed) -> datetime | None:
         """None if its host's circuit lets a check through, else when it may."""
         if feed.host_failures is None:

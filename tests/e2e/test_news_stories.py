@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -17,6 +18,7 @@ from bot.fetch import FetchSettings
 from bot.mailbox import ReceivedMail
 from core.news.check_paper import check_paper
 from core.news.one_click import stopped_letter
+from core.services.feed_checks import FeedChecks
 from tests.factories.feeds import Item, rss
 from tests.support.epub_checker import HAS_JAVA, messages_of
 from tests.support.service import BOT, Answered, House, Person, open_house
@@ -235,3 +237,20 @@ async def test_feeds_move_out_and_in_again_as_a_file(town: Town) -> None:
 
     assert "2 feeds subscribed" in answer.text
     assert re.search(r"Échö\s.*Gossip\s.*subscribed", answer.text), answer.text
+
+
+async def test_a_feed_in_hand_when_the_service_ended_is_read_when_it_is_back(tmp_path: Path) -> None:
+    clock = [MONDAY]
+    options: dict[str, Any] = {"clock": lambda: clock[0], "fetch": FetchSettings(allow_private=True)}
+    async with WebServer() as server:
+        server.put("/rss", rss([Item(guid="1", title="A story of the harbour", published_at=MONDAY)]))
+        async with open_house(tmp_path, **options) as house:
+            await subscribe(await house.person(), server.url("/rss"))
+            clock[0] += DAY
+            leased = await house.app.engine.in_work(lambda work: FeedChecks(work).claim(limit=10))
+        before = len(server.requests())
+        async with open_house(tmp_path, **options):
+            async with asyncio.timeout(30):
+                while len(server.requests()) == before:
+                    await asyncio.sleep(0.02)
+    assert len(leased) == 1

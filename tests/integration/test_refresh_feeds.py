@@ -312,6 +312,15 @@ async def test_check_that_died_is_made_again_after_its_lease(room: Newsroom, web
     assert len(await room.articles()) == 1
 
 
+async def test_check_that_died_is_made_again_at_once_where_nobody_else_checks(room: Newsroom, web: WebServer) -> None:
+    await room.subscribed(await room.reader("ada"), web.put("/feed", rss([item(1)])))
+    await room.do(lambda work: FeedChecks(work).claim(limit=10))
+
+    await room.do(lambda work: FeedChecks(work).release_all())
+
+    assert await room.refresher.drain() == 1
+
+
 async def test_stories_that_come_in_one_round_find_each_other(room: Newsroom, web: WebServer) -> None:
     ada = await room.reader("ada")
     for number in range(6):
