@@ -6,11 +6,11 @@ import base64
 import binascii
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from core.i18n import _, dated, in_quotes, ngettext, pgettext, spoken
 from core.mail.answer import Answer, AnswerFile, Facts, Items, Picture, Problem, Result
 from core.mail.loops import LOOP_FIELD
 from core.mail.meanings import Short, meanings_of
-from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_address, to_bytes
+from core.mail.outgoing import Identity, OutgoingMail, boundary, head_of, to_address
 from core.mail.subjects import MAX_SUBJECT, reply_subject
 from core.mail.text import REPLY_MARKER, TAP_LINE
 from core.mail.wrapping import jointed, wrapped
@@ -125,10 +125,10 @@ def _compose(results: Sequence[Result], context: AnswerContext, *, subject: str,
         "hint": _hint(results) if context.is_for_reader else "",
         "page_of": _page_of,
         "cid": functools.partial(_content_url, context.identity),
-        "local": functools.partial(_local, timezone=context.timezone),
+        "local": functools.cache(functools.partial(_local, timezone=context.timezone)),
     }
     message_id = context.identity.message_id(context.reference)
-    fields = to_bytes(_headers(context, subject=subject, submitted=submitted)).removesuffix(b"\r\n")
+    fields = head_of(_fields(context, subject=subject, submitted=submitted))
     text = _template("answer.txt").render(variables)
     html = inliner().inline(_template("answer.html").render(variables))
     return OutgoingMail(
@@ -196,23 +196,21 @@ def _files(results: Sequence[Result]) -> list[AnswerFile]:
     return [file for each in results if isinstance(each.outcome, Answer) for file in each.outcome.files]
 
 
-def _headers(context: AnswerContext, *, subject: str, submitted: str) -> EmailMessage:
-    message = EmailMessage(policy=BOT_POLICY)
-    message["From"] = context.identity.from_header
-    message["Reply-To"] = reply_to(context.reply_address, identity=context.identity)
-    message["To"] = to_address(context.user_address, name=one_line(context.user_name, limit=MAX_NAME))
-    message["Subject"] = subject
-    message["Date"] = context.now
-    message["Message-ID"] = context.identity.message_id(context.reference)
+def _fields(context: AnswerContext, *, subject: str, submitted: str) -> Iterator[tuple[str, str | Address]]:
+    yield "From", context.identity.from_header
+    yield "Reply-To", reply_to(context.reply_address, identity=context.identity)
+    yield "To", to_address(context.user_address, name=one_line(context.user_name, limit=MAX_NAME))
+    yield "Subject", subject
+    yield "Date", format_datetime(context.now)
+    yield "Message-ID", context.identity.message_id(context.reference)
     answered = context.original_message_id
     if answered is not None and _MESSAGE_ID.fullmatch(answered):
-        message["In-Reply-To"] = answered
+        yield "In-Reply-To", answered
         earlier = [each for each in context.original_references if _MESSAGE_ID.fullmatch(each) and each != answered]
-        message["References"] = " ".join(_capped([*earlier, answered]))
-    message["Auto-Submitted"] = submitted
-    message["X-Auto-Response-Suppress"] = "All"  # [MS-OXCMAIL] 2.2.3.2.14: Exchange heeds this and not RFC 3834
-    message[LOOP_FIELD] = context.identity.address
-    return message
+        yield "References", " ".join(_capped([*earlier, answered]))
+    yield "Auto-Submitted", submitted
+    yield "X-Auto-Response-Suppress", "All"  # [MS-OXCMAIL] 2.2.3.2.14: Exchange heeds this and not RFC 3834
+    yield LOOP_FIELD, context.identity.address
 
 
 def reply_to(address: str, *, identity: Identity) -> Address:
@@ -237,8 +235,9 @@ def alternatives(
 
     Written here, since the standard library's generator takes as long for it as for all the rest.
     """
-    rich = _part(html, "html", mark=mark)
-    if pictures and identity is not None:
+    if not pictures or identity is None:
+        rich = _part(html, "html", mark=mark)
+    else:
         inner = boundary(f"pictures of {mark}")
         rich = b"".join(
             (

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
+from email.policy import EmailPolicy
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
@@ -57,9 +56,6 @@ class BotPolicy(EmailPolicy):
     through, would end the head.
     """
 
-    def header_max_count(self, name: str) -> int | None:
-        return _max_count(name.lower())
-
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         if isinstance(value, str) and value.splitlines(keepends=True) != value.splitlines():
             raise ValueError(f"a line break in {name}")
@@ -82,12 +78,6 @@ class BotPolicy(EmailPolicy):
         if field in _ADDRESSES and self.max_line_length != MAX_LINE_BYTES:
             return self.clone(max_line_length=MAX_LINE_BYTES).fold_binary(name, value)
         return super().fold_binary(name, value)
-
-
-@functools.cache
-def _max_count(name: str) -> int | None:
-    """The library makes a class to answer this, for each field of each mail."""
-    return SMTP.header_max_count(name)
 
 
 def _is_plain(name: str, text: str) -> bool:
@@ -113,13 +103,25 @@ BOT_POLICY: Final = BotPolicy(linesep="\r\n", cte_type="7bit")
 
 def to_bytes(message: EmailMessage) -> bytes:
     """The message as it goes over the wire. UTF-8 stands in header fields only where an address needs it (RFC 6532)."""
+    return message.as_bytes(policy=_policy_of(message.raw_items()))
+
+
+def head_of(fields: Iterable[tuple[str, str | Address]]) -> bytes:
+    """Header fields as `to_bytes` writes them, without a message that they would have to be put into first: for the
+    mails that are most of all."""
+    stored = [BOT_POLICY.header_store_parse(*field) for field in fields]
+    policy = _policy_of(stored)
+    return b"".join(policy.fold_binary(*field) for field in stored)
+
+
+def _policy_of(fields: Iterable[tuple[str, Any]]) -> BotPolicy:
     needs_utf8 = any(
         not address.addr_spec.isascii()
-        for field, value in message.raw_items()
+        for field, value in fields
         if field.lower() in _ADDRESSES and not value.isascii()
         for address in value.addresses
     )
-    return message.as_bytes(policy=BOT_POLICY.clone(utf8=True) if needs_utf8 else BOT_POLICY)
+    return BOT_POLICY.clone(utf8=True) if needs_utf8 else BOT_POLICY
 
 
 def to_address(addr_spec: str, *, name: str = "") -> Address:
