@@ -455,4 +455,12 @@ def _too_much(closed: Closed, timezone: str) -> Problem:
 
 
 _TABLE = Inbound.metadata.tables[Inbound.__tablename__]
-_TO_READ = sa.select(_TABLE).where(_TABLE.c.id == sa.bindparam("inbound_id"), _TABLE.c.state == InboundState.ACCEPTED)
+_TO_READ = sa.select(
+    *(
+        _TABLE.c[name]
+        for name in (
+            "id", "reference", "intake", "mail_from", "rcpt_tos", "peer_ip", "helo", "auth_user", "tls", "mailbox",
+            "size_bytes", "raw", "raw_key", "received_at",
+        )
+    )
+).where(_TABLE.c.id == sa.bindparam("inbound_id"), _TABLE.c.state == InboundState.ACCEPTED)  # fmt: skip
