@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
 
@@ -26,8 +28,9 @@ class Way:
 
     words: str
     books_a_mail: int
+    filename: str = "book.epub"
     pack: Callable[[Sequence[bytes]], Sequence[bytes]] = tuple
-    """Makes attachments of the books of a mail."""
+    """Makes attachments, of this name, of the books of a mail."""
 
     def mails_of(self, books: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         """The attachments of each mail."""
@@ -53,7 +56,13 @@ def _zipped(books: Sequence[bytes]) -> Sequence[bytes]:
     return (archive.getvalue(),)
 
 
-WAYS = (Way("each in a mail", 1), Way("ten to a mail", 10), Way("twenty in a ZIP to a mail", 20, _zipped))
+WAYS = (Way("each in a mail", 1), Way("ten to a mail", 10), Way("twenty in a ZIP to a mail", 20, "books.zip", _zipped))
+
+
+def added_by(answer: EmailMessage) -> int:
+    """How many books were added, by the word of an answer in English."""
+    said = re.match(r"Added: |(\d+) books? added", str(answer["Subject"]))
+    return int(said[1] or 1) if said else 0
 
 
 def has_calibredb() -> bool:

@@ -30,7 +30,7 @@ from bot.mailbox import LoopbackMailbox
 from bot.opening import migrate, open_database, open_jobs
 from bot.roles import Role
 from core.services.accounts import Accounts
-from tests.bench._books import WAYS, Way, calibredb_seconds, has_calibredb, make_books
+from tests.bench._books import WAYS, Way, added_by, calibredb_seconds, has_calibredb, make_books
 from tests.support.fleet import Fleet, sailing
 from tests.support.postgres import database_to_measure
 from tests.support.processes import process_tree, pss_bytes
@@ -74,13 +74,13 @@ class Outside:
         self.answered += count
         await self.world.wait_for_all(self.answered, timeout_seconds=600)
 
-    def mail(self, subject: str, *attachment: bytes) -> bytes:
+    def mail(self, subject: str, *attachment: bytes, filename: str = "book.epub") -> bytes:
         """As it goes over the wire, dots stuffed."""
         mail = EmailMessage()
         mail["From"], mail["Subject"], mail["Message-ID"] = _address(0), subject, make_msgid()
         mail.set_content("")
         for content in attachment:
-            mail.add_attachment(content, maintype="application", subtype="octet-stream", filename="book.epub")
+            mail.add_attachment(content, maintype="application", subtype="octet-stream", filename=filename)
         wire = mail.as_bytes(policy=policy.SMTP)
         return re.sub(rb"^\.", b"..", wire, flags=re.MULTILINE)
 
@@ -163,7 +163,7 @@ async def _libraries(outside: Outside, count: int, bar: Progress) -> list[tuple[
 async def _books(outside: Outside, books: Sequence[bytes], way: Way, bar: Progress) -> float:
     """Seconds from the first byte to the last answer."""
     task = bar.add_task(f"books, {way.words}", total=len(books))
-    mails = [outside.mail("", *attached) for attached in way.mails_of(books)]
+    mails = [outside.mail("", *attached, filename=way.filename) for attached in way.mails_of(books)]
     waiting = iter(enumerate(mails))
 
     async def bring() -> None:
@@ -175,7 +175,10 @@ async def _books(outside: Outside, books: Sequence[bytes], way: Way, bar: Progre
     started = time.perf_counter()
     await asyncio.gather(*(bring() for _ in range(CONNECTIONS)))
     await outside.answers(len(mails))
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    added = sum(added_by(mail.message) for mail in outside.world.mails[-len(mails) :])
+    assert added == len(books), f"{added} of {len(books)} were added"
+    return seconds
 
 
 async def _large(outside: Outside, count: int, bar: Progress) -> tuple[float, int]:
