@@ -287,7 +287,9 @@ class JobEngine(Transactions):
                 )
 
     async def _supervise(self, queues: tuple[str, ...], *, concurrency: int) -> None:
-        while True:
+        lane = asyncio.current_task()
+        assert lane is not None
+        while not lane.cancelling():  # of a worker that breaks off while it is cancelled only what broke it is heard
             try:
                 if self.is_embedded:
                     await self._reap(queues)

@@ -20,7 +20,17 @@ from core.db import create_engine
 from core.errors import Unavailable
 from core.events import EventBus
 from core.jobs import Job
-from tests.contracts.engines import SETTINGS, MakeEngine, defer, listen, statuses, until, utcnow, working
+from tests.contracts.engines import (
+    DEADLINE_SECONDS,
+    SETTINGS,
+    MakeEngine,
+    defer,
+    listen,
+    statuses,
+    until,
+    utcnow,
+    working,
+)
 
 AT_ONCE = Backoff(base_seconds=0, cap_seconds=0, attempts=3)
 
@@ -368,6 +378,30 @@ async def test_worker_that_breaks_off_is_started_again(engine: JobEngine, monkey
     await engine.in_work(defer(Job("hear", {"number": 1})))
     async with working(engine):
         await until(lambda: heard == [1])
+
+
+async def test_worker_that_breaks_off_while_it_is_stopped_is_not_started_again(
+    engine: JobEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.jobs.RESTART_SECONDS", 0.01)
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def fetch_job(queues: object, worker_id: int) -> object:
+        is_asked.set()
+        await may_answer.wait()
+        raise OSError("a fault")
+
+    monkeypatch.setattr(engine.app.job_manager, "fetch_job", fetch_job)
+    worker = asyncio.create_task(engine.run_worker())
+    await is_asked.wait()
+    worker.cancel()
+    await asyncio.sleep(0)
+    may_answer.set()
+
+    done, _ = await asyncio.wait([worker], timeout=DEADLINE_SECONDS)
+
+    assert done == {worker}
+    assert worker.cancelled()
 
 
 async def test_old_failures_are_forgotten(make_engine: MakeEngine) -> None:
