@@ -174,6 +174,8 @@ class HealthServer(WebServer):
             name: _Rarely(name, check, metrics, monotonic) if name in COSTLY else partial(_verdict, check)
             for name, check in checks.items()
         }
+        self.is_up = False
+        """Whether everything is started and nothing goes down: until then it is not ready whatever the checks say."""
         self._lag_seconds = 0.0
         self._watch: asyncio.TimerHandle | None = None
         app = web.Application()
@@ -202,10 +204,12 @@ class HealthServer(WebServer):
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """200, or 503 with what is wrong, by name."""
+        if not self.is_up:
+            return _not_ready({"service": "it is starting, or going down"})
         verdicts = await asyncio.gather(*(check() for check in self._checks.values()))
         wrong = {name: verdict for name, verdict in zip(self._checks, verdicts, strict=True) if verdict is not None}
         if wrong:
-            return web.json_response({"status": "not ready", "wrong": wrong}, status=503)
+            return _not_ready(wrong)
         return web.json_response({"status": "ready"})
 
     async def _show_metrics(self, _request: web.Request) -> web.Response:
@@ -222,6 +226,10 @@ class HealthServer(WebServer):
             self._watch_loop()
 
         self._watch = loop.call_at(due, look)
+
+
+def _not_ready(wrong: Mapping[str, str]) -> web.Response:
+    return web.json_response({"status": "not ready", "wrong": wrong}, status=503)
 
 
 class _Rarely:

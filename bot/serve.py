@@ -45,8 +45,10 @@ async def running(app: App) -> AsyncIterator[None]:
             if app.clicks is not None:
                 await app.clicks.start()
                 stack.push_async_callback(app.clicks.close)
+        app.health.is_up = True
         log.info("inkpost is up", roles=sorted(app.roles), smtp=app.listener.addresses, health=app.health.port)
         yield
+        app.health.is_up = False
         log.info("inkpost goes down")
 
 

@@ -39,6 +39,7 @@ async def broken() -> str | None:
 async def running(metrics: Metrics, **checks: Check) -> AsyncIterator[str]:
     """The URL of a server on a free port."""
     server = HealthServer(HealthSettings(port=0), metrics=metrics, checks=checks)
+    server.is_up = True
     await server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -79,6 +80,16 @@ async def test_service_is_ready_when_nothing_is_wrong() -> None:
         assert await get_json(f"{url}/readyz") == (200, {"status": "ready"})
 
 
+async def test_service_that_is_still_starting_or_goes_down_is_not_ready() -> None:
+    server = HealthServer(HealthSettings(port=0), metrics=Metrics(), checks={"database": fine})
+    await server.start()
+    try:
+        status, body = await get_json(f"http://127.0.0.1:{server.port}/readyz")
+        assert (status, body["wrong"]) == (503, {"service": "it is starting, or going down"})
+    finally:
+        await server.close()
+
+
 async def test_all_that_is_wrong_is_told_by_name() -> None:
     async with running(Metrics(), database=fine, relay=down, storage=broken) as url:
         status, body = await get_json(f"{url}/readyz")
@@ -117,6 +128,7 @@ class Relay:
         server = HealthServer(
             HealthSettings(port=0), metrics=self.metrics, checks={"relay": self.check}, monotonic=lambda: self.now
         )
+        server.is_up = True
         await server.start()
         try:
             yield f"http://127.0.0.1:{server.port}/readyz"

@@ -83,6 +83,15 @@ async def test_many_clients_are_served_by_a_process_and_their_mails_stand_here(t
         assert len(intake.jobs()) == 8
 
 
+async def test_no_copy_of_a_socket_has_the_other_process_wait_in_its_accept(tmp_path: Path) -> None:
+    """The mark is one for all copies: were one copy to wait for a moment, an `accept` of the other would for ever."""
+    async with running_intake(tmp_path) as intake:
+        [port] = intake.listener.ports
+        with port.socket.dup() as copy:
+            assert not os.get_blocking(copy.fileno())
+            assert not os.get_blocking(port.socket.fileno())
+
+
 async def test_a_large_mail_comes_through_whole_and_leaves_no_file(tmp_path: Path) -> None:
     large = mail(1, body_bytes=1_000_000)
     async with busy(tmp_path) as intake, greeted(intake) as client:
