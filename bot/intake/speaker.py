@@ -20,8 +20,8 @@ class Port:
     """Whether TLS begins all that is said there (RFC 8314)."""
 
     def __post_init__(self) -> None:
-        # Whether a call waits is a mark of the open socket, not of a descriptor, and `dup` sets it anew: a copy that waits
-        # for one moment would have the other process stand still in its `accept`.
+        # Whether a call waits is a mark of the open socket, not of a descriptor, and `dup` sets it anew: a copy that
+        # waits for one moment would have the other process stand still in its `accept`.
         self.socket.setblocking(False)
 
 
