@@ -20,6 +20,7 @@ from bot.guards import EdgeSettings
 from bot.intake import smtpd_keeper
 from bot.intake.accept import Acceptor
 from bot.intake.received import Receipt, ReceivedMail
+from bot.intake.smtp import SmtpListener
 from bot.intake.smtp_settings import SmtpSettings
 from bot.mailbox import LoopbackMailbox
 from core.errors import Unavailable
@@ -86,6 +87,7 @@ async def test_many_clients_are_served_by_a_process_and_their_mails_stand_here(t
 async def test_no_copy_of_a_socket_has_the_other_process_wait_in_its_accept(tmp_path: Path) -> None:
     """The mark is one for all copies: were one copy to wait for a moment, an `accept` of the other would for ever."""
     async with running_intake(tmp_path) as intake:
+        assert isinstance(intake.listener, SmtpListener)
         [port] = intake.listener.ports
         with port.socket.dup() as copy:
             assert not os.get_blocking(copy.fileno())
