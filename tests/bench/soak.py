@@ -272,7 +272,7 @@ class Soak:
             rcpt_tos = [f"books+{secret}@{DOMAIN}" for secret in secrets]
             spells = asyncio.create_task(self._spells(world, around, ships))
             await self._run(around.mailbox, fleet, ships, rcpt_tos=rcpt_tos, spells=spells)
-            await self._drain(database)
+            await self._drain(database, around.mailbox)
             for ship in ships:
                 await ship.stop()
 
@@ -368,10 +368,11 @@ class Soak:
             return
         self.found.faults["disk full"] += 1
 
-    async def _drain(self, database: sa.Engine) -> None:
+    async def _drain(self, database: sa.Engine, mailbox: Mailbox) -> None:
         healed = time.monotonic()
         while time.monotonic() - healed < DRAIN_SECONDS:
-            if not await asyncio.to_thread(_open_work, database):
+            # The mailbox first: what was fetched meanwhile is open work.
+            if not await asyncio.to_thread(mailbox.unread) and not await asyncio.to_thread(_open_work, database):
                 self.found.drained_seconds = time.monotonic() - healed
                 return
             await asyncio.sleep(0.5)
