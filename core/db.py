@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -59,6 +60,31 @@ class Base(DeclarativeBase):
         list[str]: sa.JSON(),
         list[int]: sa.JSON(),
     }
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """An index over some rows. A query has to repeat `where` literally, or it is not used."""
+    return sa.Index(name, *columns, unique=unique, sqlite_where=sa.text(where), info={"where": where})
+
+
+@sa.event.listens_for(sa.Index, "before_create")
+def _make_partial(index: sa.Index, connection: sa.Connection, **_: Any) -> None:
+    # Not when it is declared: that loads the dialect, 2 MB of modules that a service on SQLite does without.
+    if connection.dialect.name == "postgresql" and "where" in index.info:
+        index.dialect_options["postgresql"]["where"] = sa.text(index.info["where"])
+
+
+Insert = Callable[[Any], sqlite.Insert]
+"""`sqlalchemy.insert` of a database that knows ON CONFLICT; the two that we have write it in the same way."""
+
+
+def insert_for(session: Session) -> Insert:
+    """The same function for all sessions on the same database."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # only here: see `_make_partial`
+
+    return cast(Insert, postgresql.insert)
 
 
 def wait_for_turn(session: Session, turn: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import readline
 import sys
 import threading
 from collections.abc import Callable
@@ -146,6 +145,8 @@ async def _read(read: Callable[[], str]) -> str:
 
 def _remember_lines() -> None:
     """Arrow keys bring back what was written, also the last time."""
+    import readline  # not for `serve`
+
     history = HISTORY.expanduser()
     history.touch(mode=0o600)
     readline.read_history_file(history)

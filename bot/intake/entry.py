@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from bot.jobs import JobEngine
+from core.db import Insert, insert_for
 from core.jobs import Job, process_mail
 from core.models import Inbound
 
@@ -43,7 +44,7 @@ _TABLE = Inbound.metadata.tables[Inbound.__tablename__]
 def _into_postgresql(engine: JobEngine, rows: list[Row]) -> list[str]:
     with engine.work() as work:
         connection = work.session.connection()
-        connection.execute(_INSERT_POSTGRESQL, [row | {"received_at": work.now} for row in rows])
+        connection.execute(_insert_mail(insert_for(work.session)), [row | {"received_at": work.now} for row in rows])
         found = connection.execute(_STANDING, {"keys": [row["dedupe_key"] for row in rows]})
         by_key = {key: (inbound_id, reference) for inbound_id, reference, key in found}
         standing = [by_key[row["dedupe_key"]] for row in rows]
@@ -52,7 +53,11 @@ def _into_postgresql(engine: JobEngine, rows: list[Row]) -> list[str]:
     return [reference for _, reference in standing]
 
 
-_INSERT_POSTGRESQL = postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["dedupe_key"])
+@cache
+def _insert_mail(insert: Insert) -> sa.Insert:
+    return insert(_TABLE).on_conflict_do_nothing(index_elements=["dedupe_key"])
+
+
 _STANDING = sa.select(_TABLE.c.id, _TABLE.c.reference, _TABLE.c.dedupe_key).where(
     _TABLE.c.dedupe_key.in_(sa.bindparam("keys", expanding=True))
 )

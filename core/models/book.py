@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, partial_index
 from core.models import book_index, book_search
 from core.values import BookFormat
 
@@ -29,11 +29,6 @@ class SyncStatus(enum.StrEnum):
 _SENT, _PENDING = "download_count > 0", "sync_status = 'pending'"
 
 
-def _partial(name: str, *columns: str, where: str) -> sa.Index:
-    """An index over some rows. A query has to repeat `where` literally, or it is not used."""
-    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
-
-
 class Book(Base):
     """One owner's row; the bytes are one blob for all owners, named by their SHA-256.
 
@@ -45,10 +40,10 @@ class Book(Base):
         sa.UniqueConstraint("user_id", "sha256"),
         sa.Index("ix_book_user_id_work_key", "user_id", "work_key"),
         # A list's page, and its total; how many bytes a user has.
-        _partial("ix_book_in_library", "user_id", "id", "size_bytes", where="removed_at IS NULL"),
-        _partial("ix_book_removed_at", "removed_at", where="removed_at IS NOT NULL"),
-        _partial("ix_book_sent", "user_id", "download_count", where=_SENT),
-        _partial("ix_book_pending", "user_id", where=_PENDING),
+        partial_index("ix_book_in_library", "user_id", "id", "size_bytes", where="removed_at IS NULL"),
+        partial_index("ix_book_removed_at", "removed_at", where="removed_at IS NOT NULL"),
+        partial_index("ix_book_sent", "user_id", "download_count", where=_SENT),
+        partial_index("ix_book_pending", "user_id", where=_PENDING),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, partial_index
 
 
 class Device(Base):
@@ -17,13 +17,7 @@ class Device(Base):
     __table_args__ = (
         sa.UniqueConstraint("user_id", "name"),
         sa.UniqueConstraint("user_id", "address"),
-        sa.Index(
-            "ix_device_default",
-            "user_id",
-            unique=True,
-            sqlite_where=sa.text("is_default"),
-            postgresql_where=sa.text("is_default"),
-        ),
+        partial_index("ix_device_default", "user_id", unique=True, where="is_default"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, partial_index
 
 LONGEST_URL = 2000
 LONGEST_ETAG = 1000
@@ -28,9 +28,7 @@ class Feed(Base):
     """One feed. `url` is where it is fetched from; a permanent redirect moves it. A newsletter has `mail:<nonce>`."""
 
     __tablename__ = "feed"
-    __table_args__ = (
-        sa.Index("ix_feed_due", "next_check_at", sqlite_where=sa.text(IS_ACTIVE), postgresql_where=sa.text(IS_ACTIVE)),
-    )
+    __table_args__ = (partial_index("ix_feed_due", "next_check_at", where=IS_ACTIVE),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     url: Mapped[str] = mapped_column(sa.String(LONGEST_URL), unique=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import Base
+from core.db import Base, partial_index
 
 IS_PAST = "state <> 'accepted'"
 HAS_USER = "user_id IS NOT NULL"
@@ -36,22 +36,10 @@ class Inbound(Base):
 
     __tablename__ = "inbound"
     __table_args__ = (
-        sa.Index(
-            "ix_inbound_state_received_at",
-            "state",
-            "received_at",
-            sqlite_where=sa.text(IS_PAST),
-            postgresql_where=sa.text(IS_PAST),
-        ),
-        sa.Index("ix_inbound_user_id", "user_id", sqlite_where=sa.text(HAS_USER), postgresql_where=sa.text(HAS_USER)),
-        sa.Index(  # a mail that came by several ways is obeyed once
-            "uq_inbound_effect",
-            "user_id",
-            "mail_key",
-            unique=True,
-            sqlite_where=sa.text("outcome = 'answered'"),
-            postgresql_where=sa.text("outcome = 'answered'"),
-        ),
+        partial_index("ix_inbound_state_received_at", "state", "received_at", where=IS_PAST),
+        partial_index("ix_inbound_user_id", "user_id", where=HAS_USER),
+        # A mail that came by several ways is obeyed once.
+        partial_index("uq_inbound_effect", "user_id", "mail_key", unique=True, where="outcome = 'answered'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, insert_for
 
 
 class Pace(Base):
@@ -21,9 +20,8 @@ class Pace(Base):
     @classmethod
     def locked(cls, session: Session, provider: str) -> Pace:
         """The row, made where there is none, and held until the commit: other workers wait for their turn with it."""
-        is_sqlite = session.get_bind().dialect.name == "sqlite"
-        insert = sqlite.insert(cls) if is_sqlite else postgresql.insert(cls)
-        session.execute(insert.values(provider=provider, turns=[]).on_conflict_do_nothing())
+        insert = insert_for(session)
+        session.execute(insert(cls).values(provider=provider, turns=[]).on_conflict_do_nothing())
         held = (
             sa.select(cls).where(cls.provider == provider).with_for_update().execution_options(populate_existing=True)
         )

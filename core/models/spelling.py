@@ -15,10 +15,9 @@ from typing import Final
 
 import sqlalchemy as sa
 from rapidfuzz.distance import OSA
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, insert_for
 
 SHORTEST: Final = 4  # letters of a word that can be misspelt; any three letters are one slip from too many others
 LONGEST: Final = 40
@@ -52,7 +51,7 @@ class Spelling(Base):
         known = {tuple(row) for row in session.execute(_KNOWN, {"keys": [*own_keys.values()]})} if words else set()
         new = [word for word, key in own_keys.items() if (key, word) not in known]
         if new:
-            insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+            insert = insert_for(session)
             # In order: two transactions that learn the same words wait for each other once, and not crosswise.
             rows = sorted((key, word) for word in new for key in _keys(word))
             session.execute(insert(cls).on_conflict_do_nothing(), [{"key": key, "word": word} for key, word in rows])

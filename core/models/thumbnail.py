@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, Insert, insert_for
 
 
 class Thumbnail(Base):
@@ -31,7 +31,7 @@ class Thumbnail(Base):
     @classmethod
     def keep(cls, session: Session, cover_key: str, content: bytes) -> None:
         """The same cover is the same picture: what is there already stays."""
-        statement = _KEEP[session.get_bind().dialect.name]
+        statement = _keep(insert_for(session))
         session.execute(statement, {"cover_key": cover_key, "content": content})
 
     @classmethod
@@ -39,9 +39,7 @@ class Thumbnail(Base):
         session.execute(sa.delete(cls).where(cls.cover_key.in_(cover_keys)))
 
 
-# Asked for each book: a statement that is made once costs a quarter of one that is made anew.
-_TABLE = Thumbnail.metadata.tables[Thumbnail.__tablename__]
-_KEEP = {
-    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(),
-}
+@cache
+def _keep(insert: Insert) -> sa.Insert:
+    """Asked for each book: a statement that is made once costs a quarter of one that is made anew."""
+    return insert(Thumbnail.metadata.tables[Thumbnail.__tablename__]).on_conflict_do_nothing()

@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import jobs
+from core.db import insert_for
 from core.errors import BadRequest, Conflict, NotFound, TooMuch
 from core.events import IssueSent
 from core.i18n import N_, _, dated
@@ -189,7 +189,7 @@ class Digests:
         self._open(digest, slot=f"now:{cause}"[:80], local_date=today, due_at=self._work.now)
 
     def _open(self, digest: Digest, *, slot: str, local_date: date, due_at: datetime) -> None:
-        insert = sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        insert = insert_for(self._session)
         opened = self._session.execute(
             insert(DigestIssue)
             .values(
@@ -246,7 +246,7 @@ class Digests:
         return True
 
     def _remember(self, user_id: int, story_ids: Iterable[int]) -> None:
-        insert = sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        insert = insert_for(self._session)
         rows = [
             {"user_id": user_id, "story_id": story_id, "delivered_at": self._work.now} for story_id in sorted(story_ids)
         ]

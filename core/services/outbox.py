@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, assert_never
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core import jobs
+from core.db import Insert, insert_for
 from core.devices import kind_of
 from core.errors import BotError, Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
@@ -325,7 +326,7 @@ class Outbox:
 
     def _insert(self, columns: dict[str, Any]) -> OutboxMail | None:
         """The row, or None where one of its `cause` is there."""
-        statement = _INSERTS[self._session.get_bind().dialect.name]
+        statement = _insert_mail(insert_for(self._session))
         outbox_id = self._session.scalar(statement, columns)
         if outbox_id is None:
             return None
@@ -436,10 +437,13 @@ class Outbox:
 
 # Asked for each mail: a statement that is made once costs a quarter of one that is made anew.
 _MAILS = OutboxMail.metadata.tables[OutboxMail.__tablename__]
-_INSERTS = {
-    "sqlite": sqlite.insert(_MAILS).on_conflict_do_nothing(index_elements=["cause"]).returning(_MAILS.c.id),
-    "postgresql": postgresql.insert(_MAILS).on_conflict_do_nothing(index_elements=["cause"]).returning(_MAILS.c.id),
-}
+
+
+@cache
+def _insert_mail(insert: Insert) -> sa.sql.dml.ReturningInsert[Any]:
+    return insert(_MAILS).on_conflict_do_nothing(index_elements=["cause"]).returning(_MAILS.c.id)
+
+
 _ATTEMPTS = Attempt.metadata.tables[Attempt.__tablename__]
 _OPEN_ATTEMPT = sa.select(_ATTEMPTS.c.number).where(
     _ATTEMPTS.c.outbox_id == _MAILS.c.id,

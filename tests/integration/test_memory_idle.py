@@ -13,6 +13,7 @@ from tests.support.ports import free_port
 ELSEWHERE = (
     *("alembic", "cashews", "redis", "cryptography", "google.cloud.storage"),
     *("PIL", "nh3", "trafilatura", "feedparser", "markdown_it", "bot.demo"),
+    *("sqlalchemy.dialects.postgresql", "rich.progress", "readline"),
 )
 PROGRAM = f"""
 import atexit, json, sys
