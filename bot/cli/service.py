@@ -39,7 +39,7 @@ def serve(*, roles: str = ",".join(Role), config: ConfigPath = None) -> None:
     """
     chosen = read_roles(roles)
     settings = configuration(config)
-    set_up_logs(settings.log, stream=sys.stderr)
+    set_up_logs(settings.log, stream=sys.stderr, is_final=True)
 
     async def main() -> None:
         async with open_app(settings, roles=chosen) as app:

@@ -44,13 +44,13 @@ class Service:
         self._asked: dict[int, asyncio.Future[Any]] = {}
 
     def accept(self, mail: ReceivedMail) -> Awaitable[Receipt]:
-        return self._ask(Ask.ACCEPT, mail)
+        return self._ask("accept", mail)
 
     def verify(self, login: str, password: str) -> Awaitable[bool]:
-        return self._ask(Ask.VERIFY, login, password)
+        return self._ask("verify", login, password)
 
     def refuse_alias(self, alias: str) -> Awaitable[str | None]:
-        return self._ask(Ask.REFUSE_ALIAS, alias)
+        return self._ask("refuse_alias", alias)
 
     async def _ask(self, ask: Ask, *arguments: Any) -> Any:
         if self.is_gone.is_set():
@@ -90,7 +90,7 @@ async def serve(talk: socket.socket) -> None:
     service = Service()
     await asyncio.get_running_loop().create_unix_connection(lambda: service.link, sock=talk)
     plan = await service.plan
-    set_up_logs(plan.house.logs, stream=sys.stderr)
+    set_up_logs(plan.house.logs, stream=sys.stderr, is_final=True)
     spool = SpoolFolder(plan.spool)
     spool.prepare()
     speaker = Speaker(

@@ -125,18 +125,18 @@ class SmtpdKeeper:
         except Unavailable as error:
             unavailable = str(error)
         except Exception:  # the end of a question: whatever broke, the peer is told to come again
-            log.exception("smtpd_question_failed", ask=question.ask.name)
+            log.exception("smtpd_question_failed", ask=question.ask)
             unavailable = "it failed"
         if self._link is not None:
             self._link.send(Answer(question.number, value, unavailable=unavailable))
 
     def _ask(self, ask: Ask) -> Callable[..., Awaitable[Any]]:
         match ask:
-            case Ask.ACCEPT:
+            case "accept":
                 return self._service.accept
-            case Ask.REFUSE_ALIAS:
+            case "refuse_alias":
                 return self._service.refuse_alias
-            case Ask.VERIFY:
+            case "verify":
                 assert self._service.verify is not None
                 return self._service.verify
 

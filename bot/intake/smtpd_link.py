@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copyreg
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
+from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import SmtpHouse
+from core.values import Envelope, Peer
 
 _LENGTH_BYTES = 4  # of a message, in front of it
 
@@ -29,12 +32,8 @@ class SmtpdPlan:
     """It ends when no client has come for so long."""
 
 
-class Ask(Enum):
-    """What only the service can do, for it alone has the database."""
-
-    ACCEPT = 1
-    VERIFY = 2
-    REFUSE_ALIAS = 3
+Ask = Literal["accept", "verify", "refuse_alias"]
+"""What only the service can do, for it alone has the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,17 @@ class GoDown:
 
 
 Message = SmtpdPlan | Question | Answer | Ready | GoDown
+
+
+def _pickle_as_call(kind: type) -> None:
+    """Have instances of a dataclass pickled as calls of it: left to itself it looks its fields up for each, which takes
+    twice as long."""
+    values = attrgetter(*(one.name for one in fields(kind)))
+    copyreg.pickle(kind, lambda instance: (kind, values(instance)))
+
+
+for _kind in (Question, Answer, ReceivedMail, Peer, Envelope, Receipt):
+    _pickle_as_call(_kind)
 
 
 class SmtpdLink(asyncio.Protocol):

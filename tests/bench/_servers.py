@@ -128,7 +128,7 @@ def intake_on(database_url: str, folder: Path, *, port: int) -> Iterator[None]:
 
 async def _inkpost(port: int, folder: Path) -> None:
     logs = LogSettings(style="json")
-    set_up_logs(logs, stream=sys.stderr)
+    set_up_logs(logs, stream=sys.stderr, is_final=True)
     async with running_intake(folder, settings=SmtpSettings(port=port), logs=logs):
         await _until_told()
 

@@ -121,6 +121,18 @@ def test_console_is_for_people(stream: io.StringIO) -> None:
     assert not line.startswith("{")
 
 
+def test_final_call_has_each_logger_made_once(stream: io.StringIO) -> None:
+    log = structlog.get_logger("bot.late")
+    set_up_logs(LogSettings(), stream=stream, is_final=True)
+    log.info("first", token="secret")
+    made = log.bind
+    log.info("second")
+
+    assert log.bind is made
+    assert [line["event"] for line in lines(stream)] == ["first", "second"]
+    assert "secret" not in stream.getvalue()
+
+
 def test_terminal_is_a_console_unless_told_otherwise(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "isatty", lambda: True)
     set_up_logs(LogSettings(), stream=stream)
