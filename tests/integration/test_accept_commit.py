@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bot.intake import accept
 from bot.intake.accept import MAX_BATCH, Acceptor
 from bot.intake.entry import Row, enter_into
 from bot.intake.received import Receipt, ReceivedMail
@@ -108,6 +109,32 @@ async def test_mails_that_come_together_share_a_commit(door: Door) -> None:
     assert door.transactions == 2  # the first mail's, and that of all who came meanwhile
     assert len({receipt.reference for receipt in receipts}) == 20
     assert len(door.ledger.mails()) == len(door.ledger.jobs()) == 20
+
+
+async def test_commit_waits_a_moment_for_as_many_as_were_here_at_the_last(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "GATHER_SECONDS", 30.0)
+    with door.held():
+        first = [asyncio.create_task(door.acceptor.accept(mail(0)))]
+        await until(lambda: door.transactions == 1)
+        first += [asyncio.create_task(door.acceptor.accept(mail(number))) for number in (1, 2)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*first)
+    assert door.transactions == 2
+    one = asyncio.create_task(door.acceptor.accept(mail(3)))
+    await asyncio.sleep(0.1)
+    assert door.transactions == 2
+    await asyncio.gather(one, door.acceptor.accept(mail(4)))
+    assert door.transactions == 3
+
+
+async def test_lone_mail_waits_for_nobody(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "GATHER_SECONDS", 30.0)
+    async with asyncio.timeout(10):
+        for number in range(3):
+            await door.acceptor.accept(mail(number))
+    assert door.transactions == 3
 
 
 async def test_crowd_beyond_one_batch_takes_several(door: Door) -> None:
