@@ -7,16 +7,17 @@ a deadline for each command and a bound on each answer. It raises what its parse
 from __future__ import annotations
 
 import imaplib
+import io
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from types import TracebackType
-from typing import TypeGuard
+from typing import TypeGuard, cast
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
@@ -162,6 +163,16 @@ class _Client(IMAPClient):
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - imapclient's name
         return _BoundedProtocol(self.host, self.port, tls=self._protocol_tls, bounds=self._bounds)
+
+    def _poll_socket(self, sock: socket.socket, timeout: float | None = None) -> object:
+        """Called by `idle_check`, with a socket that does not wait: whether there is something to read.
+
+        What came in one segment with the answer to IDLE was read with it, and poll(2) knows nothing of it.
+        """
+        with suppress(ssl.SSLWantReadError):
+            if cast(io.BufferedReader, self._imap.file).peek():
+                return True
+        return super()._poll_socket(sock, timeout)  # type: ignore[misc] # imapclient's, of which its types know nothing
 
 
 class ImapConnection:

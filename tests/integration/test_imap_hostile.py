@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -207,6 +208,23 @@ def test_server_that_does_not_offer_tls_does_not_get_the_password() -> None:
         with pytest.raises(ImapDown, match="STARTTLS"):
             ImapConnection(server.account(Security.STARTTLS)).__enter__()
         assert server.logins == 0
+
+
+@pytest.mark.parametrize("security", [Security.PLAIN, Security.TLS])
+def test_news_that_comes_together_with_the_answer_to_idle_is_heard(authority: trustme.CA, security: Security) -> None:
+    """It was read with it, so that no look at the socket shows it."""
+    context = None if security is Security.PLAIN else ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if context is not None:
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+    with (
+        authority.cert_pem.tempfile() as ca_file,
+        hostile_imap(tls=context, is_implicit=True) as server,
+        ImapConnection(server.account(security, ca_file=ca_file)) as connection,
+    ):
+        connection.select()
+        began = time.monotonic()
+        connection.wait(20, stop=threading.Event())
+    assert time.monotonic() - began < 10
 
 
 def test_what_was_said_in_the_clear_is_not_heard_inside_of_tls(authority: trustme.CA) -> None:
