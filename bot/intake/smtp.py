@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -25,6 +26,9 @@ from bot.intake.smtp_settings import open_tls
 from bot.intake.smtpd_keeper import SmtpdKeeper
 from bot.intake.speaker import Port, Speaker
 from bot.intake.spool import SpoolFolder
+
+PORT_SECONDS = 10.0  # a process that spoke for a service which was killed ends a moment after it
+PORT_RETRY_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +59,12 @@ class SmtpListener(Speaker):
         self._keeper = SmtpdKeeper(self)
 
     async def start(self) -> None:
-        """Listen. Raises OSError if a port is taken, and listens on none then."""
+        """Listen. Raises OSError if a port is taken and stays so, and listens on none then."""
         settings = self.service.house.settings
         try:
-            self.ports = await _open(settings.host, settings.port, is_tls=False)
+            self.ports = await _open_when_free(settings.host, settings.port, is_tls=False)
             if settings.tls_port is not None:
-                self.ports += await _open(settings.host, settings.tls_port, is_tls=True)
+                self.ports += await _open_when_free(settings.host, settings.tls_port, is_tls=True)
             await self.listen()
         except OSError:
             self._close_ports()
@@ -79,6 +83,18 @@ class SmtpListener(Speaker):
     def _make_connection(self) -> SmtpConnection:
         self._keeper.note_connection()
         return super()._make_connection()
+
+
+async def _open_when_free(host: str, port: int, *, is_tls: bool) -> list[Port]:
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + PORT_SECONDS
+    while True:
+        try:
+            return await _open(host, port, is_tls=is_tls)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or loop.time() >= give_up_at:
+                raise
+        await asyncio.sleep(PORT_RETRY_SECONDS)
 
 
 async def _open(host: str, port: int, *, is_tls: bool) -> list[Port]:

@@ -17,7 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.guards import EdgeSettings
-from bot.intake import smtpd_keeper
+from bot.intake import smtp, smtpd_keeper
 from bot.intake.accept import Acceptor
 from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.smtp import SmtpListener
@@ -203,6 +203,21 @@ async def test_a_service_that_stops_lets_a_mail_come_in_and_sends_others_away(tm
         await stopping
         assert smtpds(os.getpid()) == []
         assert len(intake.mails()) == 1
+
+
+async def test_a_port_that_a_process_of_the_last_service_still_holds_is_waited_for(tmp_path: Path) -> None:
+    held = socket.create_server(("127.0.0.1", 0))
+    asyncio.get_running_loop().call_later(0.3, held.close)
+    settings = SmtpSettings(host="127.0.0.1", port=held.getsockname()[1])
+    async with running_intake(tmp_path, settings=settings) as intake, greeted(intake) as client:
+        assert (await client.bring(mail(1))).startswith("250")
+
+
+async def test_a_port_that_stays_taken_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "PORT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as held, pytest.raises(OSError, match="in use"):
+        async with running_intake(tmp_path, settings=SmtpSettings(host="127.0.0.1", port=held.getsockname()[1])):
+            pytest.fail("it listens")
 
 
 async def test_a_service_that_is_killed_takes_its_process_along(tmp_path: Path) -> None:
