@@ -149,6 +149,11 @@ class _BoundedProtocol(imaplib.IMAP4):
 
     def readline(self) -> bytes:
         line = super().readline()
+        if line and not line.endswith(b"\n") and self.sock.gettimeout() == 0:
+            # `idle_check` reads without waiting, and would take a line that comes in pieces for a broken one.
+            self.sock.settimeout(COMMAND_SECONDS)
+            line += super().readline()
+            self.sock.settimeout(0)
         self._bounds.spend(len(line or b""))
         return line
 

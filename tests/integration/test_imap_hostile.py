@@ -227,6 +227,16 @@ def test_news_that_comes_together_with_the_answer_to_idle_is_heard(authority: tr
     assert time.monotonic() - began < 10
 
 
+def test_news_that_comes_in_pieces_is_heard() -> None:
+    def hesitant(tag: str, command: str) -> bytes:
+        return b"+ idling\r\n* 2 EXI" if command == "IDLE" else sane(tag, command)
+
+    with hostile_imap(hesitant) as server, ImapConnection(server.account()) as connection:
+        connection.select()
+        threading.Timer(0.5, server.say, [b"STS\r\n"]).start()
+        connection.wait(20, stop=threading.Event())
+
+
 def test_what_was_said_in_the_clear_is_not_heard_inside_of_tls(authority: trustme.CA) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
