@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import imaplib
 import io
+import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -147,13 +147,25 @@ class _BoundedProtocol(imaplib.IMAP4):
         self._bounds.spend(size)
         return super().read(size)
 
+    def is_told(self, seconds: float) -> bool:
+        """Whether the server says something unasked, within so long; a connection that it closes ends the wait too.
+
+        It may have come in one segment with the line before: then it was read with it, and poll(2) knows nothing of it.
+        imapclient's `idle_check` asks poll(2) alone, and takes a line that comes in pieces for a broken one.
+        """
+        self.sock.setblocking(False)
+        try:
+            with suppress(ssl.SSLWantReadError):
+                if cast(io.BufferedReader, self.file).peek():
+                    return True
+        finally:
+            self.sock.settimeout(COMMAND_SECONDS)
+        poller = select.poll()
+        poller.register(self.sock, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
+
     def readline(self) -> bytes:
         line = super().readline()
-        if line and not line.endswith(b"\n") and self.sock.gettimeout() == 0:
-            # `idle_check` reads without waiting, and would take a line that comes in pieces for a broken one.
-            self.sock.settimeout(COMMAND_SECONDS)
-            line += super().readline()
-            self.sock.settimeout(0)
         self._bounds.spend(len(line or b""))
         return line
 
@@ -165,19 +177,10 @@ class _Client(IMAPClient):
         self._protocol_tls, self._bounds = tls, bounds
         patience = SocketTimeout(COMMAND_SECONDS, COMMAND_SECONDS)
         super().__init__(account.host, account.port, ssl=tls is not None, timeout=patience)
+        self.protocol = cast(_BoundedProtocol, self._imap)
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - imapclient's name
         return _BoundedProtocol(self.host, self.port, tls=self._protocol_tls, bounds=self._bounds)
-
-    def _poll_socket(self, sock: socket.socket, timeout: float | None = None) -> object:
-        """Called by `idle_check`, with a socket that does not wait: whether there is something to read.
-
-        What came in one segment with the answer to IDLE was read with it, and poll(2) knows nothing of it.
-        """
-        with suppress(ssl.SSLWantReadError):
-            if cast(io.BufferedReader, self._imap.file).peek():
-                return True
-        return super()._poll_socket(sock, timeout)  # type: ignore[misc] # imapclient's, of which its types know nothing
 
 
 class ImapConnection:
@@ -231,7 +234,7 @@ class ImapConnection:
         if self._bounds.socket is not None:
             self._bounds.socket.close()
         if self._opened is not None:
-            self._opened._imap.file.close()
+            self._opened.protocol.file.close()
 
     @property
     def _client(self) -> _Client:
@@ -342,12 +345,9 @@ class ImapConnection:
         seconds = min(seconds, IDLE_SECONDS)
         with self._talking():
             self._client.idle()
-        began = time.monotonic()
         with self._talking(idle_seconds=seconds):
-            said = [] if stop.is_set() else self._client.idle_check(timeout=seconds)
-        # imapclient 4.1 returns at once, and for ever, from a connection that the server has closed.
-        if not said and not stop.is_set() and time.monotonic() - began < seconds * 0.9:
-            raise ImapDown("the server has closed the connection")
+            if not stop.is_set() and self._client.protocol.is_told(seconds) and not self._client.protocol.readline():
+                raise ImapDown("the server has closed the connection")
         with self._talking():
             self._client.idle_done()
 
@@ -359,7 +359,7 @@ class ImapConnection:
             return is_told or self._count_told() > self._told
 
     def _count_told(self) -> int:
-        return len(self._client._imap.untagged_responses.get("EXISTS", []))  # imaplib's; SELECT begins it anew
+        return len(self._client.protocol.untagged_responses.get("EXISTS", []))  # imaplib's; SELECT begins it anew
 
     def _has_idle(self) -> bool:
         with self._talking():

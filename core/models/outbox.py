@@ -34,6 +34,7 @@ class OutboxState(enum.StrEnum):
     """By the operator."""
 
 
+OPEN_STATES = (OutboxState.QUEUED, OutboxState.SENDING)
 HANDED_OVER = frozenset(
     (
         OutboxState.ACCEPTED,

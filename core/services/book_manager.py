@@ -16,10 +16,10 @@ from core.i18n import _
 from core.mail.answer import Item, Items, Step, Steps
 from core.models import Book, Derived, DoomedBlob, OutboxMail, Shelf, Spelling, Tag, Thumbnail
 from core.models.book import LONGEST_AUTHOR, LONGEST_GENRE, LONGEST_TITLE, SyncStatus
+from core.models.outbox import OPEN_STATES
 from core.models.spelling import folded_words
 from core.pages import Page, fetch_page
 from core.services.counted import NOTHING_COUNTED, POPULAR, Counted, Stats
-from core.services.outbox import OPEN_STATES
 from core.services.room import Room
 from core.services.threads import Numbered
 from core.values import BookMetadata, StagedBook

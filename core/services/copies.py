@@ -11,9 +11,9 @@ from core.devices import DEVICE_KINDS, DeviceKind, kind_of
 from core.errors import BotError
 from core.mail.outgoing import AttachedFile, Identity, OutgoingMail, attachment_name, compose_delivery, most_file_bytes
 from core.models import Book, Derived, Device, OutboxMail, User
-from core.models.outbox import OutboxKind
+from core.models.outbox import OPEN_STATES, OutboxKind
 from core.references import new_reference
-from core.services.outbox import OPEN_STATES, Outbox
+from core.services.outbox import Outbox
 from core.values import BookFormat
 from core.work import Work
 

@@ -30,11 +30,10 @@ from core.models import (
     User,
 )
 from core.models.belongings import blobs_of, columns_naming_users
-from core.models.outbox import OutboxKind, OutboxState
+from core.models.outbox import OPEN_STATES, OutboxKind, OutboxState
 from core.models.sending_stop import scope_of_address
 from core.models.user import UserRole, UserState
 from core.services.needs import doom_unneeded
-from core.services.outbox import OPEN_STATES
 from core.work import Work
 
 

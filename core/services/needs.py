@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from core.models import Book, Derived, DoomedBlob, OutboxMail, Takeout, Thumbnail
+from core.models.outbox import OPEN_STATES
 from core.services.inbox import Inbox
-from core.services.outbox import OPEN_STATES
 from core.work import Work
 
 

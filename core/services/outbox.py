@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core import jobs
-from core.db import Insert, insert_for
+from core.db import insert_for
 from core.devices import kind_of
 from core.errors import BotError, Conflict, NotFound
 from core.events import BookSynced, DeliveryFailed
@@ -21,15 +20,15 @@ from core.mail.outgoing import OutgoingMail
 from core.mail.status import clean_reply
 from core.models import Attempt, Book, OutboxMail, SendingStop
 from core.models.book import SyncStatus
-from core.models.outbox import HANDED_OVER, OutboxKind, OutboxState
+from core.models.outbox import HANDED_OVER, OPEN_STATES, OutboxKind, OutboxState
 from core.pages import Page, fetch_page
 from core.ports import Deferred, Delivered, Refused, SendResult
 from core.references import parse_reference
+from core.services import outbox_statements as statements
 from core.services.fetch_links import is_about_size
 from core.services.retries import RETRY_SCHEDULE, RetrySchedule, retry_delay_seconds
 from core.work import Work
 
-OPEN_STATES = (OutboxState.QUEUED, OutboxState.SENDING)
 _SYNC_STATUS = {
     OutboxState.QUEUED: SyncStatus.PENDING,
     OutboxState.SENDING: SyncStatus.PENDING,
@@ -132,7 +131,7 @@ class Outbox:
 
         A mail that a stop holds stays as it is, and its job ends: `Stops.lift` defers it anew.
         """
-        found = self._session.execute(_WAITING, {"outbox_id": outbox_id}).one_or_none()
+        found = self._session.execute(statements.WAITING, {"outbox_id": outbox_id}).one_or_none()
         if found is None:
             return None
         if found.kind in HELD_KINDS:
@@ -151,19 +150,19 @@ class Outbox:
         may also be None, and unknown.
         """
         this = {"outbox_id": outbox_id}
-        started = self._session.execute(_START, this).one_or_none()
+        started = self._session.execute(statements.START, this).one_or_none()
         if started is None:
-            open_number = self._session.scalar(_OPEN_ATTEMPT, this)
+            open_number = self._session.scalar(statements.OPEN_ATTEMPT, this)
             if open_number is None:
                 return None
             self.record_unknown(outbox_id, number=open_number, resends_unknown=resends_unknown)
             self._session.flush()
-            started = self._session.execute(_START, this).one_or_none()
+            started = self._session.execute(statements.START, this).one_or_none()
         if started is None:
             return None
         attempt = AttemptToMake(outbox_id=outbox_id, **started._mapping)
         written = {"outbox_id": outbox_id, "number": attempt.number, "started_at": self._work.now}
-        self._session.execute(_WRITE_ATTEMPT, written)
+        self._session.execute(statements.WRITE_ATTEMPT, written)
         return attempt
 
     def refuse(self, outbox_id: int, error: BotError) -> None:
@@ -322,11 +321,11 @@ class Outbox:
 
     def _locked(self, outbox_id: int) -> OutboxMail | None:
         """The row, held until the commit (on SQLite a writing transaction holds everything anyway)."""
-        return self._session.scalars(_LOCKED, {"outbox_id": outbox_id}).one_or_none()
+        return self._session.scalars(statements.LOCKED, {"outbox_id": outbox_id}).one_or_none()
 
     def _insert(self, columns: dict[str, Any]) -> OutboxMail | None:
         """The row, or None where one of its `cause` is there."""
-        statement = _insert_mail(insert_for(self._session))
+        statement = statements.insert_mail(insert_for(self._session))
         outbox_id = self._session.scalar(statement, columns)
         if outbox_id is None:
             return None
@@ -346,7 +345,7 @@ class Outbox:
             "result": "unknown" if is_unknown else type(result).__name__.lower(),
             "reply": clean_reply(result.reply),
         }
-        finished = self._session.execute(_FINISH_ATTEMPT, written)
+        finished = self._session.execute(statements.FINISH_ATTEMPT, written)
         return bool(finished.rowcount)  # type: ignore[attr-defined] # that of an UPDATE is a CursorResult
 
     def _accept_letter(self, outbox_id: int, reply: str) -> bool:
@@ -356,7 +355,7 @@ class Outbox:
         it said is forgotten, for it holds tokens, and is not needed again: only deliveries are sent once more.
         """
         taken = {"of_mail": outbox_id, "finished_at": self._work.now, "last_reply": clean_reply(reply)}
-        return bool(self._session.execute(_ACCEPT_LETTER, taken).rowcount)  # type: ignore[attr-defined]
+        return bool(self._session.execute(statements.ACCEPT_LETTER, taken).rowcount)  # type: ignore[attr-defined]
 
     def _accept_delivery(self, mail: OutboxMail, reply: str) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.ACCEPTED, None, self._work.now
@@ -435,72 +434,7 @@ class Outbox:
         self._session.execute(sa.update(Book).where(Book.id == mail.book_id).values(sync_status=status))
 
 
-# Asked for each mail: a statement that is made once costs a quarter of one that is made anew.
-_MAILS = OutboxMail.metadata.tables[OutboxMail.__tablename__]
-
-
-@cache
-def _insert_mail(insert: Insert) -> sa.sql.dml.ReturningInsert[Any]:
-    return insert(_MAILS).on_conflict_do_nothing(index_elements=["cause"]).returning(_MAILS.c.id)
-
-
-_ATTEMPTS = Attempt.metadata.tables[Attempt.__tablename__]
-_OPEN_ATTEMPT = sa.select(_ATTEMPTS.c.number).where(
-    _ATTEMPTS.c.outbox_id == _MAILS.c.id,
-    _ATTEMPTS.c.number == _MAILS.c.attempts,
-    _ATTEMPTS.c.result == "",
-    _MAILS.c.id == sa.bindparam("outbox_id"),
-)
-# Not IN, whose values SQLAlchemy writes into the statement anew each time that it is asked.
-_IS_OPEN = sa.and_(
-    _MAILS.c.id == sa.bindparam("outbox_id"), sa.or_(*(_MAILS.c.state == state for state in OPEN_STATES))
-)
-_WAITING = sa.select(_MAILS.c.rcpt_to, _MAILS.c.user_id, _MAILS.c.kind, _MAILS.c.wants).where(_IS_OPEN)
-_START = (
-    sa.update(_MAILS)
-    .where(_IS_OPEN, ~_OPEN_ATTEMPT.correlate(_MAILS).exists())
-    .values(state=OutboxState.SENDING, attempts=_MAILS.c.attempts + 1, next_try_at=None)
-    .returning(
-        _MAILS.c.attempts.label("number"), _MAILS.c.reference, _MAILS.c.mail_from, _MAILS.c.rcpt_to,
-        _MAILS.c.message_id, _MAILS.c.head, _MAILS.c.attachment_key, _MAILS.c.size_bytes,
-    )
-)  # fmt: skip
-_WRITE_ATTEMPT = sa.insert(_ATTEMPTS)
-_FINISH_ATTEMPT = (
-    sa.update(_ATTEMPTS)
-    .where(
-        _ATTEMPTS.c.outbox_id == sa.bindparam("of_mail"),
-        _ATTEMPTS.c.number == sa.bindparam("of_number"),
-        _ATTEMPTS.c.result != "delivered",
-    )
-    .values({name: sa.bindparam(name) for name in ("finished_at", "result", "reply")})
-)
-_ACCEPT_LETTER = (
-    sa.update(_MAILS)
-    .where(
-        _MAILS.c.id == sa.bindparam("of_mail"),
-        _MAILS.c.kind != OutboxKind.DELIVERY,
-        *(_MAILS.c.state != state for state in sorted(HANDED_OVER)),
-    )
-    .values(
-        state=OutboxState.ACCEPTED, next_try_at=None, notice="", head=b"",
-        finished_at=sa.bindparam("finished_at"), last_reply=sa.bindparam("last_reply"),
-    )
-)  # fmt: skip
-_LOCKED = (
-    sa.select(OutboxMail)
-    .where(OutboxMail.id == sa.bindparam("outbox_id"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
-_CURRENT = sa.select(_MAILS.c.id).where(
-    _MAILS.c.id == sa.bindparam("outbox_id"),
-    _MAILS.c.state == OutboxState.SENDING,
-    _MAILS.c.attempts == sa.bindparam("number"),
-)
-
-
 def is_current(session: Session, outbox_id: int, *, number: int) -> bool:
     """Whether attempt `number` is still the one to be made. To be asked just before DATA: a worker that stood still
     for longer than its lease may have been overtaken, and the operator may have dropped the mail."""
-    return session.scalar(_CURRENT, {"outbox_id": outbox_id, "number": number}) is not None
+    return session.scalar(statements.CURRENT, {"outbox_id": outbox_id, "number": number}) is not None

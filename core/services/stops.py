@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from core import jobs
 from core.events import SendingResumed, SendingStopped
 from core.models import OutboxMail, SendingStop
+from core.models.outbox import OPEN_STATES
 from core.models.sending_stop import scopes_of
-from core.services.outbox import HELD_KINDS, OPEN_STATES
+from core.services.outbox import HELD_KINDS
 from core.work import Work
 
 

@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 
 from bot.journal import Journal, JournalEntry, Stage
 from core.models import Book, OutboxMail
-from core.models.outbox import OutboxState
+from core.models.outbox import OPEN_STATES, OutboxState
 from core.ports import Delivered, MailBody, SendResult, Transport
-from core.services.outbox import OPEN_STATES
 from core.services.standing import describe
 from core.work import Work
 from tests.support.outgoing import Ledger, Shelf

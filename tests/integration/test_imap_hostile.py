@@ -211,30 +211,21 @@ def test_server_that_does_not_offer_tls_does_not_get_the_password() -> None:
 
 
 @pytest.mark.parametrize("security", [Security.PLAIN, Security.TLS])
-def test_news_that_comes_together_with_the_answer_to_idle_is_heard(authority: trustme.CA, security: Security) -> None:
-    """It was read with it, so that no look at the socket shows it."""
+@pytest.mark.parametrize("drip_seconds", [0, 0.02], ids=["with the answer to IDLE", "in pieces"])
+def test_news_is_heard_however_it_comes(authority: trustme.CA, security: Security, drip_seconds: float) -> None:
+    """What was read with the answer no look at the socket shows, and of a piece nothing can be made."""
     context = None if security is Security.PLAIN else ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if context is not None:
         authority.issue_cert("127.0.0.1").configure_cert(context)
     with (
         authority.cert_pem.tempfile() as ca_file,
-        hostile_imap(tls=context, is_implicit=True) as server,
+        hostile_imap(tls=context, is_implicit=True, drip_seconds=drip_seconds, dripped="IDLE") as server,
         ImapConnection(server.account(security, ca_file=ca_file)) as connection,
     ):
         connection.select()
         began = time.monotonic()
         connection.wait(20, stop=threading.Event())
     assert time.monotonic() - began < 10
-
-
-def test_news_that_comes_in_pieces_is_heard() -> None:
-    def hesitant(tag: str, command: str) -> bytes:
-        return b"+ idling\r\n* 2 EXI" if command == "IDLE" else sane(tag, command)
-
-    with hostile_imap(hesitant) as server, ImapConnection(server.account()) as connection:
-        connection.select()
-        threading.Timer(0.5, server.say, [b"STS\r\n"]).start()
-        connection.wait(20, stop=threading.Event())
 
 
 def test_what_was_said_in_the_clear_is_not_heard_inside_of_tls(authority: trustme.CA) -> None:

@@ -30,9 +30,8 @@ from bot.opening import migrate, open_jobs
 from core.db import create_engine
 from core.models import Attempt, Inbound, OutboxMail
 from core.models.inbound import InboundState
-from core.models.outbox import OutboxState
+from core.models.outbox import OPEN_STATES, OutboxState
 from core.services.accounts import Accounts
-from core.services.outbox import OPEN_STATES
 from tests.support.fleet import Fleet, Ship, sailing
 from tests.support.processes import smtpds
 from tests.support.service import DOMAIN, service_config

@@ -44,23 +44,17 @@ class HostileImap:
     logins: int = 0
     answer: Answer = field(default=sane)
     drip_seconds: float = 0
-    """Pause before each octet of what is said of SEARCH."""
+    """Pause before each octet of what is said of `dripped`."""
+    dripped: str = "SEARCH"
     tls: ssl.SSLContext | None = None
     is_implicit: bool = False
     """TLS from the first octet on; else it begins with STARTTLS."""
-    _client: socket.socket | None = None
 
     def account(self, security: Security = Security.PLAIN, *, ca_file: str = "") -> ImapAccount:
         secret = SecretStr("secret")
         return ImapAccount("127.0.0.1", "user", secret, port=self.port, security=security, ca_file=ca_file)
 
-    def say(self, octets: bytes) -> None:
-        """Something unasked, to the client that came last and talks in the clear."""
-        assert self._client is not None
-        self._client.sendall(octets)
-
     def serve(self, client: socket.socket) -> None:
-        self._client = client
         try:
             if self.tls is not None and self.is_implicit:
                 client = self.tls.wrap_socket(client, server_side=True)
@@ -83,7 +77,7 @@ class HostileImap:
                 said = self.answer(tag, command if first != "DONE" else "DONE")
                 if said is None:
                     return False
-                if self.drip_seconds and "SEARCH" in command:
+                if self.drip_seconds and self.dripped in command:
                     for octet in said:
                         time.sleep(self.drip_seconds)
                         client.sendall(bytes([octet]))

@@ -22,11 +22,28 @@ PARTIAL = (
 
 
 def upgrade() -> None:
+    _make_doomed_blob()
+    _make_user()
+    _make_audit()
+    _make_book()
+    _make_device()
+    _make_inbound()
+    _make_listing()
+    _make_outbox()
+    _make_attempt()
+    _make_spelling()
+    book_index.create(op.get_bind())
+
+
+def _make_doomed_blob() -> None:
     op.create_table(
         "doomed_blob",
         sa.Column("key", sa.String(length=200), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_doomed_blob")),
     )
+
+
+def _make_user() -> None:
     op.create_table(
         "user",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -47,6 +64,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("address", name=op.f("uq_user_address")),
         sa.UniqueConstraint("secret_hash", name=op.f("uq_user_secret_hash")),
     )
+
+
+def _make_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -60,6 +80,8 @@ def upgrade() -> None:
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index("ix_audit_user_id_at", ["user_id", "at"], unique=False)
 
+
+def _make_book() -> None:
     op.create_table(
         "book",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -121,6 +143,8 @@ def upgrade() -> None:
             batch_op.create_index(name, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
         batch_op.create_index("ix_book_user_id_work_key", ["user_id", "work_key"], unique=False)
 
+
+def _make_device() -> None:
     op.create_table(
         "device",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -144,6 +168,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("is_default"),
         )
 
+
+def _make_inbound() -> None:
     op.create_table(
         "inbound",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -181,6 +207,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_inbound_state_received_at", ["state", "received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_inbound_user_id"), ["user_id"], unique=False)
 
+
+def _make_listing() -> None:
     op.create_table(
         "listing",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -197,6 +225,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_listing_message_id"), ["message_id"], unique=False)
         batch_op.create_index("ix_listing_user_id_id", ["user_id", "id"], unique=False)
 
+
+def _make_outbox() -> None:
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -251,6 +281,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_outbox_state_created_at", ["state", "created_at"], unique=False)
         batch_op.create_index("ix_outbox_user_id_created_at", ["user_id", "created_at"], unique=False)
 
+
+def _make_attempt() -> None:
     op.create_table(
         "attempt",
         sa.Column("outbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -264,6 +296,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("outbox_id", "number", name=op.f("pk_attempt")),
     )
+
+
+def _make_spelling() -> None:
     op.create_table(
         "spelling",
         sa.Column("key", sa.String(length=41), nullable=False),
@@ -271,7 +306,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", "word", name=op.f("pk_spelling")),
         sqlite_with_rowid=False,
     )
-    book_index.create(op.get_bind())
 
 
 def downgrade() -> None:

@@ -18,7 +18,21 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("wrote_to", sa.String(length=320), nullable=False, server_default=""))
     with op.batch_alter_table("user", schema=None) as batch_op:
         batch_op.alter_column("wrote_to", server_default=None)
+    _make_feed()
+    _make_feed_host()
+    _make_article()
+    _make_delivered_story()
+    _make_digest()
+    _make_subscription()
+    _make_article_key()
+    _make_article_text()
+    _make_feedback()
+    _make_issue()
+    _make_read_later()
+    _make_issue_story()
 
+
+def _make_feed() -> None:
     op.create_table(
         "feed",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -54,6 +68,8 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_feed_host"), ["host"], unique=False)
 
+
+def _make_feed_host() -> None:
     op.create_table(
         "feed_host",
         sa.Column("host", sa.String(length=255), nullable=False),
@@ -61,6 +77,9 @@ def upgrade() -> None:
         sa.Column("open_until", core.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_feed_host")),
     )
+
+
+def _make_article() -> None:
     op.create_table(
         "article",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -93,6 +112,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_article_story_id"), ["story_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_article_url_key"), ["url_key"], unique=False)
 
+
+def _make_delivered_story() -> None:
     op.create_table(
         "delivered_story",
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -106,6 +127,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "story_id", name=op.f("pk_delivered_story")),
         sqlite_with_rowid=False,
     )
+
+
+def _make_digest() -> None:
     op.create_table(
         "digest",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -131,6 +155,8 @@ def upgrade() -> None:
     with op.batch_alter_table("digest", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_digest_next_due_at"), ["next_due_at"], unique=False)
 
+
+def _make_subscription() -> None:
     op.create_table(
         "subscription",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -155,6 +181,8 @@ def upgrade() -> None:
     with op.batch_alter_table("subscription", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_subscription_feed_id"), ["feed_id"], unique=False)
 
+
+def _make_article_key() -> None:
     op.create_table(
         "article_key",
         sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -165,6 +193,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", "article_id", name=op.f("pk_article_key")),
         sqlite_with_rowid=False,
     )
+
+
+def _make_article_text() -> None:
     op.create_table(
         "article_text",
         sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -175,6 +206,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("article_id", name=op.f("pk_article_text")),
     )
+
+
+def _make_feedback() -> None:
     op.create_table(
         "feedback",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -196,6 +230,8 @@ def upgrade() -> None:
     with op.batch_alter_table("feedback", schema=None) as batch_op:
         batch_op.create_index("ix_feedback_user_id_at", ["user_id", "at"], unique=False)
 
+
+def _make_issue() -> None:
     op.create_table(
         "issue",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -226,6 +262,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_issue_state", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_issue_user_id_id", ["user_id", "id"], unique=False)
 
+
+def _make_read_later() -> None:
     op.create_table(
         "read_later",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -255,6 +293,8 @@ def upgrade() -> None:
     with op.batch_alter_table("read_later", schema=None) as batch_op:
         batch_op.create_index("ix_read_later_user_id_state", ["user_id", "state"], unique=False)
 
+
+def _make_issue_story() -> None:
     op.create_table(
         "issue_story",
         sa.Column("issue_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
