@@ -81,7 +81,7 @@ class Connection:
     """Transactions that were begun on it."""
     is_reused: bool = False
     needs_reset: bool = False
-    """A transaction was begun and not ended by a reply to its final dot."""
+    """A transaction was begun, and the message was not taken."""
     expiry: asyncio.TimerHandle | None = None
     idle_since: float = 0.0
 

@@ -144,10 +144,10 @@ class SmtpTransport:
             upload.cancel()
             reply.cancel()
             await asyncio.gather(upload, reply, return_exceptions=True)
-        if is_complete and not (isinstance(result, Deferred) and result.is_peer_down):
+        if isinstance(result, Delivered):
             connection.needs_reset = False
         else:
-            connection.abort()
+            connection.abort()  # words in the midst of the mail may be followed by others at its end: out of step
         return result
 
 

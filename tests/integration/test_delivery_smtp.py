@@ -345,6 +345,18 @@ async def test_connection_that_broke_off_a_mail_is_not_used_again(sink: SmtpSink
     assert [mail.connection for mail in sink.mails] == [2]
 
 
+async def test_connection_that_refused_a_whole_mail_is_not_used_again(sink: SmtpSink, connect: Connect) -> None:
+    """The refusal may have come in the midst of it, with the last bytes on their way: the dot is then answered too."""
+    transport = connect()
+    sink.script(Phase.END, Say("451 4.3.0 try later", then="250 2.0.0 queued"))
+    await send(transport)
+
+    result = await send(transport)
+
+    assert isinstance(result, Delivered)
+    assert [mail.connection for mail in sink.mails] == [2]
+
+
 async def test_connection_of_a_mail_that_could_not_be_read_is_closed(sink: SmtpSink, connect: Connect) -> None:
     transport = connect()
 

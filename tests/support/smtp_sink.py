@@ -40,6 +40,8 @@ class Say:
     """Answer with this instead; lines by "\\n". A 421 closes the connection, as RFC 5321 3.8 has it."""
 
     reply: str
+    then: str | None = None
+    """Out of step: a second answer to the same command."""
 
 
 @dataclass(frozen=True)
@@ -321,8 +323,10 @@ class _Session:
     async def _do(self, act: Act) -> bool:
         """Whether that was the answer."""
         match act:
-            case Say(reply):
+            case Say(reply, then):
                 await self._say(reply)
+                if then is not None:
+                    await self._say(then)
                 if reply.startswith("421"):
                     raise _Over
                 return True
