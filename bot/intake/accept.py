@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 
 import structlog
@@ -20,7 +19,6 @@ from core.references import new_reference
 from core.staging import BlobKind, blob_key
 
 MAX_BATCH = 128  # rows a commit; a mail in the row below 256 KiB, so at most 32 MiB a transaction
-GATHER_SECONDS = 0.0005  # 1 ms is no better and 2 ms are worse: docs/performance.md
 MEDIA_TYPE = "message/rfc822"
 
 log = structlog.get_logger(__name__)
@@ -39,9 +37,8 @@ class Acceptor:
     """Takes mails from every intake and commits them, those that come together in one transaction.
 
     While one commit is on its way to the disk the next batch gathers, so a lone mail waits for nothing and a crowd
-    shares its waits. The peers of a crowd bring their next mails at about the same time: a commit waits a moment for as
-    many as were here at the last one. One thread writes it all: the database has one writer anyway. It takes what has
-    gathered without asking the event loop, to which the acceptor belongs, and which may be busy.
+    shares its waits. One thread writes it all: the database has one writer anyway. It takes what has gathered without
+    asking the event loop, to which the acceptor belongs, and which may be busy.
     """
 
     def __init__(
@@ -57,24 +54,23 @@ class Acceptor:
         self._gathering: SimpleQueue[_Entry | None] = SimpleQueue()  # None is its end
         self._writer = Thread(target=self._write, name="accept", daemon=True)  # begins with the first mail
         self._unsettled = 0
-        self._expected = 1
         self._at_rest = asyncio.Event()
         self._storing: set[asyncio.Task[Receipt]] = set()
         self._is_closed = False
 
-    async def accept(self, mail: ReceivedMail) -> Receipt:
-        """Commit the mail. Raises `Unavailable` if it could not be; then nothing is promised, and it may come again.
+    def accept(self, mail: ReceivedMail) -> asyncio.Future[Receipt]:
+        """Commit the mail. `Unavailable` if it could not be; then nothing is promised, and it may come again.
 
-        To cancel the call does not cancel the commit: the peer may have hung up, but the mail is here.
+        To cancel the future does not cancel the commit: the peer may have hung up, but the mail is here.
         """
         if self._is_closed:
             raise Unavailable("the service is going down")
         if isinstance(mail.content, bytes):
-            return await self._enter(mail, raw_key=None)
+            return self._enter(mail, raw_key=None)
         task = asyncio.create_task(self._accept_file(mail, mail.content))
         self._storing.add(task)
         task.add_done_callback(self._stored)
-        return await asyncio.shield(task)
+        return asyncio.shield(task)
 
     @property
     def is_busy(self) -> bool:
@@ -132,16 +128,10 @@ class Acceptor:
     def _next_batch(self) -> list[_Entry]:
         """What has gathered, once there is something; nothing at the end."""
         batch: list[_Entry] = []
-        entry = self._gathering.get()
-        until = time.monotonic() + GATHER_SECONDS
-        while entry is not None:
+        while (entry := self._gathering.get()) is not None:
             batch.append(entry)
-            patience = until - time.monotonic() if len(batch) < self._expected else 0.0
-            try:
-                entry = self._gathering.get(timeout=max(0.0, patience)) if len(batch) < MAX_BATCH else None
-            except Empty:
+            if len(batch) == MAX_BATCH or self._gathering.empty():
                 break
-        self._expected = min(self._unsettled, MAX_BATCH)
         return batch
 
     def _settle(self, batch: Sequence[_Entry], outcomes: Sequence[Receipt | Unavailable]) -> None:

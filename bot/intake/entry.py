@@ -69,7 +69,8 @@ def _into_sqlite(engine: JobEngine, rows: list[Row]) -> list[str]:
     with engine.driver_work() as work:
         for row in rows:
             given = row | {"received_at": work.now}
-            given |= {name: bind(given[name]) for name, bind in _BOUND}
+            for name, bind in _BOUND:
+                given[name] = bind(given[name])
             inserted = work.driver.execute(_INSERT_SQLITE, (*_in_order(given), *_DEFAULTS))
             if inserted.rowcount:  # RETURNING would have SQLite keep what it changes, to undo it
                 standing.append((cast(int, inserted.lastrowid), row["reference"]))

@@ -1,4 +1,5 @@
-"""What the service and the process that speaks SMTP for it say to each other: pickles, on a stream of their own."""
+"""What the service and the process that speaks SMTP for it say to each other: pickles of lists of messages, on a stream
+of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from bot.intake.received import Receipt, ReceivedMail
 from bot.intake.session import SmtpHouse
 from core.values import Envelope, Peer
 
-_LENGTH_BYTES = 4  # of a message, in front of it
+_LENGTH_BYTES = 4  # of a pickle, in front of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class SmtpdLink(asyncio.Protocol):
         self._hear = hear
         self._end = end
         self._waiting = bytearray()
+        self._leaving: list[Message] = []
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,14 +93,15 @@ class SmtpdLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._waiting += data
         start = 0
-        while (end := self._end_of_message(start)) <= len(self._waiting):
-            message = pickle.loads(memoryview(self._waiting)[start + _LENGTH_BYTES : end])  # noqa: S301 - our own
+        while (end := self._end_of_pickle(start)) <= len(self._waiting):
+            messages = pickle.loads(memoryview(self._waiting)[start + _LENGTH_BYTES : end])  # noqa: S301 - our own
             start = end
-            self._hear(message)
+            for message in messages:
+                self._hear(message)
         del self._waiting[:start]
 
-    def _end_of_message(self, start: int) -> int:
-        """Where the message at `start` ends; beyond what is here as long as its length is not."""
+    def _end_of_pickle(self, start: int) -> int:
+        """Where the pickle at `start` ends; beyond what is here as long as its length is not."""
         length = self._waiting[start : start + _LENGTH_BYTES]
         return start + _LENGTH_BYTES + (int.from_bytes(length, "big") if len(length) == _LENGTH_BYTES else 1)
 
@@ -107,12 +110,19 @@ class SmtpdLink(asyncio.Protocol):
         self._end()
 
     def send(self, message: Message) -> None:
-        """Does nothing once the other end is gone."""
-        if self._transport is not None:
-            pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        """With all that is said in the same turn of the loop. Does nothing once the other end is gone."""
+        if not self._leaving:
+            asyncio.get_running_loop().call_soon(self._send_all)
+        self._leaving.append(message)
+
+    def _send_all(self) -> None:
+        messages, self._leaving = self._leaving, []
+        if self._transport is not None and messages:
+            pickled = pickle.dumps(messages, pickle.HIGHEST_PROTOCOL)
             self._transport.write(len(pickled).to_bytes(_LENGTH_BYTES, "big") + pickled)
 
     def close(self) -> None:
         """When all that was sent has left."""
+        self._send_all()
         if self._transport is not None:
             self._transport.close()
