@@ -23,7 +23,7 @@ from bot.handbook import build_handbook
 from bot.health import HealthSettings
 from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
-from bot.mailbox import LoopbackMailbox, ReceivedMail
+from bot.mailbox import PATIENCE_SECONDS, LoopbackMailbox, ReceivedMail
 from bot.opening import migrate, open_database
 from bot.pace import PaceSettings
 from bot.serve import running
@@ -33,7 +33,6 @@ from core.services.accounts import Accounts
 
 READER = "ada@reader.example"
 KINDLE = "ada_reader@kindle.com"
-ANSWER_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Story:
         await self.write("find handbok", aside="She looks for it, with a slip of the finger.")
         await self.write(f"kindle add {KINDLE}", aside="She tells where her Kindle is.")
         await self.write("send handbook", aside="And sends the book there.")
-        parcel = await self.world.wait_for(KINDLE, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+        parcel = await self.world.wait_for(KINDLE)
         (book,) = parcel.message.iter_attachments()
         same = book.get_content() == await asyncio.to_thread(handbook.read_bytes)
         self.console.print(
@@ -76,7 +75,7 @@ class Story:
         await self.write("digest weekdays 06:30 20 min", aside="From tomorrow on, with breakfast:")
         await self.write("digest now", aside="She is curious.")
         letter = await self.next_mail("The paper, as a mail:")
-        parcel = await self.world.wait_for(KINDLE, count=2, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+        parcel = await self.world.wait_for(KINDLE, count=2)
         (paper,) = parcel.message.iter_attachments()
         path = self.folder / (paper.get_filename() or "paper.epub")
         await asyncio.to_thread(path.write_bytes, paper.get_content())
@@ -121,7 +120,7 @@ class Story:
     async def next_mail(self, aside: str = "") -> ReceivedMail:
         """The next mail to Ada, shown and returned."""
         self.answers += 1
-        mail = await self.world.wait_for(READER, count=self.answers, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+        mail = await self.world.wait_for(READER, count=self.answers)
         if aside:
             self.console.rule(f"[bold]{escape(aside)}", align="left")
         self.show(mail)
@@ -129,9 +128,12 @@ class Story:
 
     async def settle(self) -> None:
         """Until all that was to be done is done. Raises `TimeoutError`."""
-        async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-            while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - rows tell nobody
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - rows tell nobody
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise TimeoutError(f"there is still something to do after {PATIENCE_SECONDS:.0f} s") from error
 
     def show(self, mail: ReceivedMail) -> None:
         """A mail as its reader sees it, in the text part."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+PATIENCE_SECONDS = 120.0  # work has the lowest priority: beside other programs it may have a tenth of a processor
+
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
@@ -68,20 +70,25 @@ class LoopbackMailbox:
             self._arrived.notify_all()
         return f"250 2.0.0 kept as number {len(self.mails)}"
 
-    async def wait_for(self, rcpt_to: str, *, count: int = 1, timeout_seconds: float = 30) -> ReceivedMail:
+    async def wait_for(
+        self, rcpt_to: str, *, count: int = 1, timeout_seconds: float = PATIENCE_SECONDS
+    ) -> ReceivedMail:
         """The `count`-th mail to an address, as soon as it is there. Raises `TimeoutError`."""
 
         def there() -> ReceivedMail | None:
             mine = [mail for mail in self.mails if mail.rcpt_to == rcpt_to]
             return mine[count - 1] if len(mine) >= count else None
 
-        async with asyncio.timeout(timeout_seconds), self._arrived:
-            await self._arrived.wait_for(lambda: there() is not None)
+        try:
+            async with asyncio.timeout(timeout_seconds), self._arrived:
+                await self._arrived.wait_for(lambda: there() is not None)
+        except TimeoutError as error:
+            raise TimeoutError(f"mail {count} to {rcpt_to} has not come in {timeout_seconds:.0f} s") from error
         found = there()
         assert found is not None
         return found
 
-    async def wait_for_all(self, count: int, *, timeout_seconds: float = 30) -> None:
+    async def wait_for_all(self, count: int, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Until so many mails have come, to whomever. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout_seconds), self._arrived:
             await self._arrived.wait_for(lambda: len(self.mails) >= count)

@@ -170,12 +170,13 @@ def staying(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def read_until(process: subprocess.Popen[str], words: str) -> str:
     """What it prints up to the line with these words; the test's own time limit ends what never comes."""
     assert process.stdout is not None
+    assert process.stderr is not None
     printed = ""
     for line in process.stdout:
         printed += line
         if words in line:
             return printed
-    raise AssertionError(f"it ended without saying “{words}”: {printed[-2000:]}")
+    raise AssertionError(f"it ended without saying “{words}”: {printed[-2000:]}{process.stderr.read()[-2000:]}")
 
 
 def test_demo_stays_up_for_mail_of_ones_own_until_it_is_interrupted(staying: subprocess.Popen[str]) -> None:
