@@ -114,6 +114,7 @@ def create_engine(url: str | URL) -> sa.Engine:
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
+    sa.event.listen(engine, "handle_error", _leave_old_snapshot)
     return engine
 
 
@@ -133,6 +134,16 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     read_only = connection.get_execution_options().get("read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _leave_old_snapshot(context: sa.ExceptionContext) -> None:
+    """Have a connection closed on which nothing can be written any more.
+
+    A query that was never read to its end, because a bug broke in and its traceback is still there, keeps the database
+    as it was then. The pool would hand that connection out again and again; so what is tried again has another.
+    """
+    if getattr(context.original_exception, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        context.is_disconnect = True
 
 
 @contextmanager

@@ -105,6 +105,25 @@ async def test_full_disk_is_an_outage_and_leaves_nothing(sqlite_engine: JobEngin
     assert sqlite_engine.list_jobs() == []
 
 
+async def test_query_that_a_bug_left_unfinished_does_not_keep_others_from_writing(sqlite_engine: JobEngine) -> None:
+    """As long as its traceback is there the query is, and its connection sees the database as it was."""
+
+    def break_off(work: Work) -> None:
+        _unread = work.session.execute(sa.text("SELECT number FROM note"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as bug:
+        await sqlite_engine.in_work(break_off)
+    with closing(sqlite3.connect(str(sqlite_engine.db.url.database))) as other, other:
+        other.execute("INSERT INTO note VALUES (2)")
+
+    await sqlite_engine.in_work(lambda work: work.session.execute(sa.text("INSERT INTO note VALUES (3)")).rowcount)
+
+    with sqlite_engine.read() as session:
+        assert session.scalar(COUNT) == 3
+    assert bug.traceback
+
+
 async def test_wrong_statement_is_a_bug_and_no_outage_on_sqlite(sqlite_engine: JobEngine) -> None:
     with pytest.raises(sa.exc.OperationalError, match="no such table"):
         await sqlite_engine.in_work(lambda work: work.session.scalar(sa.text("SELECT 1 FROM nowhere_at_all")))
