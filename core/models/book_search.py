@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.models.book_index import USER_BITS
-from core.models.spelling import Spelling, folded_words, words_of
+from core.models.spelling import Spelling, folded, folded_words, words_of
 
 MAX_WORDS: Final = 12  # of a query: more than any title that somebody types
 PREFIX_LETTERS: Final = 2  # a shorter last word is looked up whole: its beginnings would be half the dictionary
@@ -32,31 +33,34 @@ class Text(enum.StrEnum):
     """The names and the description."""
 
 
-# `text` is one of two constants; what a user wrote comes as a parameter only.
+# `text` is one of two constants; what a user wrote comes as a parameter only. CROSS JOIN: in this order.
 _SQLITE = {
     text: sa.text(
-        f"SELECT rowid & {(1 << USER_BITS) - 1} FROM book_fts_{text} WHERE book_fts_{text} MATCH :query "
-        f"AND rowid BETWEEN (:user_id << {USER_BITS}) AND (:user_id << {USER_BITS}) + {(1 << USER_BITS) - 1} "
-        "ORDER BY rowid DESC LIMIT :limit"
+        f"SELECT book.id, book.title FROM book_fts_{text} AS found "
+        f"CROSS JOIN book ON book.id = found.rowid & {(1 << USER_BITS) - 1} WHERE book_fts_{text} MATCH :query AND "
+        f"found.rowid BETWEEN (:user_id << {USER_BITS}) AND (:user_id << {USER_BITS}) + {(1 << USER_BITS) - 1} "
+        "ORDER BY found.rowid DESC LIMIT :limit"
     )
     for text in Text
 }
 _POSTGRES = {
     text: sa.text(
-        "SELECT book_id FROM book_fts "
-        f"WHERE user_id = :user_id AND {text} @@ to_tsquery('simple', book_fts_fold(:query)) "
+        "SELECT book.id, book.title FROM book_fts JOIN book ON book.id = book_id "
+        f"WHERE book_fts.user_id = :user_id AND {text} @@ to_tsquery('simple', book_fts_fold(:query)) "
         "ORDER BY book_id DESC LIMIT :limit"
     )
     for text in Text
 }
-_TITLES = sa.text("SELECT id, title FROM book WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True))
+Found = Sequence[sa.Row[int, str]]
+"""(id, title) of books."""
 
 
 def search(session: Session, query: str, *, user_id: int, limit: int) -> list[int]:
     """Ids of the user's books that hold all words of `query`, best first; none for a query without words."""
     found = dict.fromkeys(search_names(session, query, user_id=user_id, limit=limit))
     if len(found) < limit and (words := words_of(query)[:MAX_WORDS]):
-        found |= dict.fromkeys(_ids(session, Text.WORDS, _match(session, words), user_id=user_id, limit=limit))
+        newest = _newest(session, Text.WORDS, _match(session, words), user_id=user_id, limit=limit)
+        found |= dict.fromkeys(book_id for book_id, _ in newest)
     return list(found)[:limit]
 
 
@@ -65,9 +69,11 @@ def search_names(session: Session, query: str, *, user_id: int, limit: int) -> l
     words = words_of(query)[:MAX_WORDS]
     if not words:
         return []
-    found = _ranked(session, words, _match(session, words), user_id=user_id)
+    look = partial(_newest, session, Text.NAMES, user_id=user_id, limit=RANKED)
+    wanted = folded_words(" ".join(words))
+    found = _ranked(look(_match(session, words)), wanted)
     if len(found) < limit and len(words[-1]) >= PREFIX_LETTERS:
-        found += _ranked(session, words, _match(session, words, beginning="*"), user_id=user_id)
+        found += _ranked(look(_match(session, words, beginning="*")), wanted)
     return list(dict.fromkeys(found))[:limit]
 
 
@@ -91,7 +97,7 @@ def _nearest(session: Session, word: str, *, user_id: int) -> str | None:
 
 
 def _has(session: Session, word: str, *, user_id: int) -> bool:
-    return bool(_ids(session, Text.WORDS, _match(session, [word]), user_id=user_id, limit=1))
+    return bool(_newest(session, Text.WORDS, _match(session, [word]), user_id=user_id, limit=1))
 
 
 def _match(session: Session, words: Sequence[str], *, beginning: str = "") -> str:
@@ -102,27 +108,25 @@ def _match(session: Session, words: Sequence[str], *, beginning: str = "") -> st
     return " & ".join(f"'{word}'" for word in words) + (":*" if beginning else "")
 
 
-def _ids(session: Session, text: Text, match: str, *, user_id: int, limit: int) -> Sequence[int]:
+def _newest(session: Session, text: Text, match: str, *, user_id: int, limit: int) -> Found:
     """The newest books that match, newest first."""
     statement = (_SQLITE if session.get_bind().dialect.name == "sqlite" else _POSTGRES)[text]
-    return session.execute(statement, {"query": match, "user_id": user_id, "limit": limit}).scalars().all()
+    return session.execute(statement, {"query": match, "user_id": user_id, "limit": limit}).all()
 
 
-def _ranked(session: Session, words: Sequence[str], match: str, *, user_id: int) -> list[int]:
-    """The newest books whose names match, best first."""
-    ids = _ids(session, Text.NAMES, match, user_id=user_id, limit=RANKED)
-    if len(ids) < 2:
-        return list(ids)
-    wanted = folded_words(" ".join(words))
-    titles = session.execute(_TITLES, {"ids": ids})
-    places = {book_id: _place(folded_words(title), wanted) for book_id, title in titles}
-    return sorted(ids, key=lambda book_id: (places[book_id], -book_id))
+def _ranked(newest: Found, wanted: Sequence[str]) -> list[int]:
+    """Ids of books whose names match, best first; the newest first where that is equal, as they are given."""
+    places = {book_id: _place(folded(title), wanted) for book_id, title in newest}
+    return sorted(places, key=places.__getitem__)
 
 
-def _place(title: Sequence[str], wanted: Sequence[str]) -> int:
+def _place(title: str, wanted: Sequence[str]) -> int:
     """0 for a title that is nothing but the words, its length where it has them all, else behind all of these."""
-    if title == wanted:
+    if not all(word in title for word in wanted):
+        return 1_000
+    found = folded_words(title)
+    if found == wanted:
         return 0
     *whole, last = wanted
-    has_all = set(whole).issubset(title) and any(word.startswith(last) for word in title)
-    return len(title) if has_all else 1_000
+    has_all = all(word in found for word in whole) and any(word.startswith(last) for word in found)
+    return len(found) if has_all else 1_000

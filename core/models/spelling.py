@@ -47,7 +47,7 @@ class Spelling(Base):
     def learn(cls, session: Session, texts: Iterable[str]) -> None:
         """Remember the words of `texts`."""
         words = {word for text in texts for word in words_of(text) if SHORTEST <= len(word) <= LONGEST}
-        own_keys = {word: _folded(word) for word in words}
+        own_keys = {word: folded(word) for word in words}
         known = {tuple(row) for row in session.execute(_KNOWN, {"keys": [*own_keys.values()]})} if words else set()
         new = [word for word, key in own_keys.items() if (key, word) not in known]
         if new:
@@ -62,8 +62,8 @@ class Spelling(Base):
         if not SHORTEST <= len(word) <= LONGEST:
             return []
         query = sa.select(cls.word).distinct().where(cls.key.in_(_keys(word)), cls.word != word).limit(CANDIDATES)
-        folded = _folded(word)
-        scores = {other: OSA.normalized_similarity(folded, _folded(other)) for other in session.scalars(query)}
+        meant = folded(word)
+        scores = {other: OSA.normalized_similarity(meant, folded(other)) for other in session.scalars(query)}
         alike = (other for other, score in scores.items() if score >= ALIKE)
         return sorted(alike, key=lambda other: (-scores[other], other))
 
@@ -79,10 +79,10 @@ def words_of(text: str) -> list[str]:
 
 def folded_words(text: str) -> list[str]:
     """The words of a text without case and accents, for comparing."""
-    return _WORD.findall(_folded(text))
+    return _WORD.findall(folded(text))
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Without case, and without the accents of Latin, Greek and Cyrillic; other scripts' marks are letters to them."""
     if text.isascii():
         return text.lower()
@@ -90,6 +90,6 @@ def _folded(text: str) -> str:
 
 
 def _keys(word: str) -> set[str]:
-    word = _folded(word)
+    word = folded(word)
     consonants = _REPEATED.sub(r"\1", word[:1] + _VOWEL.sub("", word[1:]))
     return {word, f"~{consonants}"} | {word[:place] + word[place + 1 :] for place in range(len(word))}
