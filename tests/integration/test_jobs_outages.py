@@ -117,7 +117,7 @@ async def test_query_that_a_bug_left_unfinished_does_not_keep_others_from_writin
     with closing(sqlite3.connect(str(sqlite_engine.db.url.database))) as other, other:
         other.execute("INSERT INTO note VALUES (2)")
 
-    await sqlite_engine.in_work(lambda work: work.session.execute(sa.text("INSERT INTO note VALUES (3)")).rowcount)
+    await sqlite_engine.in_work(lambda work: work.session.scalar(sa.text("INSERT INTO note VALUES (3) RETURNING 1")))
 
     with sqlite_engine.read() as session:
         assert session.scalar(COUNT) == 3
