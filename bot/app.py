@@ -189,15 +189,12 @@ class _Rooms:
     def identity(self) -> Identity:
         return identity_of(self.config)
 
-    def accept(self, mail: ReceivedMail) -> asyncio.Future[Receipt]:
+    async def accept(self, mail: ReceivedMail) -> Receipt:
         """What every intake does with a mail."""
-        receipt = self.acceptor.accept(mail)
-        receipt.add_done_callback(partial(self._measure, time.monotonic()))
+        started = time.monotonic()
+        receipt = await self.acceptor.accept(mail)
+        self.metrics.mail_accepted(time.monotonic() - started)
         return receipt
-
-    def _measure(self, started: float, receipt: asyncio.Future[Receipt]) -> None:
-        if not receipt.cancelled() and receipt.exception() is None:
-            self.metrics.mail_accepted(time.monotonic() - started)
 
 
 async def _open_rooms(config: Config, stack: AsyncExitStack, *, roles: frozenset[Role], clock: Clock) -> _Rooms:

@@ -58,19 +58,19 @@ class Acceptor:
         self._storing: set[asyncio.Task[Receipt]] = set()
         self._is_closed = False
 
-    def accept(self, mail: ReceivedMail) -> asyncio.Future[Receipt]:
-        """Commit the mail. `Unavailable` if it could not be; then nothing is promised, and it may come again.
+    async def accept(self, mail: ReceivedMail) -> Receipt:
+        """Commit the mail. Raises `Unavailable` if it could not be; then nothing is promised, and it may come again.
 
-        To cancel the future does not cancel the commit: the peer may have hung up, but the mail is here.
+        To cancel the call does not cancel the commit: the peer may have hung up, but the mail is here.
         """
         if self._is_closed:
             raise Unavailable("the service is going down")
         if isinstance(mail.content, bytes):
-            return self._enter(mail, raw_key=None)
+            return await self._enter(mail, raw_key=None)
         task = asyncio.create_task(self._accept_file(mail, mail.content))
         self._storing.add(task)
         task.add_done_callback(self._stored)
-        return asyncio.shield(task)
+        return await asyncio.shield(task)
 
     @property
     def is_busy(self) -> bool:

@@ -16,7 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from inspect import iscoroutinefunction
 from ssl import SSLContext
 from typing import cast
@@ -46,7 +46,6 @@ Later = Callable[[], Awaitable[None]]
 """The part of a command that has to wait for something."""
 
 log = structlog.get_logger(__name__)
-_is_coroutine_function = cache(iscoroutinefunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,15 +374,15 @@ class LineConnection(SMTP):
         verb = verb.upper()
         if verb in FOREIGN_VERBS:
             raise Goodbye("554 5.5.1 this is a mail server")
-        command = getattr(type(self), f"smtp_{verb}", None)
+        command = getattr(self, f"smtp_{verb}", None)
         if len(line) > MAX_COMMAND_BYTES or not argument.isprintable():
             self._reply(LINE_TOO_LONG)
         elif command is None:
             self._reply("500 5.5.1 command is not known")
-        elif _is_coroutine_function(command):
-            return partial(command, self, argument.strip())
+        elif iscoroutinefunction(command):
+            return partial(command, argument.strip())
         else:
-            return cast(Later | None, command(self, argument.strip()))
+            return cast(Later | None, command(argument.strip()))
         return None
 
     def _reply(self, reply: str) -> None:

@@ -52,13 +52,13 @@ class Service:
     def refuse_alias(self, alias: str) -> Awaitable[str | None]:
         return self._ask("refuse_alias", alias)
 
-    def _ask(self, ask: Ask, *arguments: Any) -> asyncio.Future[Any]:
+    async def _ask(self, ask: Ask, *arguments: Any) -> Any:
         if self.is_gone.is_set():
             raise Unavailable("the service is gone")
         number, answer = next(self._numbers), asyncio.get_running_loop().create_future()
         self._asked[number] = answer
         self.link.send(Question(number, ask, arguments))
-        return answer
+        return await answer
 
     def _hear(self, message: Message) -> None:
         match message:

@@ -12,7 +12,6 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import structlog
@@ -40,7 +39,7 @@ class SmtpdKeeper:
         self._link: SmtpdLink | None = None
         self._not_before = 0.0
         self._is_going_down = False
-        self._answering: set[asyncio.Future[Any]] = set()  # the loop holds a task only weakly
+        self._answering: set[asyncio.Task[None]] = set()  # the loop holds a task only weakly
 
     def note_connection(self) -> None:
         """One more client has come to the service itself: start the process if it is time."""
@@ -110,36 +109,26 @@ class SmtpdKeeper:
     def _hear(self, message: Message) -> None:
         match message:
             case Question():
-                self._answer(message)
+                task = asyncio.create_task(self._answer(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
             case Ready():
                 self._speaker.rest()
                 log.info("smtpd_ready")
             case _:
                 raise TypeError(message)
 
-    def _answer(self, question: Question) -> None:
-        value: asyncio.Future[Any]
+    async def _answer(self, question: Question) -> None:
+        value, unavailable = None, None
         try:
-            value = asyncio.ensure_future(self._ask(question.ask)(*question.arguments))
+            value = await self._ask(question.ask)(*question.arguments)
         except Unavailable as error:
-            value = asyncio.get_running_loop().create_future()
-            value.set_exception(error)
-        self._answering.add(value)
-        value.add_done_callback(partial(self._tell, question))
-
-    def _tell(self, question: Question, value: asyncio.Future[Any]) -> None:
-        self._answering.discard(value)
-        if value.cancelled() or self._link is None:
-            return
-        match value.exception():
-            case None:
-                answer = Answer(question.number, value.result())
-            case Unavailable() as error:
-                answer = Answer(question.number, None, unavailable=str(error))
-            case error:  # the end of a question: whatever broke, the peer is told to come again
-                log.error("smtpd_question_failed", ask=question.ask, exc_info=error)
-                answer = Answer(question.number, None, unavailable="it failed")
-        self._link.send(answer)
+            unavailable = str(error)
+        except Exception:  # the end of a question: whatever broke, the peer is told to come again
+            log.exception("smtpd_question_failed", ask=question.ask)
+            unavailable = "it failed"
+        if self._link is not None:
+            self._link.send(Answer(question.number, value, unavailable=unavailable))
 
     def _ask(self, ask: Ask) -> Callable[..., Awaitable[Any]]:
         match ask:

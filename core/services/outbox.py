@@ -345,8 +345,7 @@ class Outbox:
             "result": "unknown" if is_unknown else type(result).__name__.lower(),
             "reply": clean_reply(result.reply),
         }
-        finished = self._session.execute(statements.FINISH_ATTEMPT, written)
-        return bool(finished.rowcount)  # type: ignore[attr-defined] # that of an UPDATE is a CursorResult
+        return bool(self._session.connection().execute(statements.FINISH_ATTEMPT, written).rowcount)
 
     def _accept_letter(self, outbox_id: int, reply: str) -> bool:
         """Write down that the relay has taken a mail that carries no book; False where it is none such, or was taken.
@@ -355,7 +354,7 @@ class Outbox:
         it said is forgotten, for it holds tokens, and is not needed again: only deliveries are sent once more.
         """
         taken = {"of_mail": outbox_id, "finished_at": self._work.now, "last_reply": clean_reply(reply)}
-        return bool(self._session.execute(statements.ACCEPT_LETTER, taken).rowcount)  # type: ignore[attr-defined]
+        return bool(self._session.connection().execute(statements.ACCEPT_LETTER, taken).rowcount)
 
     def _accept_delivery(self, mail: OutboxMail, reply: str) -> None:
         mail.state, mail.next_try_at, mail.finished_at = OutboxState.ACCEPTED, None, self._work.now

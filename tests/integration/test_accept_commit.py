@@ -100,9 +100,9 @@ async def test_mails_of_one_sender_are_processed_in_order(door: Door) -> None:
 
 async def test_mails_that_come_together_share_a_commit(door: Door) -> None:
     with door.held():
-        waiting = [door.acceptor.accept(mail(0))]
+        waiting = [asyncio.create_task(door.acceptor.accept(mail(0)))]
         await until(lambda: door.transactions == 1)
-        waiting += [door.acceptor.accept(mail(number)) for number in range(1, 20)]
+        waiting += [asyncio.create_task(door.acceptor.accept(mail(number))) for number in range(1, 20)]
         await asyncio.sleep(0)
     receipts = await asyncio.gather(*waiting)
     assert door.transactions == 2  # the first mail's, and that of all who came meanwhile
@@ -112,9 +112,9 @@ async def test_mails_that_come_together_share_a_commit(door: Door) -> None:
 
 async def test_crowd_beyond_one_batch_takes_several(door: Door) -> None:
     with door.held():
-        waiting = [door.acceptor.accept(mail(0))]
+        waiting = [asyncio.create_task(door.acceptor.accept(mail(0)))]
         await until(lambda: door.transactions == 1)
-        waiting += [door.acceptor.accept(mail(number)) for number in range(1, 2 * MAX_BATCH + 2)]
+        waiting += [asyncio.create_task(door.acceptor.accept(mail(number))) for number in range(1, 2 * MAX_BATCH + 2)]
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
     assert len(door.ledger.jobs()) == 2 * MAX_BATCH + 2
@@ -157,9 +157,9 @@ async def test_error_of_the_database_does_not_tell_what_the_mail_says(door: Door
 
 async def test_database_that_is_away_fails_the_batch_at_once(door: Door) -> None:
     with door.held():
-        first = door.acceptor.accept(mail(0))
+        first = asyncio.create_task(door.acceptor.accept(mail(0)))
         await until(lambda: door.transactions == 1)
-        waiting = [door.acceptor.accept(mail(number)) for number in range(1, 4)]
+        waiting = [asyncio.create_task(door.acceptor.accept(mail(number))) for number in range(1, 4)]
         await asyncio.sleep(0)
         door.faults.append(Unavailable("no route to the database"))
     await first
@@ -204,7 +204,7 @@ async def test_blob_that_cannot_be_stored_leaves_no_row_and_no_file(door: Door) 
 @pytest.mark.parametrize("is_large", [False, True])
 async def test_call_that_is_cancelled_is_committed_all_the_same(door: Door, is_large: bool) -> None:
     with door.held():
-        call = door.acceptor.accept(large(door, 1) if is_large else mail(1))
+        call = asyncio.create_task(door.acceptor.accept(large(door, 1) if is_large else mail(1)))
         await until(lambda: door.acceptor.is_busy)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -215,9 +215,9 @@ async def test_call_that_is_cancelled_is_committed_all_the_same(door: Door, is_l
 
 async def test_peer_that_hangs_up_does_not_keep_those_waiting_who_share_its_commit(door: Door) -> None:
     with door.held():
-        first = door.acceptor.accept(mail(0))
+        first = asyncio.create_task(door.acceptor.accept(mail(0)))
         await until(lambda: door.transactions == 1)
-        gone, other = [door.acceptor.accept(mail(number)) for number in (1, 2)]
+        gone, other = [asyncio.create_task(door.acceptor.accept(mail(number))) for number in (1, 2)]
         await asyncio.sleep(0)
         gone.cancel()
     async with asyncio.timeout(30):
@@ -227,9 +227,9 @@ async def test_peer_that_hangs_up_does_not_keep_those_waiting_who_share_its_comm
 
 async def test_failure_that_nobody_waits_for_is_no_warning(door: Door) -> None:
     with door.held():
-        call = door.acceptor.accept(mail(0))
+        call = asyncio.create_task(door.acceptor.accept(mail(0)))
         await until(lambda: door.transactions == 1)
-        other = door.acceptor.accept(mail(1))
+        other = asyncio.create_task(door.acceptor.accept(mail(1)))
         await asyncio.sleep(0)
         door.faults.append(Unavailable("away"))
         other.cancel()
@@ -239,7 +239,7 @@ async def test_failure_that_nobody_waits_for_is_no_warning(door: Door) -> None:
 
 async def test_close_finishes_what_was_handed_in_and_takes_nothing_more(door: Door) -> None:
     with door.held():
-        waiting = [door.acceptor.accept(one) for one in (mail(1), large(door, 2))]
+        waiting = [asyncio.create_task(door.acceptor.accept(one)) for one in (mail(1), large(door, 2))]
         await until(lambda: door.transactions == 1)
     await door.acceptor.close()
     assert len(door.ledger.mails()) == 2
