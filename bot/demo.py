@@ -23,7 +23,7 @@ from bot.handbook import build_handbook
 from bot.health import HealthSettings
 from bot.intake.smtp_settings import SmtpSettings
 from bot.logs import LogSettings, set_up_logs
-from bot.mailbox import LoopbackMailbox, ReceivedMail
+from bot.mailbox import PATIENCE_SECONDS, LoopbackMailbox, ReceivedMail
 from bot.opening import migrate, open_database
 from bot.pace import PaceSettings
 from bot.serve import running
@@ -71,6 +71,7 @@ class Story:
         """The morning paper: a site on the loopback, a paper now, and a word about it. Raises `TimeoutError`."""
         await self.write(f"subscribe {site}", aside="Ada likes a site. She names its page; its feed is found.")
         await self.next_mail("And has been read:")
+        await self.settle()  # the second story's full text is fetched from its page
         await self.write("digest weekdays 06:30 20 min", aside="From tomorrow on, with breakfast:")
         await self.write("digest now", aside="She is curious.")
         letter = await self.next_mail("The paper, as a mail:")
@@ -124,6 +125,16 @@ class Story:
             self.console.rule(f"[bold]{escape(aside)}", align="left")
         self.show(mail)
         return mail
+
+    async def settle(self) -> None:
+        """Until all that was to be done is done. Raises `TimeoutError`."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                # A job that ends is a row that goes, and no event tells of that.
+                while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - see above
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise TimeoutError(f"there is still something to do after {PATIENCE_SECONDS:.0f} s") from error
 
     def show(self, mail: ReceivedMail) -> None:
         """A mail as its reader sees it, in the text part."""
