@@ -130,8 +130,7 @@ class Story:
         """Until all that was to be done is done. Raises `TimeoutError`."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                # A job that ends is a row that goes, and no event tells of that.
-                while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - see above
+                while await asyncio.to_thread(self.app.engine.count_jobs):  # noqa: ASYNC110 - a database has no events
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
             raise TimeoutError(f"there is still something to do after {PATIENCE_SECONDS:.0f} s") from error
