@@ -93,7 +93,9 @@ def _own_lines(lines: Sequence[str]) -> list[str]:
         if line in all_of(TAP_LINE):
             index += 1
             continue
-        if _ends_own_words(line) or _is_header(lines, index):
+        # Within a quote it says nothing of what is below: our own marker is the first line of whatever answers us.
+        is_quoted = all(each.startswith(">") for each in lines[index : index + 2])
+        if (_ends_own_words(line) and not is_quoted) or _is_header(lines, index):
             break
         is_first = not any(own)
         width = _attribution_width(lines, index)

@@ -160,8 +160,14 @@ def test_the_wrapped_end_of_a_quoted_line_is_quoted_too() -> None:
     assert command_lines(text) == ["find dune"]
 
 
-def test_our_own_marker_cuts_even_where_the_answer_stands_below() -> None:
-    assert command_lines(f"> {REPLY_MARKER}\n> remove 1\n\nremove 1\n") == []
+def test_words_below_a_quoted_mail_of_ours_are_read() -> None:
+    text = f"On 22.11.26 at 10:04 Inkpost wrote:\n> {REPLY_MARKER}\n>\n> > list\n> remove 1\n\nsend 1\n-- \nAda\n"
+
+    assert command_lines(text) == ["send 1"]
+
+
+def test_our_own_marker_cuts_where_it_is_not_quoted() -> None:
+    assert command_lines(f"list\n\n{REPLY_MARKER}\n\nremove 1\n") == ["list"]
 
 
 @pytest.mark.parametrize(
