@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import Forbidden
+from core.errors import BadRequest, Forbidden
 from core.i18n import _
 from core.mail.answer import Answer, Paragraph
 from core.mail.grammar import CommandSpec
@@ -29,6 +29,8 @@ _NO = frozenset({"no", "nein"})
 
 
 def handle(request: Request) -> Answer:
+    if not request.command.words:
+        raise BadRequest(_("Confirm what?"), fix=_("Write “yes” in reply to the mail that asked you, or tap its link."))
     *refusal, token = request.command.words
     if refusal and fold(refusal[0]) not in _NO:
         raise Forbidden(_("I did not ask for this."), code="confirm.unknown")

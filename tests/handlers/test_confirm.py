@@ -68,6 +68,13 @@ def test_word_of_somebody_else_does_nothing(ada: Reader, session: Session) -> No
     assert book.removed_at is None
 
 
+def test_word_that_is_left_out_is_asked_for(ada: Reader) -> None:
+    refused = problem(said(ada, "confirm"))
+
+    assert refused.code == "request.bad"
+    assert "yes" in refused.fix
+
+
 def test_showing_needs_no_word(ada: Reader) -> None:
     for line in ("settings", "kindle", "kindle list", "digest", "secret", "list", "help"):
         (result,) = ada.results(line, trust=Trust.READ)
