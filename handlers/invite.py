@@ -9,7 +9,7 @@ from core.mail.authenticity import SECRET_SEPARATOR
 from core.mail.grammar import CommandSpec, Example
 from core.services.answers import Answers
 from core.values import Trust
-from handlers._administration import GROUP, administration
+from handlers._administration import GROUP, administration, only_address
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -30,7 +30,7 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
-    address, *name = request.command.undivided or request.command.words
+    address, *name = request.command.undivided or request.command.words or (only_address(request),)
     if "@" not in address:
         raise BadRequest(_("“{word}” is not a mail address.").format(word=address), fix=_("Write it as name@domain."))
     invited = administration(request).invite(address, name=" ".join(name))

@@ -32,7 +32,7 @@ _PAPER = frozenset({"until", "till", "digest", "paper", "bis", "hasta", "zeitung
 
 
 def handle(request: Request) -> Answer:
-    if (first := fold(request.command.words[0])) in _PAPER:
+    if (first := fold(" ".join(request.command.words[:1]))) in _PAPER:
         until = " ".join(request.command.words[first in ("digest", "paper", "zeitung") :])
         raise BadRequest(
             _("This pauses a feed, and I think that you mean your paper."),

@@ -10,7 +10,7 @@ from core.mail.words import fold
 from core.services.administration import Administration
 from core.sizes import size_from_words
 from core.values import Trust
-from handlers._administration import GROUP, administration, shown_user
+from handlers._administration import GROUP, administration, only_address, shown_user
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -40,7 +40,7 @@ DEFAULT = frozenset(("default", "standard", "reset"))
 
 def handle(request: Request) -> Answer:
     staff = administration(request)
-    address, *wanted = request.command.words
+    address, *wanted = request.command.words or (only_address(request),)
     if wanted:
         _set(staff, address, wanted)
     user, room = staff.room(address)

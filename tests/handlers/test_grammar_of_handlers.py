@@ -8,8 +8,10 @@ import pytest
 
 from core.mail.commands import read_commands
 from core.mail.grammar import Grammar
+from core.models.user import UserRole
 from handlers._registry import build_grammar, load_handlers
 from tests.support.command_mails import MAILS, NEWS_MAILS, is_understood, mail_of, name_of
+from tests.support.reader import Reader
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +24,10 @@ def test_mail_is_understood_by_the_real_commands(case: dict[str, Any], grammar: 
     found = read_commands(mail_of(case), grammar)
 
     assert is_understood(found, case), found
+
+
+@pytest.mark.parametrize("name", sorted(load_handlers()))
+def test_command_that_is_short_of_words_is_answered(ada: Reader, name: str) -> None:
+    ada.user.role = UserRole.ADMINISTRATOR
+    for line in (name, f"{name} x=y", f"{name} to", f"{name} #"):
+        assert ada.results(line), line
