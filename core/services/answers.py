@@ -17,7 +17,7 @@ from core.models.outbox import OutboxKind
 from core.references import new_reference
 from core.services.covers import with_covers
 from core.services.outbox import Outbox
-from core.services.threads import remember
+from core.services.threads import ASKED_BACK, remember
 from core.work import Work
 
 
@@ -40,16 +40,18 @@ class Answers:
     ) -> OutboxMail:
         """Queue the answer to `inbound`. It goes to the user's registered address, whatever address they wrote from.
 
-        `reply_address` is where what it offers to tap goes to, if not to an address of its own. `cause` is for an
-        answer that several mails have in common: the first of them gets it, the others get none.
+        `reply_address` is where what it offers to tap goes to, if not to an address of its own. What asks back has its
+        own in any case: a word in reply counts there only (`core.services.threads`). `cause` is for an answer that
+        several mails have in common: the first of them gets it, the others get none.
         """
         reference = new_reference()
+        own_address = identity.reply_address(user_id=user.id, reference=reference, now=self._work.now)
+        asks_back = any(lines[0].startswith(ASKED_BACK) for lines in meanings_of(results).values())
         mail = compose_answer(
             with_covers(self._work.session, results),
             context=AnswerContext(
                 identity=identity,
-                reply_address=reply_address
-                or identity.reply_address(user_id=user.id, reference=reference, now=self._work.now),
+                reply_address=own_address if asks_back else reply_address or own_address,
                 user_address=user.address,
                 user_name=user.name,
                 timezone=user.timezone,

@@ -90,6 +90,14 @@ async def test_i_remove_a_book_and_think_better_of_it(ada: Person) -> None:
     assert "Moby Dick" in (await ada.asks("list")).text
 
 
+async def test_what_i_am_asked_back_i_answer_with_a_word(ada: Person) -> None:
+    await ada.asks("", attach=[("moby.epub", make_epub(title="Moby Dick"))])
+    question = await ada.asks("forget me")
+    assert "“yes”, “no”" in question.text
+    assert "Not done: “forget me”" in (await ada.replies(question, "no")).text
+    assert "Moby Dick" in (await ada.asks("list")).text
+
+
 async def test_a_misspelt_remove_is_asked_about_and_never_guessed(ada: Person) -> None:
     await ada.asks("", attach=[("m.epub", make_epub(title="Moby Dick"))])
     await ada.asks("remvoe moby")
