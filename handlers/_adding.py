@@ -63,9 +63,12 @@ def _nothing_to_add(refused: list[RefusedAttachment]) -> BotError:
 
 
 def _title(added: list[Added], refused: list[RefusedAttachment]) -> str:
-    new = [one for one in added if one.is_new]
+    new = [one for one in added if one.was_missing]
     if len(added) == 1 and not refused:
-        title = _("Added: {book}") if new else _("You have it already: {book}")
+        if added[0].is_back:
+            title = _("Back in your library: {book}")
+        else:
+            title = _("Added: {book}") if new else _("You have it already: {book}")
         return title.format(book=added[0].book.title)
     parts = (
         ngettext("{count} book added", "{count} books added", len(new)).format(count=len(new)),
@@ -78,7 +81,7 @@ def _title(added: list[Added], refused: list[RefusedAttachment]) -> str:
 def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block]:
     remarks: list[Block] = []
     for one in added:
-        if not one.is_new and len(added) > 1:
+        if not one.was_missing and len(added) > 1:
             remarks.append(Paragraph(_("“{book}” was in your library already.").format(book=one.book.title)))
         if one.same_work is not None:
             other = one.same_work
@@ -95,7 +98,7 @@ def _remarks(added: list[Added], refused: list[RefusedAttachment]) -> list[Block
 
 def _undo(added: list[Added]) -> tuple[Step, ...]:
     """One book that was taken by mistake goes with a tap; of many it is not known which."""
-    new = [one.book for one in added if one.is_new]
+    new = [one.book for one in added if one.was_missing]
     if len(new) != 1:
         return ()
     label = _("Remove it") if len(added) == 1 else _("Remove “{book}”").format(book=new[0].title)

@@ -42,6 +42,11 @@ class Added:
     is_back: bool = False
     """The user had removed it, and has it again."""
 
+    @property
+    def was_missing(self) -> bool:
+        """It was not in the library before."""
+        return self.is_new or self.is_back
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -148,7 +153,7 @@ class BookManager:
     def copy(self, book: Book, user_id: int) -> Added:
         """The same file in somebody else's library, with what its owner says of it. Raises as `add` does."""
         added = self.add(user_id, _staged(book))
-        return Added(added.book, is_new=added.is_new or added.is_back, same_work=added.same_work)
+        return Added(added.book, is_new=added.was_missing, same_work=added.same_work)
 
     def withdraw(self, book: Book) -> None:
         """Out of a library for good: removed as long ago as `undo` reaches, so that nobody brings it back."""

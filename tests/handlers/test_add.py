@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from core.limits import UserLimits
-from core.mail.answer import Steps
+from core.mail.answer import Result, Steps
+from core.mail.meanings import meanings_of
 from core.values import RefusedAttachment
 from tests.factories.rows import make_staged_book
 from tests.support.reader import Reader, problem, title, titles
@@ -22,6 +23,19 @@ def test_same_file_again_is_recognised(ada: Reader) -> None:
     ada.run("add", [book])
 
     assert title(ada.run("add", [book])) == "You have it already: Dune"
+
+
+def test_file_of_a_removed_book_brings_it_back_and_says_so(ada: Reader) -> None:
+    dune, emma = make_staged_book(title="Dune"), make_staged_book(title="Emma")
+    ada.run("add", [dune])
+    ada.run("remove dune")
+
+    answer = ada.run("add", [dune])
+    assert title(answer) == "Back in your library: Dune"
+    assert meanings_of([Result("", answer)])["undo"] == ["remove #1"]
+
+    ada.run("remove dune")
+    assert title(ada.run("add", [dune, emma])) == "2 books added"
 
 
 def test_what_is_written_wins_over_what_the_file_says(ada: Reader) -> None:
