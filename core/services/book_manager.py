@@ -22,6 +22,7 @@ from core.pages import Page, fetch_page
 from core.services.counted import NOTHING_COUNTED, POPULAR, Counted, Stats
 from core.services.room import Room
 from core.services.threads import Numbered
+from core.sizes import size_in_words
 from core.values import BookMetadata, StagedBook
 from core.work import Work
 
@@ -340,9 +341,15 @@ def _staged(book: Book) -> StagedBook:
     )
 
 
+def _told_apart(book: Book) -> str:
+    """What a book is known by beside its title; two files of one work differ in nothing else."""
+    parts = (", ".join(book.authors), book.format.value.upper(), size_in_words(book.size_bytes), f"#{book.id}")
+    return " · ".join(part for part in parts if part)
+
+
 def _choice(books: Sequence[Book]) -> Items:
     items = tuple(
-        Item(number, book.title, ", ".join(book.authors), (Step(_("This one"), f"show #{book.id}"),))
+        Item(number, book.title, _told_apart(book), (Step(_("This one"), f"show #{book.id}"),))
         for number, book in enumerate(books, start=1)
     )
     return Items(items, kind="books", item_ids=tuple(book.id for book in books), total=len(books))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.mail.answer import Items
+from core.values import BookFormat
 from tests.factories.rows import make_book, make_user
 from tests.support.reader import Reader, facts, problem, titles
 
@@ -28,6 +30,18 @@ def test_two_matches_are_a_numbered_choice(ada: Reader) -> None:
 
     assert problem(outcome).code == "book.ambiguous"
     assert len(titles(outcome)) == 2
+
+
+def test_files_of_one_work_can_be_told_apart_in_a_choice(ada: Reader) -> None:
+    for format_ in (BookFormat.EPUB, BookFormat.PDF):
+        make_book(ada.session, ada.user, title="Emma", authors=["Jane Austen"], format=format_)
+
+    (choice,) = (block for block in ada.run("show emma").blocks if isinstance(block, Items))
+
+    assert sorted(item.detail for item in choice.items) == [
+        "Jane Austen · EPUB · 1.0 MB · #1",
+        "Jane Austen · PDF · 1.0 MB · #2",
+    ]
 
 
 def test_title_of_digits_is_a_title(ada: Reader) -> None:
