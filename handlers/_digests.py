@@ -28,7 +28,7 @@ def meant_digest(request: Request, words: Sequence[str], *, section: str = "") -
     if reference is not None and (digest := request.digests.of_issue(reference, user_id=request.user.id)) is not None:
         return digest
     name = " ".join([*words, "in", section] if section and words else [*words, section])
-    return request.digests.resolve(request.user.id, name)
+    return request.digests.resolve(request.user.id, name.strip())
 
 
 def quoted(name: str) -> str:

@@ -169,6 +169,7 @@ def test_digest_is_renamed(ada: Reader) -> None:
 
     assert title(ada.run("digest rename Morning paper to The Daily")) == "Morning paper is now called The Daily"
     assert problem(ada.run("digest rename science to the daily")).code == "conflict"
+    assert problem(ada.run("digest rename sport to X")).text == "You have no digest called “sport”."
 
 
 # Limits ----------------------------------------------------------------------------------------------------------
