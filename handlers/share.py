@@ -40,7 +40,7 @@ SPEC = CommandSpec(
 def handle(request: Request) -> Answer:
     whom, words = phrase(request.command, "with"), request.command.words
     if not whom:
-        if len(words) > 1 or (words and not words[0].lstrip("#").isdigit()):
+        if len(words) > 1 or (words and not words[0].isdigit()):
             raise BadRequest(_("With whom?"), fix=_("Write: share {book} with <person>").format(book=" ".join(words)))
         return _given(request)
     reader = household(request).person(request.user.id, whom)
@@ -104,9 +104,10 @@ def _given(request: Request) -> Answer:
 
 def _item(request: Request, number: int, book: Book) -> Item:
     reader = request.work.session.get_one(User, book.user_id)
+    own = household(request).own_copy(request.user.id, book)
     return Item(
         number=number,
         title=book.title,
         detail=called(reader),
-        steps=(Step(_("Take it back"), f'unshare "{book.title.replace(chr(34), "")}" from {reader.address}'),),
+        steps=(Step(_("Take it back"), f"unshare #{own.id} from {reader.address}"),) if own is not None else (),
     )

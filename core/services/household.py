@@ -106,6 +106,10 @@ class Household:
         """The books of others that they have from this user, newest first."""
         return fetch_page(self._session, Share.given(user_id), page=page)
 
+    def own_copy(self, owner_id: int, given: Book) -> Book | None:
+        """The owner's own book of a file that they have given, None where they have removed it."""
+        return self._session.scalars(Book.of_user(owner_id).where(Book.sha256 == given.sha256)).one_or_none()
+
     def share_feeds(self, owner_id: int, reader: User) -> int:
         """Let somebody have the list of one's feeds, as it is whenever they ask; how many it has now."""
         feeds = self._count_feeds(owner_id)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.mail.answer import Answer
+from core.mail.answer import Answer, Items
 from core.models import AuditEntry, Book, OutboxMail, User
 from core.models.user import UserState
 from core.services.book_manager import BookManager
@@ -130,6 +130,23 @@ def test_all_that_is_shared_is_listed_with_page_two(ada: Reader, bob: Reader, se
     assert title(ada.run("share")) == "You share 21 books"
     assert titles(ada.run("share 2")) == ["Book 0"]
     assert title(bob.run("share")) == "You share nothing yet"
+
+
+def test_book_without_a_person_is_asked_about(ada: Reader, bob: Reader, session: Session) -> None:
+    book = make_book(session, ada.user, title="Dune")
+
+    assert problem(ada.run(f"share #{book.id}")).text == "With whom?"
+
+
+def test_one_of_two_books_of_a_title_is_taken_back_by_a_tap(ada: Reader, bob: Reader, session: Session) -> None:
+    first, _second = make_book(session, ada.user, title="Emma"), make_book(session, ada.user, title="Emma")
+    ada.run(f"share #{first.id} with bob")
+
+    (tap,) = [
+        step.command for block in ada.run("share").blocks if isinstance(block, Items) for step in block.items[0].steps
+    ]
+
+    assert title(ada.run(tap)) == "Taken back: Emma"
 
 
 def test_sharing_waits_for_a_word_where_the_mail_may_be_forged(ada: Reader, bob: Reader, session: Session) -> None:
