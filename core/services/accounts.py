@@ -79,7 +79,7 @@ class Accounts:
             raise NotFound(
                 _("{address} is no user.").format(address=address),
                 code="user.not-found",
-                fix=_("See: inkpost user list"),
+                fix=_("Their addresses: “users” by mail, “inkpost user list” at a terminal."),
             )
         return user
 

@@ -120,6 +120,13 @@ def test_nobody_locks_themselves_out(root: Reader) -> None:
     assert root.user.state is UserState.ACTIVE
 
 
+def test_who_is_not_found_is_looked_up_by_mail(root: Reader, bob: User) -> None:
+    refused = problem(root.run("quota bob"))
+
+    assert refused.code == "user.not-found"
+    assert "“users”" in refused.fix
+
+
 def test_quota_of_one_is_not_that_of_others(root: Reader, bob: User, session: Session, eve: Reader) -> None:
     root.run("quota bob@reader.example 1 books")
     make_book(session, bob)
