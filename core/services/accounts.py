@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from core.errors import BadRequest, Conflict, NotFound
 from core.events import SecretChanged, SettingChanged, UserAdded, UserSuspended
 from core.i18n import LANGUAGES, _, preferred
+from core.mail.answer import Step, Steps
 from core.mail.author import NoAuthor, clean_address
 from core.mail.words import fold
 from core.models import User
@@ -159,10 +160,14 @@ def _checked_zone(name: str) -> str:
     zone = known.get(wanted.lower())
     if zone is None:
         cities = [zone for zone in sorted(known.values()) if zone.lower().rpartition("/")[2] == wanted.lower()]
-        hint = (
-            _("Did you mean {zone}?").format(zone=cities[0])
-            if cities
-            else _("Write it as Europe/Berlin or America/New_York.")
+        meant = [Step(zone, f"settings timezone={zone}", reply="yes") for zone in cities[:1]]
+        raise BadRequest(
+            _("“{name}” is not a time zone.").format(name=name),
+            fix=(
+                _("Did you mean {zone}?").format(zone=cities[0])
+                if cities
+                else _("Write it as Europe/Berlin or America/New_York.")
+            ),
+            blocks=(Steps((*meant, Step(_("No"), "help settings", reply="no"))),) if meant else (),
         )
-        raise BadRequest(_("“{name}” is not a time zone.").format(name=name), fix=hint)
     return zone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.mail.answer import Result
+from core.mail.meanings import meanings_of
 from tests.support.reader import Reader, facts, problem, steps
 
 
@@ -15,6 +17,12 @@ def test_setting_may_be_said_in_words(ada: Reader) -> None:
 
 def test_unknown_zone_is_refused_with_a_hint(ada: Reader) -> None:
     assert "Europe/Berlin" in problem(ada.run("settings timezone=Berlin")).fix
+
+
+def test_hint_at_a_zone_can_be_answered_with_yes(ada: Reader) -> None:
+    asked = ada.run("settings timezone=new york")
+
+    assert meanings_of([Result("", asked)])["yes"] == ["settings timezone=America/New_York"]
 
 
 def test_one_bad_setting_undoes_the_others(ada: Reader) -> None:
