@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import NotFound
+from core.errors import BadRequest, NotFound
 from core.i18n import _, dated
 from core.mail.answer import Answer, Columns, Fact, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
@@ -33,6 +33,10 @@ def handle(request: Request) -> Answer:
     words = " ".join(request.command.words)
     if parse_reference(words) is not None:
         return _one(request, words)
+    if words and not words[-1].isdigit():
+        raise BadRequest(
+            _("“{words}” is not a reference.").format(words=words), fix=_("Write “status” for the newest.")
+        )
     page = request.kindle.deliveries(request.user.id, page=page_of(request.command))
     if not page.rows:
         return Answer(

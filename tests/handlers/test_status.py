@@ -23,3 +23,7 @@ def test_delivery_of_somebody_else_is_not_there(ada: Reader) -> None:
     mail = make_outbox_mail(ada.session, user=make_user(ada.session))
 
     assert problem(ada.run(f"status {mail.reference}")).code == "not-found"
+
+
+def test_what_is_no_reference_is_not_called_a_page(ada: Reader) -> None:
+    assert problem(ada.run("status dune")).text == "“dune” is not a reference."
