@@ -65,6 +65,9 @@ def handle(request: Request) -> Answer:
 def _add(request: Request, address: str) -> Answer:
     if not address:
         raise BadRequest(_("Which address?"), fix=_("Write for example: kindle add ada_1815@kindle.com"))
+    # “Ada <ada@kindle.com>” or a link, as they are copied: a name stands before the address.
+    words = address.removeprefix("mailto:").split()
+    address = " ".join(words[next((place for place, word in enumerate(words) if "@" in word), 0) :])
     options = request.command.options
     device = request.kindle.add_device(request.user.id, address, name=options.get("name"), kind=options.get("kind"))
     sender = request.identity.for_reader(request.user.id).address
@@ -75,6 +78,10 @@ def _add(request: Request, address: str) -> Answer:
             "List”. Amazon silently drops what comes from others."
         ).format(sender=sender)
     )
+    notes = {
+        "kindle": (approve,),
+        "email": (Paragraph(_("This is a plain e-mail address. A Kindle's ends in @kindle.com.")),),
+    }
     return Answer(
         _("Added: {device}").format(device=device.name),
         (
@@ -85,7 +92,7 @@ def _add(request: Request, address: str) -> Answer:
                     else _("Books go to {address} if you say so.")
                 ).format(address=device.address)
             ),
-            *((approve,) if device.kind == "kindle" else ()),
+            *notes.get(device.kind, ()),
             Steps((Step(_("My devices"), "kindle list"), Step(_("My books"), "list"))),
         ),
     )

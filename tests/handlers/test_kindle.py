@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.mail.answer import Result
 from core.mail.meanings import meanings_of
 from tests.support.reader import IDENTITY, Reader, problem, titles
@@ -47,3 +49,19 @@ def test_same_address_twice_is_refused(ada: Reader) -> None:
 
 def test_what_is_no_address_is_refused(ada: Reader) -> None:
     assert problem(ada.run("kindle add nonsense")).code.startswith("request")
+
+
+@pytest.mark.parametrize(
+    "written", ['"Ada L" <Ada_1815@kindle.com>', "Ada <ada_1815@kindle.com.>", "mailto:ada_1815@kindle.com"]
+)
+def test_address_may_be_copied_with_what_stands_around_it(ada: Reader, written: str) -> None:
+    assert "Books go to ada_1815@kindle.com from now on." in str(ada.run(f"kindle add {written}").blocks)
+
+
+def test_second_word_behind_an_address_is_not_left_out(ada: Reader) -> None:
+    assert problem(ada.run("kindle add ada_1815@kindle.com bob@kindle.com")).code == "request.bad"
+
+
+@pytest.mark.parametrize("address", ["ada_1815@kindle", "ada_1815@kindel.com", "ada_1815@kindle.de"])
+def test_address_that_is_no_kindles_is_said_to_be_none(ada: Reader, address: str) -> None:
+    assert "A Kindle's ends in @kindle.com" in str(ada.run(f"kindle add {address}").blocks)
