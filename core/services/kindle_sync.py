@@ -100,9 +100,9 @@ class KindleSyncService:
             )
         if wanted is None:
             return devices[0]
-        word = wanted.strip().lower().removeprefix("my ")
+        word = _as_name(wanted)
         for number, device in enumerate(devices, start=1):
-            if word in (device.name, device.address, str(number)):
+            if word in (_as_name(device.name), device.address, str(number)):
                 return device
         alike = [device for device in devices if device.kind == word]
         if len(alike) == 1:
@@ -336,8 +336,13 @@ def _checked_kind(address: str, wanted: str | None) -> DeviceKind:
     return kind
 
 
+def _as_name(text: str) -> str:
+    """How a device is called that a person calls so: “my Kobo” is kobo."""
+    return "-".join(text.lower().split()).removeprefix("my-")
+
+
 def _checked_name(name: str, taken: set[str]) -> str:
-    name = "-".join(name.lower().split())
+    name = _as_name(name)
     if _NAME.fullmatch(name) is None or name.isdigit():
         raise BadRequest(
             _("“{name}” cannot be a device's name.").format(name=name),

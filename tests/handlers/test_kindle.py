@@ -65,3 +65,13 @@ def test_second_word_behind_an_address_is_not_left_out(ada: Reader) -> None:
 @pytest.mark.parametrize("address", ["ada_1815@kindle", "ada_1815@kindel.com", "ada_1815@kindle.de"])
 def test_address_that_is_no_kindles_is_said_to_be_none(ada: Reader, address: str) -> None:
     assert "A Kindle's ends in @kindle.com" in str(ada.run(f"kindle add {address}").blocks)
+
+
+def test_device_is_found_by_its_name_as_it_was_given(ada: Reader) -> None:
+    ada.run("kindle add ada_1815@kindle.com")
+    ada.run('kindle add ada@pbsync.com name="My Pocket Book"')
+
+    for name in ("my Pocket Book", "pocket book", "my-pocket-book"):
+        ada.run("kindle default kindle")
+        ada.run(f"kindle default {name}")
+        assert titles(ada.run("kindle list"))[0] == "pocket-book (default)", name
