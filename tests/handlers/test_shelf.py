@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from core.models import Tag
@@ -28,6 +29,16 @@ def test_shelf_keeps_the_name_that_it_was_made_with(ada: Reader) -> None:
 
     assert title(ada.run("shelf emma on BEACH")) == "“Emma” stands on “Beach”"
     assert titles(ada.run("shelf")) == ["Beach"]
+
+
+@pytest.mark.parametrize("name", ["my shelf", "Sun on Sea", "off days", "to 2"])
+def test_every_step_works_whatever_the_shelf_is_called(ada: Reader, name: str) -> None:
+    make_book(ada.session, ada.user, title="Dune")
+    the_shelf, off_again = steps(ada.run(f'shelf dune on "{name}"'))
+
+    assert title(ada.run(the_shelf)) == f"On “{name}”: 1 book"
+    (back,) = steps(ada.run(off_again))
+    assert title(ada.run(back)) == f"“Dune” stands on “{name}”"
 
 
 def test_same_book_stands_there_once(ada: Reader) -> None:
