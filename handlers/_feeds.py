@@ -11,6 +11,7 @@ from core.errors import BadRequest
 from core.i18n import _, dated
 from core.mail.answer import Answer, Block, Item, Items, Paragraph, Step, Steps
 from core.mail.links import web_address
+from core.mail.words import as_one_word
 from core.models import Article, Feed, Subscription
 from core.services.news_aggregator import FEEDS, NewsAggregator
 from core.work import Work
@@ -95,6 +96,6 @@ def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
     steps = (
         Step(_("A paper now"), "digest now"),
         Step(_("My feeds"), "feeds"),
-        Step(_("Leave it"), f"unsubscribe {name}", reply="undo"),
+        Step(_("Leave it"), f"unsubscribe {as_one_word(name)}", reply="undo"),
     )
     return Answer(_("Subscribed: {name}").format(name=name), (*blocks, Steps(steps)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.i18n import _, ngettext
 from core.mail.answer import Answer, Item, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from core.models import Subscription
 from core.models.feed import FeedState
 from core.services.news_aggregator import FEEDS
@@ -59,12 +60,13 @@ def handle(request: Request) -> Answer:
 
 
 def _item(request: Request, number: int, one: Subscription) -> Item:
-    pause = Step(_("Resume"), f"resume {one.name}") if one.paused_at else Step(_("Pause"), f"pause {one.name}")
+    name = as_one_word(one.name)
+    pause = Step(_("Resume"), f"resume {name}") if one.paused_at else Step(_("Pause"), f"pause {name}")
     return Item(
         number=number,
         title=one.name,
         detail=" · ".join(part for part in (one.section, *_health(request, one)) if part),
-        steps=(pause, Step(_("Leave"), f"unsubscribe {one.name}")),
+        steps=(pause, Step(_("Leave"), f"unsubscribe {name}")),
     )
 
 

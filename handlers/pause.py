@@ -6,7 +6,7 @@ from core.errors import BadRequest
 from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
-from core.mail.words import fold
+from core.mail.words import as_one_word, fold
 from core.values import Trust
 from handlers._feeds import meant_feeds
 from handlers._request import Request
@@ -43,7 +43,7 @@ def handle(request: Request) -> Answer:
     for feed in feeds:
         request.news.pause(feed)
     label = _("Resume it") if len(feeds) == 1 else _("Resume {feed}")
-    back = tuple(Step(label.format(feed=feed.name), f"resume {feed.name}", reply="undo") for feed in feeds)
+    back = tuple(Step(label.format(feed=feed.name), f"resume {as_one_word(feed.name)}", reply="undo") for feed in feeds)
     return Answer(
         _("Paused: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (

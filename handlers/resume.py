@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from core.values import Trust
 from handlers._feeds import meant_feeds
 from handlers._request import Request
@@ -27,7 +28,7 @@ def handle(request: Request) -> Answer:
     for feed in feeds:
         request.news.resume(feed)
     label = _("Pause it") if len(feeds) == 1 else _("Pause {feed}")
-    back = tuple(Step(label.format(feed=feed.name), f"pause {feed.name}", reply="undo") for feed in feeds)
+    back = tuple(Step(label.format(feed=feed.name), f"pause {as_one_word(feed.name)}", reply="undo") for feed in feeds)
     return Answer(
         _("Resumed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (

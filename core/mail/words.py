@@ -159,3 +159,8 @@ def is_number(word: str) -> bool:
 def texts(words: Sequence[Word]) -> tuple[str, ...]:
     """The words as written, without those that were nothing but quotes."""
     return tuple(word.text for word in words if word.text)
+
+
+def as_one_word(name: str) -> str:
+    """A name as a command has it: in quotes, since it may begin with a word that means something to the command."""
+    return f'"{name.replace(chr(34), "")}"'

@@ -25,6 +25,7 @@ from core.mail.outgoing import BOT_POLICY, Identity, OutgoingMail, boundary, to_
 from core.mail.subjects import MAX_SUBJECT
 from core.mail.text import REPLY_MARKER
 from core.mail.transliterate import to_ascii
+from core.mail.words import as_one_word
 from core.news.excerpt import Excerpt, excerpt
 from core.news.issue import Issue, Story
 
@@ -193,7 +194,7 @@ def _also_in(story: Story) -> str:
 
 def _stop_feed(story: Story) -> str:
     """In quotes: feeds are called “This Week in Rust”, which would be asked about without."""
-    return f'unsubscribe "{story.feed.replace(chr(34), "")}"'
+    return f"unsubscribe {as_one_word(story.feed)}"
 
 
 def _summary(issue: Issue) -> str:

@@ -11,6 +11,7 @@ from core.events import EventBus, FeedFailing, FeedGone
 from core.i18n import _, dated
 from core.mail.answer import Fact, Facts, Paragraph, Problem, Step, Steps
 from core.mail.outgoing import Identity
+from core.mail.words import as_one_word
 from core.models import Feed, Subscription, User
 from core.models.user import UserState
 from core.services.answers import Answers
@@ -67,4 +68,4 @@ def _gone(subscription: Subscription, *, url: str) -> Problem:
 
 
 def _steps(subscription: Subscription) -> Steps:
-    return Steps((Step(_("Leave it"), f"unsubscribe {subscription.name}"), Step(_("My feeds"), "feeds")))
+    return Steps((Step(_("Leave it"), f"unsubscribe {as_one_word(subscription.name)}"), Step(_("My feeds"), "feeds")))

@@ -16,6 +16,7 @@ from core.events import (
 )
 from core.i18n import _
 from core.mail.answer import Item, Items, Step
+from core.mail.words import as_one_word
 from core.models import Article, Feed, Subscription
 from core.models.feed import LONGEST_URL, FeedState
 from core.models.subscription import LONGEST_NAME
@@ -232,7 +233,7 @@ def _checked_name(name: str, *, what: str) -> str:
 def _choice(subscriptions: Sequence[Subscription]) -> Items:
     return Items(
         tuple(
-            Item(number, one.name, one.feed.url, steps=(Step(_("Leave"), f"unsubscribe {one.name}"),))
+            Item(number, one.name, one.feed.url, steps=(Step(_("Leave"), f"unsubscribe {as_one_word(one.name)}"),))
             for number, one in enumerate(subscriptions, start=1)
         ),
         kind=FEEDS,

@@ -177,6 +177,19 @@ def test_feed_is_moved_to_a_section(ada: Reader) -> None:
     assert ada.session.scalars(sa.select(Subscription.section).where(Subscription.name == "LWN")).one() == "Tech"
 
 
+@pytest.mark.parametrize("name", ["My Blog", "My Blog in the Sun", "Paper Mag", "Until Tomorrow"])
+def test_every_tap_of_a_feed_works_whatever_it_is_called(ada: Reader, name: str) -> None:
+    make_subscription(ada.session, ada.user, make_feed(ada.session), name=name)
+
+    (feeds,) = (block for block in ada.run("feeds").blocks if isinstance(block, Items))
+    pause, leave = (step.command for step in feeds.items[0].steps)
+
+    paused = ada.run(pause)
+    assert title(paused) == f"Paused: {name}"
+    assert title(ada.run(steps(paused)[0])) == f"Resumed: {name}"
+    assert title(ada.run(leave)) == f"Unsubscribed: {name}"
+
+
 def test_paused_feed_is_told_as_paused_until_it_is_resumed(ada: Reader) -> None:
     make_three(ada)
     ada.run("feeds")
