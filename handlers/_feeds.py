@@ -74,8 +74,8 @@ def short_time(moment: datetime, *, zone: ZoneInfo, now: datetime) -> str:
     return dated(local, _("d MMM HH:mm") if abs(moment - now) < timedelta(days=180) else _("MMM yyyy"))
 
 
-def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
-    """What a new reader of a feed is told: its newest headlines, or what is wrong with it."""
+def welcome(work: Work, feed: Feed, *, user_id: int, is_new: bool) -> Answer:
+    """What a reader of a feed is told who has subscribed to it: its newest headlines, or what is wrong with it."""
     mine = next((one for one in NewsAggregator(work).all_of(user_id) if one.feed_id == feed.id), None)
     name = mine.name if mine is not None else feed.title
     headlines = Article.newest(work.session, feed.id, limit=HEADLINES)
@@ -96,6 +96,7 @@ def welcome(work: Work, feed: Feed, *, user_id: int) -> Answer:
     steps = (
         Step(_("A paper now"), "digest now"),
         Step(_("My feeds"), "feeds"),
-        Step(_("Leave it"), f"unsubscribe {as_one_word(name)}", reply="undo"),
+        Step(_("Leave it"), f"unsubscribe {as_one_word(name)}", reply="undo" if is_new else ""),
     )
-    return Answer(_("Subscribed: {name}").format(name=name), (*blocks, Steps(steps)))
+    title = _("Subscribed: {name}") if is_new else _("You read it already: {name}")
+    return Answer(title.format(name=name), (*blocks, Steps(steps)))

@@ -102,12 +102,7 @@ def _subscribe(request: Request, url: str, *, number: int, name: str, section: s
         )
         return Answer(_("Looking at {url}").format(url=url), (Paragraph(_("You hear from me when I have read it.")),))
     done = request.news.subscribe(request.user.id, feed, name=name, section=section)
-    told = welcome(request.work, feed, user_id=request.user.id)
-    return (
-        told
-        if done.is_new
-        else Answer(_("You read it already: {feed}").format(feed=done.subscription.name), told.blocks)
-    )
+    return welcome(request.work, feed, user_id=request.user.id, is_new=done.is_new)
 
 
 def _merged(answers: list[Answer]) -> Answer:

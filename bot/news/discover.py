@@ -56,13 +56,12 @@ class FeedFinder:
             return
         (found,) = feeds
 
-        def subscribe(work: Work) -> int | Problem:
+        def subscribe(work: Work) -> tuple[int, bool] | Problem:
             news = NewsAggregator(work)
             try:
                 with work.session.begin_nested():
                     feed = news.add_feed(found.url, title=found.title)
-                    news.subscribe(user_id, feed, name=name, section=section)
-                    return feed.id
+                    return feed.id, news.subscribe(user_id, feed, name=name, section=section).is_new
             except BotError as error:
                 return Problem(error.code, error.text, fix=error.fix)
 
@@ -70,8 +69,11 @@ class FeedFinder:
         if isinstance(subscribed, Problem):
             await self._tell(subscribed, user_id=user_id, cause=cause)
             return
-        await self.refresher.check_now(subscribed)
-        await self.database.in_work(lambda work: self._welcome(work, subscribed, user_id=user_id, cause=cause))
+        feed_id, is_new = subscribed
+        await self.refresher.check_now(feed_id)
+        await self.database.in_work(
+            lambda work: self._welcome(work, feed_id, user_id=user_id, is_new=is_new, cause=cause)
+        )
 
     async def _find(self, url: str) -> tuple[FoundFeed, ...]:
         """The feeds at an address: itself, those that its page names, or one at the usual places."""
@@ -118,10 +120,10 @@ class FeedFinder:
 
         await self.database.in_work(tell)
 
-    def _welcome(self, work: Work, feed_id: int, *, user_id: int, cause: str) -> None:
+    def _welcome(self, work: Work, feed_id: int, *, user_id: int, is_new: bool, cause: str) -> None:
         """Tell a reader what they subscribed to."""
         feed = work.session.get_one(Feed, feed_id)
-        self._enqueue(work, partial(welcome, work, feed, user_id=user_id), user_id=user_id, cause=cause)
+        self._enqueue(work, partial(welcome, work, feed, user_id=user_id, is_new=is_new), user_id=user_id, cause=cause)
 
 
 def _choice(url: str, feeds: tuple[FoundFeed, ...], rows: list[Feed]) -> Answer:

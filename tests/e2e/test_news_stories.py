@@ -239,6 +239,18 @@ async def test_feeds_move_out_and_in_again_as_a_file(town: Town) -> None:
     assert re.search(r"Échö\s.*Gossip\s.*subscribed", answer.text), answer.text
 
 
+async def test_a_feed_that_i_read_is_known_by_its_page_too(town: Town) -> None:
+    publish(town, MONDAY, first=1)
+    ada = await town.house.person("ada@reader.test", name="Ada")
+    await subscribe(ada, town.echo.url("/"))
+
+    await ada.asks(f"subscribe {town.echo.url('/')}")
+    answer = await ada.answer()
+
+    assert "You read it already: The Echo" in answer.text
+    assert "request.not-done" in (await ada.replies(answer, "undo")).text
+
+
 async def test_a_feed_in_hand_when_the_service_ended_is_read_when_it_is_back(tmp_path: Path) -> None:
     clock = [MONDAY]
     options: dict[str, Any] = {"clock": lambda: clock[0], "fetch": FetchSettings(allow_private=True)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from core.mail.answer import Result
+from core.mail.meanings import meanings_of
 from core.models import Digest, Subscription
 from core.news.opml import Opml, OpmlFeed, SkippedOutline
 from core.values import RefusedAttachment, StagedFeedList
@@ -109,6 +111,7 @@ def test_second_time_is_told_and_changes_the_section(ada: Reader) -> None:
     answer = ada.run("subscribe https://quanta.example/feed in Science")
 
     assert title(answer) == "You read it already: Quanta"
+    assert "undo" not in meanings_of([Result("", answer)])
     assert feeds_of(ada) == [("Quanta", "Science")]
 
 
