@@ -6,11 +6,11 @@ from core.errors import BadRequest
 from core.i18n import _, ngettext
 from core.mail.answer import Answer, Item, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from core.services.shelves import Shelves
 from core.values import Trust
 from handlers._arguments import phrase
 from handlers._books import BOOKS, item, meant_book
-from handlers._digests import quoted
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -70,7 +70,7 @@ def _shelves(request: Request, page: int) -> Answer:
             number=number,
             title=shelf.name,
             detail=ngettext("{count} book", "{count} books", shelf.books).format(count=shelf.books),
-            command=f"shelf {_quoted(shelf.name)}",
+            command=f"shelf {as_one_word(shelf.name)}",
         )
         for number, shelf in enumerate(found.rows, start=found.first_number)
     )
@@ -84,7 +84,7 @@ def _shelves(request: Request, page: int) -> Answer:
 def _books(request: Request, name: str, page: int) -> Answer:
     found = _on(request).books(request.user.id, name, page)
     name = _on(request).called(request.user.id, name) or name
-    more = Step(_("Next page"), f"shelf {_quoted(name)} {found.page + 1}") if found.page < found.pages else None
+    more = Step(_("Next page"), f"shelf {as_one_word(name)} {found.page + 1}") if found.page < found.pages else None
     return Answer(
         ngettext("On “{name}”: {count} book", "On “{name}”: {count} books", found.total).format(
             name=name, count=found.total
@@ -108,8 +108,8 @@ def _put(request: Request, target: str) -> Answer:
     book = meant_book(request, request.command.words)
     name = _on(request).put(book, target)
     steps = (
-        Step(_("The shelf"), f"shelf {_quoted(name)}"),
-        Step(_("Off again"), f"shelf #{book.id} off {_quoted(name)}"),
+        Step(_("The shelf"), f"shelf {as_one_word(name)}"),
+        Step(_("Off again"), f"shelf #{book.id} off {as_one_word(name)}"),
     )
     return Answer(_("“{title}” stands on “{name}”").format(title=book.title, name=name), (Steps(steps),))
 
@@ -119,13 +119,8 @@ def _take(request: Request, target: str) -> Answer:
         raise BadRequest(_("Which book?"), fix=_("Write: shelf <book> off <shelf>"))
     book = meant_book(request, request.command.words)
     _on(request).take(book, target)
-    back = Step(_("Put it back"), f"shelf #{book.id} on {_quoted(target)}")
+    back = Step(_("Put it back"), f"shelf #{book.id} on {as_one_word(target)}")
     return Answer(_("“{title}” is off “{name}”").format(title=book.title, name=target), (Steps((back,)),))
-
-
-def _quoted(name: str) -> str:
-    """A shelf as a command has it: of several words one may be a preposition, or a “my” that is left out."""
-    return quoted(name) if " " not in name else f'"{name}"'
 
 
 def _on(request: Request) -> Shelves:
