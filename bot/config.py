@@ -173,12 +173,14 @@ def _read_toml(path: Path, mistakes: list[str]) -> dict[str, Any]:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, text in environment.items():
+    for name, text in sorted(environment.items(), reverse=True):  # a section behind its keys, for a text there is wrong
         if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(NOT_SETTINGS):
             continue
         *sections, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        place = functools.reduce(lambda inner, section: inner.setdefault(section, {}), sections, values)
-        place[key] = _json_or_text(text)
+        value: Any = _json_or_text(text)
+        for inner in (key, *reversed(sections)):
+            value = {inner: value}
+        _merge(values, value)
     return values
 
 

@@ -56,6 +56,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert all(place in told for place in ("colour", "relay.port", "relay.prot", "trust.networks"))
 
 
+@pytest.mark.parametrize("names", [("INKPOST_RELAY", "INKPOST_RELAY__HOST"), ("INKPOST_RELAY__HOST", "INKPOST_RELAY")])
+def test_text_for_a_section_is_a_mistake_also_beside_its_keys(names: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigMistakes, match=r"^relay: "):
+        load_config(None, environment=dict.fromkeys(names, "relay.example"))
+
+
 def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigMistakes, match="no such file"):
         load_config(tmp_path / "absent.toml", environment={})
