@@ -211,9 +211,11 @@ def _read_secret_files(section: type, values: dict[str, Any], *, mistakes: list[
                 _read_secret_files(row, inner, mistakes=mistakes, place=f"{place}{name}.{number}.")
         elif kind is SecretStr and (path := values.pop(name + SECRET_FILE_SUFFIX, None)) is not None:
             try:
-                values[name] = Path(path).read_text("utf-8").strip()
+                values[name] = Path(str(path)).read_text("utf-8").strip()
             except OSError as error:
                 mistakes.append(f"{place}{name}{SECRET_FILE_SUFFIX}: {error.strerror}: {path}")
+            except ValueError:  # a `UnicodeDecodeError`, whose text shows some of it
+                mistakes.append(f"{place}{name}{SECRET_FILE_SUFFIX}: it is no text in UTF-8: {path}")
 
 
 def _table_of(kind: Any) -> type | None:

@@ -79,6 +79,23 @@ def test_an_unreadable_secret_file_is_a_mistake(tmp_path: Path) -> None:
         load_config(None, environment={"INKPOST_RELAY__PASSWORD_FILE": str(tmp_path / "absent")})
 
 
+def test_a_secret_file_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_bytes(b"\xc0hunter2")
+
+    with pytest.raises(ConfigMistakes, match=r"^relay\.password_file: it is no text") as caught:
+        load_config(None, environment={"INKPOST_RELAY__PASSWORD_FILE": str(secret)})
+
+    assert "0xc0" not in str(caught.value)
+
+
+def test_a_secret_file_that_is_named_by_a_number_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[relay]\npassword_file = 7\n")
+    with pytest.raises(ConfigMistakes, match=r"^relay\.password_file: "):
+        load_config(file, environment={})
+
+
 def test_a_password_is_not_shown() -> None:
     config = load_config(None, environment={"INKPOST_RELAY__PASSWORD": "hunter2"})
     assert "hunter2" not in repr(config)
