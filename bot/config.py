@@ -14,7 +14,7 @@ import os
 import textwrap
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -151,14 +151,31 @@ def load_config(path: Path | None, *, environment: Mapping[str, str] | None = No
     values = _read_toml(path, mistakes) if path is not None else {}
     _merge(values, _from_environment(os.environ if environment is None else environment))
     _read_secret_files(Config, values, mistakes=mistakes)
-    try:
-        config = TypeAdapter(Config).validate_python(values)
-        mistakes += range_mistakes(config)
-    except ValidationError as error:
-        mistakes += dict.fromkeys(_sentence(dict(detail)) for detail in error.errors())
+    config = _validated(values, mistakes)
+    mistakes += range_mistakes(config)
     if mistakes:
         raise ConfigMistakes(mistakes)
     return config
+
+
+def _validated(values: dict[str, Any], mistakes: list[str]) -> Config:
+    """The values without those that are wrong, which are taken out of them: what is left may have other mistakes."""
+    try:
+        return TypeAdapter(Config).validate_python(values)
+    except ValidationError as error:
+        mistakes += dict.fromkeys(_sentence(dict(detail)) for detail in error.errors())
+        for detail in error.errors():
+            _take_out(values, detail["loc"])
+    return _validated(values, mistakes)
+
+
+def _take_out(values: dict[str, Any], place: Sequence[int | str]) -> None:
+    """The value there, or the innermost around it that stands in a table."""
+    key, *inner = place
+    if inner and isinstance(table := values.get(str(key)), dict) and inner[0] in table:
+        _take_out(table, inner)
+    else:
+        values.pop(str(key), None)
 
 
 def _read_toml(path: Path, mistakes: list[str]) -> dict[str, Any]:

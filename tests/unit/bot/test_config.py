@@ -56,6 +56,34 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert all(place in told for place in ("colour", "relay.port", "relay.prot", "trust.networks"))
 
 
+def test_a_number_out_of_range_is_told_beside_other_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[smtp]\nport = 70000\nhost = 3\n[relay]\nport = -1\n[edge]\nrequests = "often"\n[nope]\na = 1\n')
+
+    with pytest.raises(ConfigMistakes) as caught:
+        load_config(file, environment={})
+
+    assert sorted(mistake.partition(":")[0] for mistake in caught.value.mistakes) == [
+        "edge",
+        "nope",
+        "relay.port",
+        "smtp.host",
+        "smtp.port",
+    ]
+
+
+def test_mistakes_of_a_table_in_a_list_are_told_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[smtp]\nport = 70000\n[[imap.accounts]]\nport = "many"\ncolour = 1\n')
+
+    with pytest.raises(ConfigMistakes) as caught:
+        load_config(file, environment={})
+
+    told = [mistake.partition(":")[0] for mistake in caught.value.mistakes]
+    assert {"imap.accounts.0.port", "imap.accounts.0.colour", "smtp.port"} <= set(told)
+    assert len(told) == len(set(told))
+
+
 @pytest.mark.parametrize("names", [("INKPOST_RELAY", "INKPOST_RELAY__HOST"), ("INKPOST_RELAY__HOST", "INKPOST_RELAY")])
 def test_text_for_a_section_is_a_mistake_also_beside_its_keys(names: tuple[str, ...]) -> None:
     with pytest.raises(ConfigMistakes, match=r"^relay: "):
