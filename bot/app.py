@@ -28,7 +28,7 @@ from bot.fetch import HttpFetcher
 from bot.forgetting import Forgetter
 from bot.forwarded import ForwardKeeper
 from bot.guards import Counts, EdgeGuard
-from bot.health import Check, HealthServer, Metrics
+from bot.health import Check, HealthServer, Metrics, room_check
 from bot.intake.accept import Acceptor
 from bot.intake.entry import enter_into
 from bot.intake.imap import ImapFetcher, ImapHouse
@@ -277,7 +277,8 @@ def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: C
             observe=rooms.metrics.mailbox_tried,
         )
     )
-    checks = _checks(rooms.roles, engine, rooms.blobs, rooms.transport, mailboxes=imap)
+    disk = room_check(rooms.folder, needed_bytes=config.smtp.max_message_bytes)
+    checks = {"disk": disk} | _checks(rooms.roles, engine, rooms.blobs, rooms.transport, mailboxes=imap)
     return App(
         config=config,
         roles=rooms.roles,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +26,7 @@ from prometheus_client.registry import Collector
 from bot.roles import ALL_ROLES, Role
 from bot.web import WebServer
 from core.ports import SendResult
+from core.sizes import size_in_words
 
 if TYPE_CHECKING:
     from bot.circuit import CircuitState
@@ -226,6 +229,18 @@ class HealthServer(WebServer):
             self._watch_loop()
 
         self._watch = loop.call_at(due, look)
+
+
+def room_check(folder: Path, *, needed_bytes: int) -> Check:
+    """Whether the folder's disk has room for so much: with less it still answers what only looks."""
+
+    async def check() -> str | None:
+        free_bytes = (await asyncio.to_thread(shutil.disk_usage, folder)).free
+        if free_bytes >= needed_bytes:
+            return None
+        return f"{size_in_words(free_bytes)} are free for {folder}, and a mail may have {size_in_words(needed_bytes)}"
+
+    return check
 
 
 def _not_ready(wrong: Mapping[str, str]) -> web.Response:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot import health
 from bot.circuit import CircuitState
-from bot.health import Check, HealthServer, HealthSettings, Metrics
+from bot.health import Check, HealthServer, HealthSettings, Metrics, room_check
 from bot.jobs_table import JobCount
 from core.errors import Unavailable
 from core.ports import Deferred, Delivered
@@ -105,6 +106,19 @@ async def test_check_that_does_not_answer_is_wrong(monkeypatch: pytest.MonkeyPat
         status, body = await get_json(f"{url}/readyz")
 
     assert (status, body["wrong"]) == (503, {"database": "no answer within 0 s"})
+
+
+async def test_disk_without_room_for_a_mail_is_wrong(tmp_path: Path) -> None:
+    async with running(Metrics(), disk=room_check(tmp_path, needed_bytes=10**18)) as url:
+        status, body = await get_json(f"{url}/readyz")
+
+    assert status == 503
+    assert f"are free for {tmp_path}, and a mail may have " in str(body["wrong"])
+
+
+async def test_disk_with_room_for_a_mail_is_right(tmp_path: Path) -> None:
+    async with running(Metrics(), disk=room_check(tmp_path, needed_bytes=1)) as url:
+        assert (await get_json(f"{url}/readyz"))[0] == 200
 
 
 @dataclass
