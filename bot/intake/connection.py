@@ -141,7 +141,7 @@ class LineConnection(SMTP):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_receiving:
+        if self._is_receiving and self._heard_at < math.inf:
             self._heard_at = self.loop.time()
         if not self._has_spoken and data.startswith(TLS_HANDSHAKE):
             self._hang_up("554 5.7.0 this port begins without TLS")

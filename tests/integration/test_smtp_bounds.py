@@ -77,6 +77,18 @@ async def test_time_that_we_take_is_not_the_peers(tmp_path: Path) -> None:
         assert (await client.bring(MAIL)).startswith("250")
 
 
+async def test_time_that_we_take_is_not_the_peers_also_when_it_says_something_meanwhile(tmp_path: Path) -> None:
+    async def slow(acceptor: Acceptor, mail: ReceivedMail) -> Receipt:
+        await client.send(b"NOOP\r\n")
+        await asyncio.sleep(0.5)
+        return await acceptor.accept(mail)
+
+    settings = SmtpSettings(port=0, idle_timeout_seconds=0.1)
+    async with talking_to(tmp_path, settings=settings, accept=slow) as (_, client):
+        await client.greet()
+        assert (await client.bring(MAIL)).startswith("250 2.0.0 queued")
+
+
 async def test_client_that_does_not_read_its_replies_is_left(tmp_path: Path) -> None:
     async with talking(tmp_path, idle_timeout_seconds=0.3, max_commands=10_000_000) as (_, client):
         client.reader._transport.pause_reading()  # type: ignore[attr-defined] # how a client stops to read
