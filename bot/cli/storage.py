@@ -25,10 +25,7 @@ def copy(source: str, target: str) -> None:
     target:
         Likewise. Then set storage_url to it, with the service stopped, and copy once more for what came meanwhile.
     """
-    try:
-        stores = open_store(source), open_store(target)
-    except ValueError as error:
-        fail(str(error))
+    stores = open_store(source), open_store(target)
     with progress_bar() as bar:
         task = bar.add_task("blobs", total=sum(1 for _ in stores[0].list()))
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from core.errors import InkpostError
 from core.ports import BlobStore
+
+
+class NoStore(InkpostError):
+    """The URL names no store that there is."""
 
 
 def open_store(url: str) -> BlobStore:
     """The store that a URL names: `local:<directory>` or `gs://<bucket>[/<prefix>]`.
 
-    Makes the directory; opens no connection. Raises `ValueError` for any other URL, `Unavailable` if the directory
+    Makes the directory; opens no connection. Raises `NoStore` for any other URL, `Unavailable` if the directory
     cannot be made.
     """
     # The adapters are imported here, so that the default does not pay 30 MB of memory for Google's client.
@@ -24,4 +29,4 @@ def open_store(url: str) -> BlobStore:
         from bot.storage.gcs import GcsStore
 
         return GcsStore(parts.netloc, prefix=parts.path.strip("/"))
-    raise ValueError(f"{url!r} is no store: write local:<directory> or gs://<bucket>/<prefix>")
+    raise NoStore(f"{url!r} is no store: write local:<directory> or gs://<bucket>/<prefix>")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.storage import open_store
+from bot.storage import NoStore, open_store
 from bot.storage.local import LocalStore
 from core.errors import Unavailable
 from core.ports import BlobCorrupt
@@ -164,5 +164,5 @@ def test_store_is_opened_by_its_url(root: Path) -> None:
 
 @pytest.mark.parametrize("url", ["", "var/blobs", "local:", "gs://", "gs:bucket", "gs://bucket?x=1", "s3://bucket/x"])
 def test_url_of_no_store_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="is no store"):
+    with pytest.raises(NoStore, match="is no store"):
         open_store(url)

@@ -148,6 +148,15 @@ def test_database_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPat
         assert told.err.count("\n") == 1
 
 
+def test_store_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INKPOST_STORAGE_URL", "s3://bucket")
+
+    told = run("serve")
+
+    assert told.code == 1
+    assert told.err.splitlines()[-1] == "'s3://bucket' is no store: write local:<directory> or gs://<bucket>/<prefix>"
+
+
 def test_sound_configuration_passes_the_check(inkpost: Run) -> None:
     told = inkpost("check")
 
