@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from bot.cli import main
 from bot.config import load_config
-from bot.opening import migrate, open_database, open_jobs
+from bot.opening import DATABASE, migrate, open_database, open_jobs
 from core.jobs import Job
 from core.models import Inbound, OutboxMail, User
 from core.models.inbound import InboundState
@@ -146,6 +146,15 @@ def test_database_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPat
         told = run(*verb)
         assert (told.code, told.out) == (1, "")
         assert told.err.count("\n") == 1
+
+
+def test_file_that_is_no_database_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / DATABASE).write_bytes(b"no database " * 1000)
+
+    told = run("user", "list")
+
+    assert (told.code, told.err) == (1, "Not now: file is not a database\n")
 
 
 def test_store_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
