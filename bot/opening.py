@@ -21,6 +21,7 @@ from core.services.fetch_links import MakeLink
 from core.tokens import TokenSigner
 
 DATABASE, BLOBS, TOKEN_KEY = "inkpost.db", "blobs", "token.key"  # what stands in the data folder; more: bot/app.py
+NEWER = "The database was made by a newer Inkpost than this one. Install that."
 Observe = Callable[[str, str, float], None]
 Clock = Callable[[], datetime]
 """Aware and UTC."""
@@ -50,9 +51,11 @@ def open_database(config: Config) -> sa.Engine:
 
 
 def migrate(database: sa.Engine) -> None:
-    """Bring the schema up to date: ours and the job engine's, whole or not at all."""
+    """Bring the schema up to date: ours and the job engine's, whole or not at all. Raises `NotMigrated`."""
     with migrations.transaction(database) as connection:
         is_new = not sa.inspect(connection).has_table("procrastinate_jobs")
+        if migrations.is_newer(connection):
+            raise NotMigrated(NEWER)
         if not migrations.is_current(connection):
             migrations.upgrade(connection)
         if is_new or database.dialect.name == "sqlite":
@@ -94,5 +97,7 @@ def open_jobs(
 def check_schema(database: sa.Engine) -> None:
     """Raises `NotMigrated`."""
     with database.connect() as connection:
+        if migrations.is_newer(connection):
+            raise NotMigrated(NEWER)
         if not migrations.is_current(connection):
             raise NotMigrated("The database is not up to date. Run: inkpost migrate")

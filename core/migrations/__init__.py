@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,19 +60,33 @@ def downgrade(connection: sa.Connection, revision: str) -> None:
 
 def is_current(connection: sa.Connection) -> bool:
     """Whether the schema is the one that this program was written for."""
+    return _revisions_of(connection) == [head()]
+
+
+def is_newer(connection: sa.Connection) -> bool:
+    """Whether the schema is one of which this program's history knows nothing."""
+    return not _history()["revision"].issuperset(_revisions_of(connection))
+
+
+def _revisions_of(connection: sa.Connection) -> Sequence[str]:
     if not sa.inspect(connection).has_table("alembic_version"):
-        return False
-    return connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all() == [head()]
+        return []
+    return connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
 
 
 def head() -> str:
     """The newest revision, by what the files of the history say: the one that no other follows."""
+    found = _history()
+    (newest,) = found["revision"] - found["down_revision"]
+    return newest
+
+
+def _history() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {"revision": set(), "down_revision": set()}
     for path in (Path(__file__).parent / "versions").glob("*.py"):
         for name, revision in _REVISION.findall(path.read_text("utf-8")):
             found[name].add(revision)
-    (newest,) = found["revision"] - found["down_revision"]
-    return newest
+    return found
 
 
 def _config(connection: sa.Connection) -> Config:

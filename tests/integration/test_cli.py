@@ -148,6 +148,18 @@ def test_database_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPat
         assert told.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", [("user", "list"), ("migrate",), ("serve",), ("check",)])
+def test_database_of_a_newer_program_is_told(run: Run, verb: tuple[str, ...]) -> None:
+    run("migrate")
+    with open_database(load_config(None)).begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    told = run(*verb)
+
+    assert told.code == 1
+    assert "The database was made by a newer Inkpost than this one. Install that." in told
+
+
 def test_file_that_is_no_database_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / DATABASE).write_bytes(b"no database " * 1000)
