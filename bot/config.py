@@ -34,6 +34,7 @@ from bot.guards import EdgeSettings
 from bot.health import HealthSettings
 from bot.intake.imap import ImapSettings
 from bot.intake.lmtp import LmtpSettings
+from bot.intake.policy import is_mailbox
 from bot.intake.smtp_settings import SmtpSettings
 from bot.jobs import JobSettings
 from bot.logs import LogSettings
@@ -46,7 +47,7 @@ from bot.upkeep import UpkeepSettings
 from core.books.limits import BookLimits
 from core.errors import InkpostError
 from core.limits import UserLimits
-from core.mail.authenticity import OurAddresses
+from core.mail.authenticity import SECRET_SEPARATOR, OurAddresses
 
 ENVIRONMENT_PREFIX = "INKPOST_"
 NOT_SETTINGS = ("INKPOST_CONFIG", "INKPOST_CORPUS", "INKPOST_TEST_")  # the command line's and the tests' own
@@ -80,6 +81,9 @@ class ServiceSettings:
     postmaster@<domain>, whose mail is kept for the operator: `inkpost inbox list`."""
 
     def __post_init__(self) -> None:
+        for name in (self.mailbox, *self.other_mailboxes):
+            if not is_mailbox(f"{name}@{self.domain}") or SECRET_SEPARATOR in name:
+                raise ValueError(f"{name}@{self.domain} is no address that people could write to")
         if not (self.security_contact.isascii() and self.security_contact.isprintable()):
             raise ValueError("security_contact is one line of ASCII")
 

@@ -90,6 +90,24 @@ def test_text_for_a_section_is_a_mistake_also_beside_its_keys(names: tuple[str, 
         load_config(None, environment=dict.fromkeys(names, "relay.example"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DOMAIN", ""),
+        ("DOMAIN", "https://books.example"),
+        ("DOMAIN", "books example"),
+        ("DOMAIN", "@books.example"),
+        ("MAILBOX", ""),
+        ("MAILBOX", "my books"),
+        ("MAILBOX", "books+ada"),
+        ("OTHER_MAILBOXES", '["library", "library@books.example"]'),
+    ],
+)
+def test_address_that_nobody_could_write_to_is_a_mistake(key: str, value: str) -> None:
+    with pytest.raises(ConfigMistakes, match=r"^service: .* is no address that people could write to"):
+        load_config(None, environment={f"INKPOST_SERVICE__{key}": value})
+
+
 def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigMistakes, match="no such file"):
         load_config(tmp_path / "absent.toml", environment={})
