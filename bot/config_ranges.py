@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ LAST_PORT = 65_535
 # With a nought here nothing would ever be taken in or done. Elsewhere it means "not at all", or "at once".
 _MORE_THAN_NOUGHT = re.compile(
     r"max_(message_bytes|recipients|connections\w*|commands|errors|mib)|(\w+_)?concurrency|workers|connections"
-    r"|mails_per_connection|in_flight|at_once|(\w+_)?timeout_seconds|(poll|heartbeat|stalled|connect)_seconds|failures"
+    r"|mails_per_connection|in_flight|at_once|(\w+_)?timeout_seconds|(poll|heartbeat|stalled|connect)_seconds|failures|per_minute"
 )
 
 
@@ -25,8 +25,10 @@ def range_mistakes(section: Any, *, place: str = "") -> Iterator[str]:
         for number, row in enumerate(rows):
             if is_dataclass(row):
                 yield from range_mistakes(row, place=f"{name}.{number}.")
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield from (f"{name}: {mistake}" for mistake in _mistake(key.name, value))
+        inner = {f"{name}.{one}": number for one, number in value.items()} if isinstance(value, Mapping) else {}
+        for place_of_it, number in (inner or {name: value}).items():
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                yield from (f"{place_of_it}: {mistake}" for mistake in _mistake(key.name, number))
 
 
 def _mistake(key: str, value: float) -> Iterator[str]:

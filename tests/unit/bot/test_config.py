@@ -155,6 +155,8 @@ def test_numbers_that_cannot_be_meant_are_told_at_once() -> None:
         "INKPOST_JOBS__CONCURRENCY": "0",
         "INKPOST_UPKEEP__KEEP_MAIL_DAYS": "-1",
         "INKPOST_JOBS__STALLED_SECONDS": "nan",
+        "INKPOST_PACE__PER_MINUTE": '{"kindle.com": 0, "pbsync.com": 20}',
+        "INKPOST_PACE__INTERVAL_SECONDS": '{"kindle.com": 0, "pbsync.com": -1}',
         "INKPOST_RELAY__MAX_MAIL_BYTES": "0",  # which means that the relay says it
     }
 
@@ -168,4 +170,6 @@ def test_numbers_that_cannot_be_meant_are_told_at_once() -> None:
         "jobs.concurrency",
         "upkeep.keep_mail_days",
         "jobs.stalled_seconds",
+        "pace.per_minute.kindle.com",
+        "pace.interval_seconds.pbsync.com",
     }
