@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, cast
 
 import structlog
 
-from core.errors import Unavailable
+from core.errors import InkpostError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,10 @@ class CacheSettings:
     """`redis://host:6379/0` to share them between processes; the memory of each process where empty."""
     entries: int = 10_000
     """How many are kept in memory; those that were not asked for the longest go first."""
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("redis://", "rediss://")):
+            raise ValueError("a cache's URL starts with redis:// or rediss://")
 
 
 class Entries(Protocol):
@@ -92,8 +96,8 @@ class Cache:
     """
 
     def __init__(self, settings: CacheSettings) -> None:
-        """Connects to nothing. Raises `ValueError` for a URL that is none, or without the `redis` package."""
-        self._entries = _open_entries(settings)
+        """Connects to nothing. Raises `ValueError` for a URL that is none; see `open_entries`."""
+        self._entries = open_entries(settings)
         self._flights: dict[str, asyncio.Task[str]] = {}
         self._away_until = 0.0
         self._missed_deletion = False
@@ -165,13 +169,12 @@ class Cache:
         return otherwise
 
 
-def _open_entries(settings: CacheSettings) -> Entries:
+def open_entries(settings: CacheSettings) -> Entries:
+    """Connects to nothing. Raises `InkpostError` where what a Redis takes is not installed."""
     if not settings.url:
         return MemoryEntries(settings.entries)
-    if not settings.url.startswith(("redis://", "rediss://")):
-        raise ValueError("a cache's URL starts with redis:// or rediss://")
     try:
         from bot.cache_redis import RedisEntries  # 13 MB, for those who share their cache
     except ImportError as error:
-        raise ValueError("a cache in Redis needs the package `redis`") from error
+        raise InkpostError("a cache in Redis needs the package `redis`") from error
     return RedisEntries(settings.url)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bot.app import MAILDIR
+from bot.cache import open_entries
 from bot.config import Config
 from bot.dns import DnsResolver
 from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown, ImapRefused
@@ -48,6 +49,7 @@ async def check_everything(config: Config) -> list[Finding]:
         "certificate": _certificate,
         "DKIM key": _dkim,
         "secrets": _secrets,
+        "cache": _cache,
         "LMTP": _lmtp,
         "one click": _one_click,
         "addresses": _addresses,
@@ -120,6 +122,16 @@ async def _certificate(config: Config) -> str | None:
     if not smtp.certificate_file:
         return "tls_port is set, but there is no certificate_file" if smtp.tls_port is not None else None
     ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(smtp.certificate_file, smtp.key_file or None)
+    return None
+
+
+async def _cache(config: Config) -> str | None:
+    if config.cache.url:
+        entries = open_entries(config.cache)
+        try:
+            await entries.get("check/probe")
+        finally:
+            await entries.close()
     return None
 
 

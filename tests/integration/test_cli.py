@@ -191,6 +191,7 @@ def test_all_that_is_wrong_outside_is_told_at_once(run: Run, monkeypatch: pytest
     monkeypatch.setenv("INKPOST_RELAY__PORT", "1")
     monkeypatch.setenv("INKPOST_RELAY__SECURITY", "plain")
     monkeypatch.setenv("INKPOST_SMTP__CERTIFICATE_FILE", "absent.pem")
+    monkeypatch.setenv("INKPOST_CACHE__URL", "redis://127.0.0.1:1")
     monkeypatch.setenv("INKPOST_SMTP__HOST", "0.0.0.0")
 
     told = run("check")
@@ -200,9 +201,10 @@ def test_all_that_is_wrong_outside_is_told_at_once(run: Run, monkeypatch: pytest
         "database",
         "relay",
         "certificate",
+        "cache",
         "addresses",
     ]
-    assert told.err.startswith("4 of ")
+    assert told.err.startswith("5 of ")
 
 
 @pytest.mark.parametrize("verb", [("check",), ("migrate",), ("serve",), ("user", "list"), ("health",)])

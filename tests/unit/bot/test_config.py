@@ -108,6 +108,11 @@ def test_address_that_nobody_could_write_to_is_a_mistake(key: str, value: str) -
         load_config(None, environment={f"INKPOST_SERVICE__{key}": value})
 
 
+def test_cache_that_is_no_redis_is_a_mistake() -> None:
+    with pytest.raises(ConfigMistakes, match=r"^cache: a cache's URL starts with"):
+        load_config(None, environment={"INKPOST_CACHE__URL": "memcached://127.0.0.1"})
+
+
 def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigMistakes, match="no such file"):
         load_config(tmp_path / "absent.toml", environment={})
