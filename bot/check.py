@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from bot.cache import open_entries
 from bot.config import Config
 from bot.dns import DnsResolver
 from bot.intake.imap_connection import ImapAccount, ImapConnection, ImapDown, ImapRefused
+from bot.intake.smtp_settings import open_tls
 from bot.opening import TOKEN_KEY, check_schema, open_blobs, open_database
 from bot.signing import open_key, record_problem
 from bot.transport import open_transport
@@ -121,7 +121,7 @@ async def _certificate(config: Config) -> str | None:
     smtp = config.smtp
     if not smtp.certificate_file:
         return "tls_port is set, but there is no certificate_file" if smtp.tls_port is not None else None
-    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(smtp.certificate_file, smtp.key_file or None)
+    open_tls(smtp)
     return None
 
 

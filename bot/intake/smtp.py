@@ -45,7 +45,7 @@ class SmtpListener(Speaker):
         knows_alias: KnowsAlias = knows_no_alias,
         verify: Verify | None = None,
     ) -> None:
-        """Reads the certificate, and raises OSError (`ssl.SSLError` is one) if it cannot. AUTH needs `verify`."""
+        """Reads the certificate, and raises OSError if it cannot. AUTH needs `verify`."""
         service = SmtpService(
             house,
             accept=accept,

@@ -60,9 +60,13 @@ class SmtpSettings:
 
 
 def open_tls(settings: SmtpSettings) -> ssl.SSLContext | None:
-    """Its certificate, if there is one. Raises OSError (`ssl.SSLError` is one) where that cannot be read."""
+    """Its certificate, if there is one. Raises OSError where that cannot be read."""
     if not settings.certificate_file:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.certificate_file, settings.key_file or None)
+    try:
+        context.load_cert_chain(settings.certificate_file, settings.key_file or None)
+    except OSError as error:  # ssl names no file
+        with_key = f" with the key {settings.key_file}" if settings.key_file else ""
+        raise OSError(f"the certificate {settings.certificate_file}{with_key}: {error}") from error
     return context

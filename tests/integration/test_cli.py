@@ -169,6 +169,15 @@ def test_file_that_is_no_database_is_told(run: Run, tmp_path: Path) -> None:
     assert (told.code, told.err) == (1, "Not now: file is not a database\n")
 
 
+def test_certificate_that_cannot_be_read_is_told_by_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INKPOST_SMTP__CERTIFICATE_FILE", "absent.pem")
+
+    told = run("serve")
+
+    assert told.code == 1
+    assert told.err.splitlines()[-1] == "the certificate absent.pem: [Errno 2] No such file or directory"
+
+
 def test_store_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INKPOST_STORAGE_URL", "s3://bucket")
 
