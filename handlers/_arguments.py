@@ -32,7 +32,9 @@ def refuse_unknown_options(command: Command, known: tuple[str, ...]) -> None:
     if unknown:
         raise BadRequest(
             _("There is nothing called “{unknown}” here.").format(unknown=unknown[0]),
-            fix=_("What can be given: {known}.").format(known=", ".join(f"{key}=…" for key in known)),
+            fix=_("What can be given: {known}. A value that has an = of its own stands in quotes.").format(
+                known=", ".join(f"{key}=…" for key in known)
+            ),
         )
 
 

@@ -10,6 +10,7 @@ from core.i18n import N_, _
 from core.mail.answer import Answer, Block, Item, Items, Problem, Result, Step, Steps
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
+from core.mail.words import as_one_word
 from core.models import Listing, User
 from core.services.confirmations import VALID_HOURS, Confirmations
 from core.services.counted import NOTHING_COUNTED, Counted
@@ -189,14 +190,14 @@ def _completing(block: Block, command: Command) -> Block:
 
 _NAMES: dict[str, Callable[[Item, int], str]] = {
     BOOKS: lambda _item, item_id: f"#{item_id}",
-    FEEDS: lambda item, _item_id: f'"{item.title}"',
+    FEEDS: lambda item, _item_id: as_one_word(item.title),
 }
 """How a command names a thing so that it means the same in every mail, by the kind of its list."""
 
 
 def _with_thing(command: Command, thing: str) -> str:
     phrases = (f"{preposition} {' '.join(words)}" for preposition, words in command.phrases.items())
-    options = (f'{key}="{value}"' for key, value in command.options.items())
+    options = (f"{key}={as_one_word(value)}" for key, value in command.options.items())
     return " ".join((command.name, thing, *phrases, *options))
 
 

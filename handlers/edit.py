@@ -6,6 +6,7 @@ from core.errors import BadRequest
 from core.i18n import _
 from core.mail.answer import Answer, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from core.models import Book
 from core.values import Trust
 from handlers._arguments import refuse_unknown_options
@@ -18,7 +19,8 @@ SPEC = CommandSpec(
     usage=("edit <book> title=… author=… genre=… tags=… series=… language=…",),
     details=(
         "Title 1 to 500 characters, author 1 to 200, genre at most 100. Several authors are divided by semicolons, "
-        "tags by commas; an empty value (genre=) takes away what was there. The file that you mailed is never changed."
+        "tags by commas; an empty value (genre=) takes away what was there. "
+        "A value with quotes or an = of its own stands in straight quotes. The file that you mailed is never changed."
     ),
     aliases=("change", "correct", "update", "ändere", "bearbeite", "cambia", "editar"),
     keys=("title", "author", "genre", "tags", "series", "language"),
@@ -61,5 +63,5 @@ def _before(book: Book, keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def _undo(book: Book, before: dict[str, str]) -> Step:
-    options = " ".join(f'{key}="{value.replace(chr(34), "”")}"' for key, value in before.items())
+    options = " ".join(f"{key}={as_one_word(value)}" for key, value in before.items())
     return Step(_("Undo"), f"edit #{book.id} {options}", reply="undo")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.i18n import _
 from core.mail.answer import Answer, Facts, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from handlers._books import facts, meant_book
 from handlers._request import Request
 
@@ -25,7 +26,7 @@ def handle(request: Request) -> Answer:
     steps = Steps(
         (
             Step(_("Send to my Kindle"), f"send #{book.id}"),
-            Step(_("Correct it"), f'edit #{book.id} title="{book.title.replace(chr(34), "”")}"'),
+            Step(_("Correct it"), f"edit #{book.id} title={as_one_word(book.title)}"),
             Step(_("Remove it"), f"remove #{book.id}"),
         )
     )

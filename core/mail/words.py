@@ -26,12 +26,13 @@ _LINK_TARGET = re.compile(r"(?<=\S)(?:\s?[<\[(]mailto:[^\s>\])]*[>\])]|<https?:/
 _BULLET = re.compile(r"^\s*(?:[-*•·▪◦]\s+|\d{1,2}[.)]\s+(?=[^\W\d]))")
 _PIECE = re.compile(
     r"""(?P<key>[^\W\d][\w-]*)(?P<sign>\s*=|\s*:(?!//))\s*
-      | "(?P<double>[^"]*)"(?=[\s,;:.!?)]|$)
+      | "(?P<double>(?:[^"]|"")*)"(?=[\s,;:.!?)]|$)
       | '(?P<single>[^']+)'(?=[\s,;:.!?)]|$)
       | (?:(?![,;][^\W\d][\w-]*=)\S)+""",
     re.VERBOSE,
 )
 _BARE = re.compile(r"\S+")
+_IN_QUOTES = re.compile(r'("(?:[^"]|"")*")')
 
 
 KEY_SYNONYMS = {
@@ -70,12 +71,20 @@ Piece = Word | Key
 
 
 def clean_line(line: str) -> str:
-    """One line of plain characters: NFKC, straight quotes and dashes, no control or invisible ones, single blanks."""
+    """One line of plain characters: NFKC, straight quotes and dashes, no control or invisible ones, single blanks.
+
+    What stands in straight quotes keeps its characters: it is somebody's name, or a title as "undo" gives it back.
+    """
     text = line[:MAX_LINE]
     if not (text.isascii() and text.isprintable()):
-        text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
+        pieces = enumerate(_IN_QUOTES.split(text))
+        text = "".join(piece if number % 2 else _plain(piece) for number, piece in pieces)
         text = "".join(letter if unicodedata.category(letter) not in ("Cc", "Cs", "Co") else " " for letter in text)
     return " ".join(_LINK_TARGET.sub("", text)[:MAX_LINE].split())
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
 
 
 def strip_bullet(line: str) -> str:
@@ -99,16 +108,20 @@ def spellings(word: str) -> set[str]:
 
 
 def split(line: str, keys: Collection[str] = ()) -> list[Piece]:
-    """The pieces of a cleaned line in order.
+    """The pieces of a cleaned line in order. In quotes, two quotes are one.
 
     `title=` is a key before any value if `keys` is not empty, known or not, so that a misspelt one can be told;
-    `title:` and `title :` only if it is like one of `keys`, since titles have colons of their own.
+    `title:` and `title :` only if it is like one of `keys`, since titles have colons of their own. What stands close
+    behind the sign of a key is its value: `title=E=mc2`.
     """
     pieces: list[Piece] = []
     place = 0
     while (match := _PIECE.search(line, place)) is not None:
         written = match["key"]
-        if written is not None and not _is_key(written, match["sign"].strip(), keys=keys):
+        is_value = (
+            bool(pieces) and isinstance(pieces[-1], Key) and match.start() == place and not line[place - 1].isspace()
+        )
+        if written is not None and (is_value or not _is_key(written, match["sign"].strip(), keys=keys)):
             match = _BARE.match(line, match.start()) or match
             written = None
         if written is not None:
@@ -137,7 +150,7 @@ def _word(match: re.Match[str]) -> Word:
     groups = match.groupdict()
     quoted = groups.get("double") if groups.get("double") is not None else groups.get("single")
     if quoted is not None:
-        return Word(" ".join(quoted.split()), match.start(), match.end(), is_quoted=True)
+        return Word(" ".join(quoted.replace('""', '"').split()), match.start(), match.end(), is_quoted=True)
     text = match[0].strip('"')
     text = text[1:-1] if text.startswith("<") and text.endswith(">") else text  # an address, or `<book>` of the usage
     return Word(text, match.start(), match.end())
@@ -163,4 +176,4 @@ def texts(words: Sequence[Word]) -> tuple[str, ...]:
 
 def as_one_word(name: str) -> str:
     """A name as a command has it: in quotes, since it may begin with a word that means something to the command."""
-    return f'"{name.replace(chr(34), "")}"'
+    return f'"{name.replace(chr(34), chr(34) * 2)}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.factories.rows import make_book
-from tests.support.reader import Reader, facts, problem
+from tests.support.reader import Reader, facts, problem, steps
 
 
 def test_title_and_tags_are_changed(ada: Reader) -> None:
@@ -32,3 +32,20 @@ def test_edited_title_is_found(ada: Reader) -> None:
     ada.run("edit scan0001 title=Emma")
 
     assert facts(ada.run("show emma"))["Title"] == "Emma"
+
+
+def test_undo_gives_back_each_character(ada: Reader) -> None:
+    title = '“It’s” a “‘½’… ﬁx” – "she" said'
+    make_book(ada.session, ada.user, title=title, genre='the "sea"')
+
+    undo = steps(ada.run("edit #1 title=It genre=sea"))[-1]
+
+    assert (facts(ada.run(undo))["Title"], facts(ada.run(undo))["Genre"]) == (title, 'the "sea"')
+
+
+def test_value_may_hold_an_equals_sign(ada: Reader) -> None:
+    make_book(ada.session, ada.user)
+
+    assert facts(ada.run("edit dune title=E=mc2 author=Albert"))["Title"] == "E=mc2"
+    assert "in quotes" in problem(ada.run("edit #1 title=The a=b book")).fix
+    assert facts(ada.run('edit #1 title="The a=b book"'))["Title"] == "The a=b book"
