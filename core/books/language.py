@@ -37,7 +37,8 @@ _ISO_639_2 = _pairs(
 
 _NAMES = _pairs(
     """
-    english:en german:de deutsch:de french:fr français:fr francais:fr spanish:es español:es espanol:es
+    english:en englisch:en inglés:en ingles:en german:de deutsch:de alemán:de aleman:de french:fr français:fr
+    francais:fr französisch:fr francés:fr spanish:es español:es espanol:es spanisch:es italienisch:it
     castellano:es italian:it italiano:it portuguese:pt português:pt portugues:pt dutch:nl nederlands:nl russian:ru
     русский:ru ukrainian:uk українська:uk polish:pl polski:pl czech:cs čeština:cs swedish:sv svenska:sv danish:da
     dansk:da norwegian:no norsk:no finnish:fi suomi:fi hungarian:hu magyar:hu greek:el ελληνικά:el turkish:tr

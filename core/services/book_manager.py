@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from core.books.language import language_tag
 from core.books.works import work_key
 from core.errors import BadRequest, Conflict, NotFound, Unavailable
 from core.events import BookAdded, BookEdited, BookRemoved, BookRestored
@@ -373,7 +374,7 @@ def _change(book: Book, changes: Mapping[str, str]) -> None:
             case "series":
                 book.series = _checked("series", value, longest=300) or None
             case "language":
-                book.language = _checked("language", value, longest=35) or None
+                book.language = _language(value) if value else None
             case _:
                 raise BadRequest(
                     _("A book has no “{key}”.").format(key=key),
@@ -391,6 +392,16 @@ def _checked(key: str, value: str, *, longest: int, may_be_empty: bool = True) -
             fix=_("At most {longest}.").format(longest=longest),
         )
     return value
+
+
+def _language(value: str) -> str:
+    tag = language_tag(value)
+    if tag is None:
+        raise BadRequest(
+            _("I know no language “{language}”.").format(language=value[:100]),
+            fix=_("Write its code: en for English, de for German, es for Spanish."),
+        )
+    return tag
 
 
 def _divided(value: str, divider: str) -> list[str]:

@@ -49,3 +49,12 @@ def test_value_may_hold_an_equals_sign(ada: Reader) -> None:
     assert facts(ada.run("edit dune title=E=mc2 author=Albert"))["Title"] == "E=mc2"
     assert "in quotes" in problem(ada.run("edit #1 title=The a=b book")).fix
     assert facts(ada.run('edit #1 title="The a=b book"'))["Title"] == "The a=b book"
+
+
+def test_language_is_kept_as_its_code(ada: Reader) -> None:
+    make_book(ada.session, ada.user)
+
+    assert facts(ada.run("edit dune language=German"))["Language"] == "de"
+    assert facts(ada.run("edit dune language=alemán"))["Language"] == "de"
+    assert problem(ada.run("edit dune language=klingon")).code == "request.bad"
+    assert facts(ada.run("show dune"))["Language"] == "de"
