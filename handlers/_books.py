@@ -29,7 +29,8 @@ def meant_book(request: Request, words: Sequence[str]) -> Book:
     words, `NotFound`, and `Conflict` with a numbered choice for several."""
     if not words:
         raise BadRequest(_("Which book?"), fix=_("Name it by its number in the last list, or by words of its title."))
-    return request.books.resolve(request.user.id, tuple(words), listing=request.shown(BOOKS))
+    may_guess = not request.grammar.specs[request.command.name].is_destructive
+    return request.books.resolve(request.user.id, tuple(words), listing=request.shown(BOOKS), may_guess=may_guess)
 
 
 def one_line(book: Book) -> str:

@@ -116,11 +116,13 @@ class BookManager:
             return Found(())
         return Found(Book.search(self._session, nearly, user_id=user_id, limit=FOUND), corrected_to=nearly)
 
-    def resolve(self, user_id: int, words: tuple[str, ...], *, listing: Numbered | None) -> Book:
+    def resolve(
+        self, user_id: int, words: tuple[str, ...], *, listing: Numbered | None, may_guess: bool = True
+    ) -> Book:
         """The book that a person means: its number in a list, its id, or words of its title and other names.
 
-        Words that are nothing but digits are a title ("1984") before they are an id without its `#`. Raises `NotFound`,
-        and `Conflict` with a numbered choice where several match, or one only nearly.
+        Words that are nothing but digits are a title ("1984") before they are an id without its `#`, which is a guess.
+        Raises `NotFound`, and `Conflict` with a numbered choice where several match, or one only nearly.
         """
         text = " ".join(words).strip()
         if text.startswith("#") and text[1:].isascii() and text[1:].isdigit():
@@ -131,7 +133,15 @@ class BookManager:
                 return self.get(user_id, book_id)
             # Whole words only: a number beyond the list's end must not mean the one book whose title begins so.
             if not any(text in folded_words(book.title) for book in self._called(user_id, text)):
-                return self.get(user_id, int(text[:18]))
+                book = self.get(user_id, int(text[:18]))
+                if may_guess:
+                    return book
+                raise Conflict(
+                    _("Nothing stands at {number} in your last list.").format(number=text),
+                    fix=_("Did you mean this one?"),
+                    code="book.ambiguous",
+                    blocks=(_choice([book]),),
+                )
         return self._named(user_id, text)
 
     def edit(self, user_id: int, book_id: int, changes: Mapping[str, str]) -> Book:

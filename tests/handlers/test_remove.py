@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.factories.rows import make_book, make_user
+from core.mail.answer import Items
+from tests.factories.rows import make_book, make_listing, make_user
 from tests.support.reader import Reader, problem, titles
 
 
@@ -22,8 +23,19 @@ def test_book_of_somebody_else_stays(ada: Reader) -> None:
 
 
 def test_several_matches_remove_nothing(ada: Reader) -> None:
-    for title in ("Dune Messiah", "Children of Dune"):
-        make_book(ada.session, ada.user, title=title)
+    for name in ("Dune Messiah", "Children of Dune"):
+        make_book(ada.session, ada.user, title=name)
 
     assert problem(ada.run("remove dune")).code == "book.ambiguous"
     assert len(titles(ada.run("list"))) == 2
+
+
+def test_number_that_is_in_no_list_is_asked_about(ada: Reader) -> None:
+    kept, listed = (make_book(ada.session, ada.user, title=name) for name in ("Dune", "Emma"))
+    make_listing(ada.session, ada.user, [listed.id])
+
+    asked = problem(ada.run(f"remove {kept.id + 1}"))
+
+    assert asked.code == "book.ambiguous"
+    assert (kept.removed_at, listed.removed_at) == (None, None)
+    assert [one.command for block in asked.blocks if isinstance(block, Items) for one in block.items] == ["remove #2"]
