@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from core.errors import BotError
 from core.i18n import N_, _
 from core.mail.answer import Answer, Block, Item, Items, Problem, Result, Step, Steps
+from core.mail.commands import MAX_COMMANDS
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
-from core.mail.words import as_one_word
+from core.mail.words import as_one_word, is_number
 from core.models import Listing, User
 from core.services.confirmations import VALID_HOURS, Confirmations
 from core.services.counted import NOTHING_COUNTED, Counted
@@ -60,7 +61,8 @@ def dispatch(
     results: list[Result] = []
     failed: list[tuple[Command, CommandSpec]] = []
     before: Command | None = None
-    for number, command in enumerate(commands, start=1):
+    single = (one for command in commands for one in _one_by_one(command, grammar))
+    for number, command in enumerate(single, start=1):
         if isinstance(command, NotUnderstood):
             results.append(Result(command.line, _ask_back(command, grammar)))
             continue
@@ -72,6 +74,16 @@ def dispatch(
         before = command
         results.append(Result(command.line, outcome, command.corrected_from, command.corrected_to))
     return tuple(results)
+
+
+def _one_by_one(command: Command | NotUnderstood, grammar: Grammar) -> Sequence[Command | NotUnderstood]:
+    """A command with several numbers as one for each, where it takes one book."""
+    if isinstance(command, NotUnderstood) or not grammar.specs[command.name].takes_one_book:
+        return (command,)
+    if not 1 < len(command.words) <= MAX_COMMANDS or not all(map(is_number, command.words)):
+        return (command,)
+    lines = {number: _with_thing(command, number) for number in command.words}
+    return [replace(command, words=(number,), undivided=(number,), line=line) for number, line in lines.items()]
 
 
 def _not_tried(command: Command, hinders: Command) -> Problem:

@@ -25,6 +25,7 @@ SPEC = CommandSpec(
     aliases=("change", "correct", "update", "ändere", "bearbeite", "cambia", "editar"),
     keys=("title", "author", "genre", "tags", "series", "language"),
     min_words=1,
+    takes_one_book=True,
     trust=Trust.DELIVER,
     examples=(
         Example("edit 2 author=Ursula K. Le Guin", "sets the author"),

@@ -16,6 +16,7 @@ SPEC = CommandSpec(
     details="“undo” brings the last removed book back for 24 hours. A misspelt “remove” is never guessed at.",
     aliases=("delete", "del", "rm", "lösche", "löschen", "entferne", "borrar", "borra", "elimina", "quitar"),
     min_words=1,
+    takes_one_book=True,
     trust=Trust.CHANGE,
     is_destructive=True,
     examples=(Example("remove 2", "the second book of your last list"),),

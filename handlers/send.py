@@ -40,6 +40,7 @@ SPEC = CommandSpec(
     prepositions=("to",),
     takes_bare_phrases=True,
     min_words=1,
+    takes_one_book=True,
     trust=Trust.DELIVER,
     examples=(
         Example("send 2", "the second book of your last list, to your default device"),

@@ -27,6 +27,7 @@ SPEC = CommandSpec(
     ),
     aliases=("lend", "teile", "teilen", "compartir", "comparte"),
     prepositions=("with",),
+    takes_one_book=True,
     trust=Trust.CHANGE,
     reading_words=("",),
     examples=(

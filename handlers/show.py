@@ -15,6 +15,7 @@ SPEC = CommandSpec(
     usage=("show <book>",),
     aliases=("details", "info", "about", "zeige", "zeig", "muestra", "mostrar"),
     min_words=1,
+    takes_one_book=True,
     takes_bare_number=True,
     examples=(Example("show 2", "the second book of your last list"), Example("show dune", "the book called so")),
 )

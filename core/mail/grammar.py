@@ -68,6 +68,8 @@ class CommandSpec:
     """Addresses on the lines below it are words of it."""
     takes_bare_links: bool = False
     """What a mail with nothing but links means."""
+    takes_one_book: bool = False
+    """Several numbers are as many commands: `remove 1, 3`, `send 1 and 2 to kobo`."""
     takes_bare_number: bool = False
     """What a number by itself means, in a reply: `2`."""
     takes_bare_phrases: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.mail.answer import Items
 from tests.factories.rows import make_book, make_listing, make_user
-from tests.support.reader import Reader, problem, titles
+from tests.support.reader import Reader, problem, title, titles
 
 
 def test_removed_book_is_listed_no_more(ada: Reader) -> None:
@@ -39,3 +41,15 @@ def test_number_that_is_in_no_list_is_asked_about(ada: Reader) -> None:
     assert asked.code == "book.ambiguous"
     assert (kept.removed_at, listed.removed_at) == (None, None)
     assert [one.command for block in asked.blocks if isinstance(block, Items) for one in block.items] == ["remove #2"]
+
+
+@pytest.mark.parametrize("written", ["1, 3", "1 3", "1 and 3", "books 1 and 3"])
+def test_several_numbers_are_several_books(ada: Reader, written: str) -> None:
+    books = [make_book(ada.session, ada.user, title=name) for name in ("Dune", "Emma", "Ivanhoe")]
+    make_listing(ada.session, ada.user, [book.id for book in books])
+
+    results = ada.results(f"remove {written}")
+
+    assert title(results[0].outcome) == "Removed: Dune"
+    assert titles(ada.run("list")) == ["Emma"]
+    assert [result.line for result in results][-1] == "remove 3"

@@ -11,7 +11,7 @@ from core.models import OutboxMail
 from core.services.fetch_links import LINK_LIFE
 from core.values import BookFormat
 from tests.factories.rows import make_book, make_device
-from tests.support.reader import Reader, facts, problem
+from tests.support.reader import Reader, facts, problem, title
 
 
 def test_book_is_queued_for_the_default_device(ada: Reader) -> None:
@@ -144,3 +144,14 @@ def test_nought_bytes_of_a_day_are_no_limit(ada: Reader) -> None:
     make_device(ada.session, ada.user, is_default=True)
 
     assert [facts(ada.run("send dune"))["To"].split()[0] for _ in range(3)] == ["kindle"] * 3
+
+
+def test_several_numbers_are_sent_one_by_one(ada: Reader) -> None:
+    ada.run("kindle add ada@pbsync.com name=pocketbook")
+    for name in ("Emma", "Dune"):
+        make_book(ada.session, ada.user, title=name)
+    ada.run("list")
+
+    results = ada.results("send 1 and 2 to pocketbook")
+
+    assert [title(result.outcome) for result in results] == ["Queued: Dune to pocketbook", "Queued: Emma to pocketbook"]
