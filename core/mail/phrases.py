@@ -135,7 +135,7 @@ ORDINARY = _words(
     on once one only or other our out over own para part past people pero please point por que read really
     rent right run said same say schon se see seen sehr sein self sell sent set seth shoe shop shot should
     shove shown shows si sich sie sin sind so sobre solo some soon sound spend spent stand star start started
-    starts state stated states station stay stuff su such sure sus take talk te tell test testing text than
+    starts state stated states station stay stop stuff su such sure sus take talk te tell test testing text than
     thank thanks that the their them then there these they thing think this those time to today too tried try
     tu two uber um un una und under uns up upon us use used very vom von want war was way we week well wenn
     wer were what when where which while who why wie will wilt wind wir wish with wo word work world would y
