@@ -54,8 +54,8 @@ def help_for(spec: CommandSpec) -> Answer:
         blocks.append(Columns((_("For example"), ""), tuple((each.line, _(each.meaning)) for each in spec.examples)))
     if others := spec.tongues.get(spoken(), ()) if spoken() != SOURCE else spec.aliases:
         blocks.append(Facts((Fact(_("Also"), ", ".join(others)),)))
-    alone = () if spec.min_words or spec.is_destructive or spec.takes_attachments else (Step(spec.name, spec.name),)
-    blocks.append(Steps((*alone, Step(_("All commands"), "help"))))
+    alone = not (spec.min_words or spec.is_destructive or spec.takes_attachments or spec.name == "help")
+    blocks.append(Steps((*((Step(spec.name, spec.name),) if alone else ()), Step(_("All commands"), "help"))))
     return Answer(f"{spec.name}: {_(spec.summary)}", tuple(blocks))
 
 
