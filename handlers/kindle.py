@@ -93,7 +93,13 @@ def _add(request: Request, address: str) -> Answer:
                 ).format(address=device.address)
             ),
             *notes.get(device.kind, ()),
-            Steps((Step(_("My devices"), "kindle list"), Step(_("My books"), "list"))),
+            Steps(
+                (
+                    Step(_("Undo"), f"kindle remove {device.name}", reply="undo"),
+                    Step(_("My devices"), "kindle list"),
+                    Step(_("My books"), "list"),
+                )
+            ),
         ),
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.mail.answer import Result
 from core.mail.meanings import meanings_of
-from tests.support.reader import IDENTITY, Reader, problem, titles
+from tests.support.reader import IDENTITY, Reader, problem, steps, title, titles
 
 
 def test_first_device_is_the_default_and_the_sender_to_approve_is_named(ada: Reader) -> None:
@@ -75,3 +75,9 @@ def test_device_is_found_by_its_name_as_it_was_given(ada: Reader) -> None:
         ada.run("kindle default kindle")
         ada.run(f"kindle default {name}")
         assert titles(ada.run("kindle list"))[0] == "pocket-book (default)", name
+
+
+def test_added_device_can_be_taken_back(ada: Reader) -> None:
+    added = ada.run("kindle add ada_1815@kindle.com")
+
+    assert title(ada.run(steps(added)[0])) == "Removed: kindle"
