@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from core.errors import BadRequest
+from core.errors import BadRequest, NotFound
 from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
 from core.mail.words import as_one_word, fold
+from core.models import Subscription
 from core.values import Trust
 from handlers._feeds import meant_feeds
 from handlers._request import Request
@@ -27,7 +28,8 @@ SPEC = CommandSpec(
 )
 
 
-_PAPER = frozenset({"until", "till", "digest", "paper", "bis", "hasta", "zeitung"})
+_UNTIL = frozenset({"until", "till", "bis", "hasta"})
+_PAPER = _UNTIL | {"digest", "paper", "zeitung"}
 """What begins what is meant for a digest, and is no feed's name."""
 
 
@@ -39,7 +41,7 @@ def handle(request: Request) -> Answer:
             fix=_("Write: {command}").format(command=f"digest pause {until}".strip()),
             blocks=(Steps((Step(_("Pause my paper"), f"digest pause {until}".strip()),)),),
         )
-    feeds = meant_feeds(request, request.command.words)
+    feeds = _feeds(request)
     for feed in feeds:
         request.news.pause(feed)
     label = _("Resume it") if len(feeds) == 1 else _("Resume {feed}")
@@ -51,3 +53,20 @@ def handle(request: Request) -> Answer:
             Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )
+
+
+def _feeds(request: Request) -> tuple[Subscription, ...]:
+    words = request.command.words
+    try:
+        return meant_feeds(request, words)
+    except NotFound as error:
+        place = next((place for place, word in enumerate(words) if fold(word) in _UNTIL), None)
+        if place is None:
+            raise
+        feed, day = " ".join(words[:place]), " ".join(words[place:])
+        steps = Step(_("Pause the feed"), f"pause {feed}"), Step(_("Pause my paper"), f"digest pause {day}")
+        raise BadRequest(
+            _("A feed is paused until you resume it, and not until a day; a whole paper can be."),
+            fix=_("Write: {command}").format(command=f"pause {feed}"),
+            blocks=(Steps(steps),),
+        ) from error
