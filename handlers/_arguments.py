@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.errors import BadRequest
 from core.i18n import _
+from core.mail.answer import Paragraph
 from core.mail.grammar import Command
+from core.pages import Page
 
 LAST_PAGE = 1_000_000  # beyond any library; a number that a database still counts with
 
@@ -19,6 +23,15 @@ def page_of(command: Command) -> int:
             _("“{words}” is not a page.").format(words=" ".join(command.words)), fix=_("A page is a number: 1, 2, 3, …")
         )
     return int(word)
+
+
+def beyond(wanted: int, page: Page[Any]) -> tuple[Paragraph, ...]:
+    """What is said where there is no such page, and the last is shown."""
+    if wanted <= page.pages:
+        return ()
+    if page.pages == 1:
+        return (Paragraph(_("There is only one page.")),)
+    return (Paragraph(_("There is no page {page}: this is the last.").format(page=wanted)),)
 
 
 def phrase(command: Command, preposition: str) -> str:

@@ -9,7 +9,7 @@ from core.mail.words import as_one_word
 from core.models import Subscription
 from core.models.feed import FeedState
 from core.services.news_aggregator import FEEDS
-from handlers._arguments import page_of
+from handlers._arguments import beyond, page_of
 from handlers._feeds import short_time
 from handlers._request import Request
 
@@ -33,7 +33,8 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
-    page = request.news.list_page(request.user.id, page_of(request.command))
+    wanted = page_of(request.command)
+    page = request.news.list_page(request.user.id, wanted)
     if not page.rows:
         return Answer(
             _("You read no feeds yet"),
@@ -45,6 +46,7 @@ def handle(request: Request) -> Answer:
     return Answer(
         _("Your feeds: {total}").format(total=page.total),
         (
+            *beyond(wanted, page),
             Items(
                 items=tuple(_item(request, *one) for one in enumerate(page.rows, start=page.first_number)),
                 kind=FEEDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.i18n import _, ngettext
 from core.mail.answer import Answer, Items, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
-from handlers._arguments import page_of
+from handlers._arguments import beyond, page_of
 from handlers._books import BOOKS, item
 from handlers._request import Request
 
@@ -39,15 +39,10 @@ def handle(request: Request) -> Answer:
                 Steps((Step(_("What can I write?"), "help"),)),
             ),
         )
-    only = (
-        _("There is only one page.")
-        if page.pages == 1
-        else _("There is no page {page}: this is the last.").format(page=wanted)
-    )
     return Answer(
         ngettext("Your library: {count} book", "Your library: {count} books", page.total).format(count=page.total),
         (
-            *((Paragraph(only),) if wanted > page.pages else ()),
+            *beyond(wanted, page),
             Items(
                 items=tuple(item(number, book) for number, book in enumerate(page.rows, start=page.first_number)),
                 kind=BOOKS,

@@ -9,7 +9,7 @@ from core.mail.grammar import CommandSpec, Example
 from core.models import Book, User
 from core.services.household import called
 from core.values import Trust
-from handlers._arguments import page_of, phrase
+from handlers._arguments import beyond, page_of, phrase
 from handlers._books import meant_book
 from handlers._request import Request
 from handlers._sharing import household, is_about_feeds
@@ -81,7 +81,8 @@ def _feeds(request: Request, reader: User) -> Answer:
 
 def _given(request: Request) -> Answer:
     """What others have from this reader, with page two."""
-    page = household(request).given_page(request.user.id, page_of(request.command))
+    wanted = page_of(request.command)
+    page = household(request).given_page(request.user.id, wanted)
     readers = household(request).feed_readers(request.user.id)
     if not page.rows and not readers:
         return Answer(
@@ -91,7 +92,7 @@ def _given(request: Request) -> Answer:
                 Steps((Step(_("My books"), "list"), Step(_("How it is done"), "help share"))),
             ),
         )
-    blocks: list[Block] = []
+    blocks: list[Block] = [*beyond(wanted, page)]
     if page.rows:
         items = tuple(_item(request, *one) for one in enumerate(page.rows, start=page.first_number))
         more = Step(_("Next page"), f"share {page.page + 1}") if page.page < page.pages else None

@@ -9,7 +9,7 @@ from core.mail.grammar import CommandSpec, Example
 from core.models import OutboxMail
 from core.references import parse_reference
 from core.services.standing import describe
-from handlers._arguments import page_of
+from handlers._arguments import beyond, page_of
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -37,7 +37,8 @@ def handle(request: Request) -> Answer:
         raise BadRequest(
             _("“{words}” is not a reference.").format(words=words), fix=_("Write “status” for the newest.")
         )
-    page = request.kindle.deliveries(request.user.id, page=page_of(request.command))
+    wanted = page_of(request.command)
+    page = request.kindle.deliveries(request.user.id, page=wanted)
     if not page.rows:
         return Answer(
             _("Nothing was sent yet"),
@@ -45,7 +46,9 @@ def handle(request: Request) -> Answer:
         )
     rows = tuple((_title(mail), describe(mail, request.user.timezone), mail.reference) for mail in page.rows)
     more = (Steps((Step(_("Older ones"), f"status {page.page + 1}", reply="more"),)),) if page.page < page.pages else ()
-    return Answer(_("Your deliveries"), (Columns((_("Book"), _("State"), _("Reference")), rows), *more))
+    return Answer(
+        _("Your deliveries"), (*beyond(wanted, page), Columns((_("Book"), _("State"), _("Reference")), rows), *more)
+    )
 
 
 def _one(request: Request, reference: str) -> Answer:

@@ -10,7 +10,7 @@ from core.models.user import UserState
 from core.services.room import Room
 from core.values import Trust
 from handlers._administration import GROUP, administration, turn_of
-from handlers._arguments import page_of
+from handlers._arguments import beyond, page_of
 from handlers._request import Request
 
 SPEC = CommandSpec(
@@ -27,12 +27,14 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
-    page = administration(request).list_page(page_of(request.command))
+    wanted = page_of(request.command)
+    page = administration(request).list_page(wanted)
     items = tuple(_item(number, *row, by=request.user) for number, row in enumerate(page.rows, start=page.first_number))
     more = Step(_("Next page"), f"users {page.page + 1}") if page.page < page.pages else None
     return Answer(
         ngettext("{count} user", "{count} users", page.total).format(count=page.total),
         (
+            *beyond(wanted, page),
             Items(items, kind="users", page=page.page, pages=page.pages, total=page.total, more=more),
             Steps((Step(_("Everything in numbers"), "totals"), Step(_("Invite somebody"), "help invite"))),
         ),

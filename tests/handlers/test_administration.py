@@ -225,3 +225,7 @@ def test_one_subscription_is_one(root: Reader, session: Session) -> None:
     make_subscription(session, root.user)
 
     assert facts(root.run("totals"))["Feeds"] == "1, with 1 subscription"
+
+
+def test_page_behind_the_last_is_told_from_it(root: Reader) -> None:
+    assert "There is only one page." in str(root.run("users 9"))

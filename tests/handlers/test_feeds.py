@@ -208,3 +208,23 @@ def test_pause_of_a_paper_is_shown_how_it_is_written(ada: Reader, written: str) 
     offered = steps(problem(ada.run(written)))
 
     assert title(ada.run(offered[0])) == "Morning paper is paused until 12 December 2026"
+
+
+@pytest.mark.parametrize("written", ["pause 2 until 12 Dec", "pausiere 2 bis 12. Dez"])
+def test_feed_is_not_paused_until_a_day(ada: Reader, written: str) -> None:
+    make_three(ada)
+    ada.run("feeds")
+
+    refused = problem(ada.run(written))
+
+    assert refused.fix.startswith("Write: pause 2")
+    assert steps(refused) == [
+        "pause 2",
+        "digest pause until 12 Dec" if "until" in written else "digest pause bis 12. Dez",
+    ]
+
+
+def test_page_behind_the_last_is_told_from_it(ada: Reader) -> None:
+    make_three(ada)
+
+    assert "There is only one page." in str(ada.run("feeds 9"))
