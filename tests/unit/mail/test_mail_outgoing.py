@@ -317,3 +317,13 @@ def test_short_field_is_what_the_library_makes_of_it(text: str) -> None:
     value = policy.SMTP.header_factory("Subject", text)
 
     assert BOT_POLICY.fold_binary("Subject", value) == policy.SMTP.fold_binary("Subject", value)
+
+
+@pytest.mark.parametrize("length", range(60, 90))
+def test_subject_begins_on_its_own_line(length: int) -> None:
+    subject = "There is no feed at the address of " + "a" * (length - 45) + " and so on"
+
+    field = BOT_POLICY.fold_binary("Subject", subject)
+
+    assert field.startswith(b"Subject: There")
+    assert field.replace(b"\r\n", b"") == f"Subject: {subject}".encode()
