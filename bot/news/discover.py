@@ -149,8 +149,15 @@ def _nothing(url: str) -> Problem:
 
 
 def _unreachable(url: str, failure: FetchFailed) -> Problem:
-    return Problem(
-        failure.code,
-        _("{url} could not be read. {failure}").format(url=url, failure=failure.text),
-        fix=_("Look whether the address is right."),
-    )
+    if failure.status in _CLOSED:
+        fix = _("I read only what is open to everybody; look whether the site has a feed that is.")
+    elif failure.status == TOO_MANY_REQUESTS or (failure.status or 0) >= 500 or failure.code in _PASSING:
+        fix = _("Write it again in an hour.")
+    else:
+        fix = _("Look whether the address is right.")
+    return Problem(failure.code, _("{url} could not be read. {failure}").format(url=url, failure=failure.text), fix=fix)
+
+
+TOO_MANY_REQUESTS = 429  # RFC 6585 4
+_CLOSED = frozenset({401, 402, 403, 451})  # RFC 9110 15.5, RFC 7725
+_PASSING = frozenset({"fetch.timeout", "fetch.resting"})

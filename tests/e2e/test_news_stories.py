@@ -266,3 +266,15 @@ async def test_a_feed_in_hand_when_the_service_ended_is_read_when_it_is_back(tmp
                 while len(server.requests()) == before:
                     await asyncio.sleep(0.02)
     assert len(leased) == 1
+
+
+async def test_who_subscribes_to_what_cannot_be_read_is_told_what_helps(town: Town) -> None:
+    ada = await town.house.person("ada@reader.test", name="Ada")
+    for status, fix in (
+        (401, "open to everybody"),
+        (429, "in an hour"),
+        (500, "in an hour"),
+        (404, "address is right"),
+    ):
+        town.post.put("/feed", status=status)
+        assert fix in (await _after(ada, f"subscribe {town.post.url('/feed')}")).text
