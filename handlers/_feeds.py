@@ -91,7 +91,10 @@ def welcome(work: Work, feed: Feed, *, user_id: int, is_new: bool) -> Answer:
     else:
         blocks.append(Paragraph(_("Its newest stories:")))
         blocks.append(
-            Items(tuple(Item(number, one.title) for number, one in enumerate(headlines, 1)), kind="headlines")
+            Items(
+                tuple(Item(number, one.title or _("Untitled")) for number, one in enumerate(headlines, 1)),
+                kind="headlines",
+            )
         )
     steps = (
         Step(_("A paper now"), "digest now"),

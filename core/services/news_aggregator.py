@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 import sqlalchemy as sa
 
@@ -137,7 +137,9 @@ class NewsAggregator:
         by_name = {one.name_key: one for one in self.all_of(user_id)}
         if (exact := by_name.get(fold(text))) is not None:
             return exact
-        alike = [one for key, one in by_name.items() if fold(text) in key or text in (one.feed.url, one.feed.site_url)]
+        # A number beyond the list's end must not mean the one feed whose name has it: “Radio 4”.
+        words_in = {} if text.isdigit() else by_name
+        alike = [one for key, one in words_in.items() if fold(text) in key or text in (one.feed.url, one.feed.site_url)]
         if len(alike) == 1:
             return alike[0]
         if not alike:
@@ -160,12 +162,13 @@ class NewsAggregator:
 
     def known_feed(self, url: str) -> Feed | None:
         """A feed of this address that has been read and does well: it need not be looked at before subscribing."""
-        feed = Feed.by_url(self._session, url)
+        feed = Feed.by_url(self._session, _without_fragment(url))
         is_well = feed is not None and feed.state is FeedState.ACTIVE and feed.last_success_at and not feed.failures
         return feed if is_well else None
 
     def add_feed(self, url: str, *, title: str = "") -> Feed:
         """The one row of a feed's address. Nobody reads it yet, so it is not fetched. Raises `BadRequest`."""
+        url = _without_fragment(url)
         host = urlsplit(url).hostname or ""
         if not host or len(url) > LONGEST_URL:
             raise BadRequest(
@@ -214,14 +217,19 @@ class NewsAggregator:
             )
 
     def _free_name(self, user_id: int, stem: str) -> str:
-        stem = " ".join(stem.split()).strip("“”\"'")[: LONGEST_NAME - 6] or "Feed"
+        stem = " ".join(stem.split())[: LONGEST_NAME - 6] or "Feed"
         taken = set(self._session.scalars(sa.select(Subscription.name_key).where(Subscription.user_id == user_id)))
         names = (stem, *(f"{stem} {number}" for number in range(2, MAX_SUBSCRIPTIONS + 2)))
         return next(name for name in names if fold(name) not in taken)
 
 
+def _without_fragment(url: str) -> str:
+    """What a server is asked for (RFC 9110 7.1): with another fragment it is the same feed."""
+    return urldefrag(url).url
+
+
 def _checked_name(name: str, *, what: str) -> str:
-    name = " ".join(name.split()).strip("“”\"'")
+    name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME or name.isdigit():
         raise BadRequest(
             _("“{name}” cannot be the {what} of a feed.").format(name=name[:50], what=what),

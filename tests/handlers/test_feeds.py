@@ -228,3 +228,12 @@ def test_page_behind_the_last_is_told_from_it(ada: Reader) -> None:
     make_three(ada)
 
     assert "There is only one page." in str(ada.run("feeds 9"))
+
+
+def test_number_behind_the_last_is_no_part_of_a_name(ada: Reader) -> None:
+    make_three(ada)
+    make_subscription(ada.session, ada.user, name="Radio 9")
+    ada.run("feeds")
+
+    assert problem(ada.run("unsubscribe 9")).code == "feed.not-found"
+    assert title(ada.run("unsubscribe radio 9")) == "Unsubscribed: Radio 9"

@@ -12,7 +12,7 @@ from core.news.opml import Opml, OpmlFeed, SkippedOutline
 from core.values import RefusedAttachment, StagedFeedList
 from tests.factories.news import make_article, make_feed, make_subscription
 from tests.factories.rows import make_listing
-from tests.support.reader import Reader, problem, table, title, titles
+from tests.support.reader import Reader, problem, steps, table, title, titles
 
 
 def feeds_of(ada: Reader) -> list[tuple[str, str]]:
@@ -163,3 +163,26 @@ def test_damaged_list_is_told(ada: Reader) -> None:
     damaged = RefusedAttachment("feeds.opml", "file.opml", "This list of feeds (OPML) is damaged.", "Export it again.")
 
     assert problem(ada.run("subscribe", attachments=[damaged])).code == "file.opml"
+
+
+@pytest.mark.parametrize("name", ["The “Daily”", 'Ben\'s "Blog"', "'Tis news"])
+def test_name_of_a_feed_keeps_its_quotes(ada: Reader, name: str) -> None:
+    make_feed(ada.session, url="https://quanta.example/feed", title=name)
+
+    answer = ada.run("subscribe https://quanta.example/feed")
+
+    assert title(answer) == f"Subscribed: {name}"
+    assert title(ada.run(steps(answer)[-1])) == f"Unsubscribed: {name}"
+
+
+def test_fragment_of_an_address_makes_no_other_feed(ada: Reader) -> None:
+    make_feed(ada.session, url="https://quanta.example/feed", title="Quanta")
+    ada.run("subscribe https://quanta.example/feed")
+
+    assert title(ada.run("subscribe https://quanta.example/feed#top")) == "You read it already: Quanta"
+
+
+def test_headline_of_a_story_without_a_title_is_no_empty_line(ada: Reader) -> None:
+    make_article(ada.session, make_feed(ada.session, url="https://quanta.example/feed"), title="")
+
+    assert titles(ada.run("subscribe https://quanta.example/feed")) == ["Untitled"]
