@@ -6,6 +6,7 @@ from core.errors import BadRequest
 from core.i18n import _
 from core.mail.answer import Answer, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.subjects import LONGEST_COMMAND
 from core.mail.words import as_one_word
 from core.models import Book
 from core.values import Trust
@@ -45,7 +46,9 @@ def handle(request: Request) -> Answer:
         _("Changed: {book}").format(book=book.title),
         (
             Facts(facts(book)),
-            Steps((Step(_("Send to my Kindle"), f"send #{book.id}"), Step(_("My books"), "list"), _undo(book, before))),
+            Steps(
+                (Step(_("Send to my Kindle"), f"send #{book.id}"), Step(_("My books"), "list"), *_undo(book, before))
+            ),
         ),
     )
 
@@ -63,6 +66,8 @@ def _before(book: Book, keys: tuple[str, ...]) -> dict[str, str]:
     return {key: said[key] for key in keys}
 
 
-def _undo(book: Book, before: dict[str, str]) -> Step:
+def _undo(book: Book, before: dict[str, str]) -> tuple[Step, ...]:
+    """() for what no command holds: half a title is not what was there."""
     options = " ".join(f"{key}={as_one_word(value)}" for key, value in before.items())
-    return Step(_("Undo"), f"edit #{book.id} {options}", reply="undo")
+    line = f"edit #{book.id} {options}"
+    return (Step(_("Undo"), line, reply="undo"),) if len(line) <= LONGEST_COMMAND else ()

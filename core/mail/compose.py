@@ -25,7 +25,7 @@ from core.mail.answer import Answer, AnswerFile, Facts, Items, Picture, Problem,
 from core.mail.loops import LOOP_FIELD
 from core.mail.meanings import Short, meanings_of
 from core.mail.outgoing import Identity, OutgoingMail, boundary, head_of, to_address
-from core.mail.subjects import MAX_SUBJECT, reply_subject
+from core.mail.subjects import LONGEST_COMMAND, MAX_SUBJECT, reply_subject
 from core.mail.text import REPLY_MARKER, TAP_LINE
 from core.mail.wrapping import jointed, wrapped
 
@@ -81,7 +81,7 @@ def mailto(address: str, command: str) -> str:
 
 
 def _in_url(command: str) -> str:
-    return quote(one_line(command, limit=MAX_SUBJECT), safe="")
+    return quote(one_line(command, limit=LONGEST_COMMAND), safe="")
 
 
 def taps(address: str) -> Callable[[str], str]:

@@ -26,6 +26,8 @@ _TAG = re.compile(
 )
 MAX_SUBJECT = 200  # what fits two lines of a header and a phone; RFC 5322 2.1.1 allows a line of 998
 
+LONGEST_COMMAND = 900  # of a subject that a tap writes: what such a line holds, with its name and what a prefix adds
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
+from core.mail.compose import tap
 from tests.factories.rows import make_book
 from tests.support.reader import Reader, facts, problem, steps
 
@@ -58,3 +61,17 @@ def test_language_is_kept_as_its_code(ada: Reader) -> None:
     assert facts(ada.run("edit dune language=alemán"))["Language"] == "de"
     assert problem(ada.run("edit dune language=klingon")).code == "request.bad"
     assert facts(ada.run("show dune"))["Language"] == "de"
+
+
+def test_undo_is_offered_for_what_a_command_holds(ada: Reader) -> None:
+    make_book(ada.session, ada.user, title="t" * 500, tags=["tag" * 150, "gat" * 150])
+
+    undo = steps(ada.run("edit #1 title=Short"))[-1]
+    both = steps(ada.run("edit #1 title=Shorter tags=sea"))
+
+    assert parsed_subject(tap("books@inkpost.example", undo)) == undo
+    assert both == ["send #1", "list"]
+
+
+def parsed_subject(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["subject"][0]
