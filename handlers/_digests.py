@@ -65,7 +65,7 @@ def shown(request: Request, digest: Digest, *, title: str) -> Answer:
             _("Feeds"),
             _("those in {section}").format(section=digest.section)
             if digest.section
-            else _("all that no other digest of yours has"),
+            else _("all that no digest of a section has"),
         ),
         Fact(_("Next"), when_next(request, digest)),
         Fact(_("Limits"), limits_of(digest)),

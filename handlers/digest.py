@@ -358,7 +358,11 @@ def _remove(request: Request, words: list[str]) -> Answer:
     return Answer(
         _("Removed: {digest}").format(digest=digest.name),
         (
-            Paragraph(_("What you had of it does not come again. Its feeds stay, and stand in your other digests.")),
+            Paragraph(
+                _("What you had of it does not come again. Its feeds stay, and stand in your other digests.")
+                if any(not other.section for other in request.digests.of_user(request.user.id))
+                else _("What you had of it does not come again. Its feeds stay, and stand in no digest any more.")
+            ),
             Steps((Step(_("Order it again"), again), Step(_("My digests"), "digest list"))),
         ),
     )

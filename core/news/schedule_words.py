@@ -46,6 +46,7 @@ _PARTS: Final = tuple(
         ("weekend", r"(?:every |each )?week-?ends?"),
         ("weekly", r"weekly|once a week|every week"),
         ("range", rf"(?P<first>{_DAY})\s?(?:-|to|through|thru|till|until)\s?(?P<last>{_DAY})"),
+        ("often", r"(?:every|each|all) (?:\d{1,4}|two|three|few|half)? ?(?:hours?|hrs?|minutes?|mins?)|hourly"),
         ("kindle", r"kindle|e-?reader|reader|device|epub"),
         ("mail", r"e-?mail|mail|inbox"),
         ("both", r"both"),
@@ -161,6 +162,8 @@ def _take(name: str, match: re.Match[str], parts: _Parts) -> bool:
             parts.rhythm = name
         case "workdays" | "weekend":
             parts.days |= WORKDAYS if name == "workdays" else WEEKEND
+        case "often":
+            parts.unknown.append(match[0])  # and not a reading time
         case "kindle" | "mail" | "both":
             parts.targets.add(Target(name))
         case "unlimited" | "minutes" | "hours":

@@ -121,7 +121,7 @@ class Digests:
                     _("{key} is a number from {least} to {most}, not {number}.").format(
                         key=key, least=least, most=most, number=number
                     ),
-                    fix=_("Write {key}={most}.").format(key=key, most=most),
+                    fix=_("Write {key}={most}.").format(key=key, most=least if number < least else most),
                 )
         digest.min_quality = digest.min_quality if min_quality is None else min_quality
         digest.max_articles = digest.max_articles if max_articles is None else max_articles

@@ -205,6 +205,13 @@ def test_limit_that_is_none_is_refused(ada: Reader, written: str) -> None:
     assert problem(ada.run(written)).code.startswith("request")
 
 
+def test_limit_that_is_too_low_or_too_high_is_told_the_nearest(ada: Reader) -> None:
+    make_digest(ada.session, ada.user)
+
+    assert problem(ada.run("digest max_articles=0")).fix == "Write max_articles=1."
+    assert problem(ada.run("digest min_quality=101")).fix == "Write min_quality=100."
+
+
 def test_limit_does_not_turn_a_digest_on(ada: Reader) -> None:
     make_digest(ada.session, ada.user)
 
@@ -329,6 +336,14 @@ def test_digest_is_removed_by_its_name_alone(ada: Reader) -> None:
     assert list(digests(ada)) == ["Morning paper"]
     ada.run(steps(answer)[0])
     assert the_digest(ada, "Science").section == "Science"
+
+
+def test_feeds_of_a_removed_digest_are_told_where_they_stand(ada: Reader) -> None:
+    make_two(ada)
+
+    assert "stand in your other digests" in str(ada.run("digest remove science"))
+    ada.run("digest weekly sat 09:00 in Science")
+    assert "stand in no digest" in str(ada.run("digest remove Morning paper"))
 
 
 def test_digests_are_listed_with_what_they_are(ada: Reader) -> None:

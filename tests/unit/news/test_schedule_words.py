@@ -145,6 +145,9 @@ def test_what_is_not_said_stays_as_it_is() -> None:
         ("0 min", "“0 min”"),
         ("7", "“7”"),
         ("daily except sunday at 7", "“except”"),
+        ("every 2 hours", "“every 2 hours”"),
+        ("hourly", "“hourly”"),
+        ("alle 30 Minuten", "“alle 30 Minuten”"),
     ],
 )
 def test_a_refusal_names_what_was_not_understood(words: str, named: str) -> None:
