@@ -159,7 +159,9 @@ def _checked_zone(name: str) -> str:
     known = {zone.lower(): zone for zone in available_timezones()}
     zone = known.get(wanted.lower())
     if zone is None:
-        cities = [zone for zone in sorted(known.values()) if zone.lower().rpartition("/")[2] == wanted.lower()]
+        # None of Etc: its GMT+2 is two hours behind Greenwich (tz database, file "etcetera").
+        places = sorted(zone for zone in known.values() if not zone.startswith("Etc/"))
+        cities = [zone for zone in places if zone.lower().rpartition("/")[2] == wanted.lower()]
         meant = [Step(zone, f"settings timezone={zone}", reply="yes") for zone in cities[:1]]
         raise BadRequest(
             _("“{name}” is not a time zone.").format(name=name),

@@ -46,3 +46,10 @@ def test_a_change_can_be_taken_back(ada: Reader) -> None:
     assert undo == 'settings name="Ada" autosend="off"'
     assert facts(ada.run(undo))["Name"] == "Ada"
     assert not ada.user.autosend
+
+
+def test_zone_that_is_named_the_wrong_way_round_is_not_suggested(ada: Reader) -> None:
+    refused = problem(ada.run("settings timezone=GMT+2"))
+
+    assert "Europe/Berlin" in refused.fix
+    assert steps(refused) == []
