@@ -49,7 +49,11 @@ def handle(request: Request) -> Answer:
     return Answer(
         _("Paused: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (
-            Paragraph(_("It stays out of your papers until you resume it.")),
+            Paragraph(
+                _("It stays out of your papers until you resume it.")
+                if len(feeds) == 1
+                else _("They stay out of your papers until you resume them.")
+            ),
             Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )

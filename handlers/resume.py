@@ -32,7 +32,11 @@ def handle(request: Request) -> Answer:
     return Answer(
         _("Resumed: {feeds}").format(feeds=", ".join(feed.name for feed in feeds)),
         (
-            Paragraph(_("It is in your papers again, from yesterday's stories on.")),
+            Paragraph(
+                _("It is in your papers again, from yesterday's stories on.")
+                if len(feeds) == 1
+                else _("They are in your papers again, from yesterday's stories on.")
+            ),
             Steps((*back, Step(_("My feeds"), "feeds"))),
         ),
     )

@@ -237,3 +237,11 @@ def test_number_behind_the_last_is_no_part_of_a_name(ada: Reader) -> None:
 
     assert problem(ada.run("unsubscribe 9")).code == "feed.not-found"
     assert title(ada.run("unsubscribe radio 9")) == "Unsubscribed: Radio 9"
+
+
+def test_several_feeds_are_spoken_of_as_several(ada: Reader) -> None:
+    make_three(ada)
+    ada.run("feeds")
+
+    assert "They stay out" in str(ada.run("pause 1, 2"))
+    assert "They are in your papers" in str(ada.run("resume 1, 2"))
