@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 from core import jobs
 from core.errors import BadRequest, BotError, Conflict, RefusedFile
@@ -53,6 +54,11 @@ def handle(request: Request) -> Answer:
     lists = [one for one in request.attachments if isinstance(one, StagedFeedList)]
     refused = [one for one in request.attachments if isinstance(one, RefusedAttachment)]
     words = request.command.words
+    if lists and not any(one.opml.feeds or one.opml.skipped for one in lists):
+        raise BadRequest(
+            _("There is no feed in {filename}.").format(filename=lists[0].filename),
+            fix=_("Export the list from your reader anew, and attach that file."),
+        )
     if lists:
         return _subscribe_lists(request, [one.opml for one in lists])
     if len(words) > 2 and words[0].lower() == "feeds" and words[1].lower() in _OF:
@@ -169,7 +175,7 @@ def _told(state: str) -> Iterator[str]:
 def _subscribe_listed(request: Request, listed: OpmlFeed, known: dict[int, Subscription]) -> tuple[str, str, str]:
     """One row of the table. What the reader has already stays as they call it."""
     try:
-        feed = request.news.add_feed(listed.url, title=listed.title)
+        feed = request.news.add_feed(listed.url)
         if (mine := known.get(feed.id)) is not None:
             return mine.name, mine.section, _THERE
         made = known[feed.id] = _named_as_listed(request, feed, listed)
@@ -185,4 +191,8 @@ def _named_as_listed(request: Request, feed: Feed, listed: OpmlFeed) -> Subscrip
     try:
         return news.subscribe(user_id, feed, name=listed.title[:LONGEST_NAME], section=section).subscription
     except (BadRequest, Conflict):
-        return news.subscribe(user_id, feed).subscription
+        made = news.subscribe(user_id, feed).subscription
+        if listed.title:
+            with suppress(BadRequest):
+                news.rename_freely(made, listed.title)
+        return made

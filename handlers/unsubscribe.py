@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.i18n import _
 from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from core.models import Subscription
 from core.models.feed import FeedState
 from core.values import Trust
@@ -46,6 +47,6 @@ def handle(request: Request) -> Answer:
 def _again(feed: Subscription) -> str:
     """Under the name and in the section that the reader gave it; a newsletter by its address of before."""
     if feed.feed.state is FeedState.LETTERS:
-        return f'newsletter unburn "{feed.name}"'
-    section = f' in "{feed.section}"' if feed.section else ""
-    return f'subscribe {feed.feed.url} as "{feed.name}"{section}'
+        return f"newsletter unburn {as_one_word(feed.name)}"
+    section = f" in {as_one_word(feed.section)}" if feed.section else ""
+    return f"subscribe {feed.feed.url} as {as_one_word(feed.name)}{section}"

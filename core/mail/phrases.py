@@ -64,7 +64,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 """A preposition in other words and languages, where no title is the worse for it."""
 
-TITLE_LIKE_SYNONYMS: dict[str, tuple[str, ...]] = {"to": ("an", "zu", "a")}
+TITLE_LIKE_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "to": ("an", "zu", "a"), "as": ("als", "como"), "in": ("en",),
+}  # fmt: skip
 """Those that are English articles or stand in many titles: heeded only behind a command word that is itself foreign."""
 
 DETERMINERS = _words("my the mein meinen meine meinem dem den mi el la ma mon le il mio mia meu minha o")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from core.mail.answer import Result
 from core.mail.meanings import meanings_of
-from core.models import Digest, Subscription
+from core.models import Digest, Feed, Subscription
 from core.news.opml import Opml, OpmlFeed, SkippedOutline
 from core.values import RefusedAttachment, StagedFeedList
 from tests.factories.news import make_article, make_feed, make_subscription
@@ -186,3 +186,24 @@ def test_headline_of_a_story_without_a_title_is_no_empty_line(ada: Reader) -> No
     make_article(ada.session, make_feed(ada.session, url="https://quanta.example/feed"), title="")
 
     assert titles(ada.run("subscribe https://quanta.example/feed")) == ["Untitled"]
+
+
+@pytest.mark.parametrize("written", ["abonniere {} als Blog in Tech", "suscribir {} como Blog en Tech"])
+def test_name_and_section_are_read_in_other_languages(ada: Reader, written: str) -> None:
+    ada.run(written.format("https://blog.example/"))
+
+    (job,) = ada.works[0].jobs
+    assert (job.args["url"], job.args["name"], job.args["section"]) == ("https://blog.example/", "Blog", "Tech")
+
+
+def test_name_in_a_list_is_its_readers_own(ada: Reader) -> None:
+    ada.results("", attachments=[a_list(OpmlFeed(url="https://blog.example/feed", title="My doctor"))])
+
+    assert feeds_of(ada) == [("My doctor", "")]
+    assert ada.session.scalars(sa.select(Feed.title)).all() == [""]
+
+
+def test_list_without_a_feed_is_said_to_be_one(ada: Reader) -> None:
+    (result,) = ada.results("", attachments=[a_list()])
+
+    assert problem(result.outcome).code == "request.bad"
