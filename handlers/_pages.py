@@ -13,9 +13,9 @@ def fetch_now(request: Request) -> Answer:
     urls = _add(request, is_now=True)
     devices = request.kindle.devices(request.user.id)
     told = (
-        _("It goes to your {device}.").format(device=devices[0].name)
+        _("If it can be read, it goes to your {device}.").format(device=devices[0].name)
         if devices
-        else _("It goes into your library, since you have no device yet.")
+        else _("If it can be read, it goes into your library, since you have no device yet.")
     )
     steps = (Step(_("Add your Kindle"), "help kindle"),) if not devices else (Step(_("What became of it?"), "status"),)
     return Answer(
@@ -30,7 +30,9 @@ def put_aside(request: Request) -> Answer:
     digest = request.digests.ensure(request.user.id)
     when = digest.next_due_at.astimezone(request.zone) if digest.next_due_at is not None else None
     told = (
-        _("“{digest}” has it on {when}.").format(digest=digest.name, when=dated(when, _("EEEE, dd MMMM, 'at' HH:mm")))
+        _("If it can be read, “{digest}” has it on {when}.").format(
+            digest=digest.name, when=dated(when, _("EEEE, dd MMMM, 'at' HH:mm"))
+        )
         if when
         else _("“{digest}” is off: digest resume").format(digest=digest.name)
     )

@@ -52,6 +52,11 @@ def test_page_for_later_says_when_it_comes(ada: Reader) -> None:
     assert wishes(ada) == [("https://a.example/story", False)]
 
 
+@pytest.mark.parametrize("command", ["read", "later"])
+def test_nothing_is_promised_of_a_page_that_was_not_read_yet(ada: Reader, command: str) -> None:
+    assert "If it can be read, " in str(ada.run(f"{command} https://example.org/login"))
+
+
 def test_later_brings_a_digest_to_who_has_none(ada: Reader) -> None:
     ada.run("later https://a.example/story")
 
