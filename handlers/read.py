@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from core.errors import BadRequest
+from core.i18n import _
 from core.mail.answer import Answer
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import is_number
 from core.values import Trust
 from handlers._pages import fetch_now
 from handlers._request import Request
@@ -28,4 +31,12 @@ SPEC = CommandSpec(
 
 
 def handle(request: Request) -> Answer:
+    if request.command.words and all(map(is_number, request.command.words)):
+        story = " ".join(request.command.words)
+        raise BadRequest(
+            _("“{said}” is no address of a web page.").format(said=story),
+            fix=_("The full text of a story of your paper goes to your e-reader with: send {story}").format(
+                story=story
+            ),
+        )
     return fetch_now(request)

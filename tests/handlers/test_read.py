@@ -148,3 +148,7 @@ def test_mail_that_anybody_could_have_written_reads_nothing(ada: Reader, lines: 
 
     assert problem(result.outcome).code == "confirm.needed"
     assert wishes(ada) == []
+
+
+def test_number_of_a_story_is_told_how_it_is_sent(ada: Reader) -> None:
+    assert problem(ada.run("read 3")).fix.endswith("send 3")
