@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import BadRequest
+from core.errors import BadRequest, NotFound
 from core.i18n import _
 from core.mail.answer import Answer, Facts, Step, Steps
 from core.mail.grammar import CommandSpec, Example
@@ -39,7 +39,7 @@ def handle(request: Request) -> Answer:
     refuse_unknown_options(request.command, SPEC.keys)
     if not request.command.options:
         raise BadRequest(_("What shall be changed?"), fix=_("Write for example: edit 2 title=Dune"))
-    book = meant_book(request, request.command.words)
+    book = _book(request)
     before = _before(book, tuple(request.command.options))
     book = request.books.edit(request.user.id, book.id, request.command.options)
     return Answer(
@@ -51,6 +51,17 @@ def handle(request: Request) -> Answer:
             ),
         ),
     )
+
+
+def _book(request: Request) -> Book:
+    try:
+        return meant_book(request, request.command.words)
+    except NotFound as error:
+        if len(request.command.words) == 1:
+            raise
+        # Of title=“Curly” quotes, the second word is read as one of the book's.
+        fix = _("A value that has quotes of its own is put in straight quotes as a whole: {example}")
+        raise NotFound(error.text, fix=fix.format(example='title="The “Nautilus”"'), code=error.code) from error
 
 
 def _before(book: Book, keys: tuple[str, ...]) -> dict[str, str]:

@@ -75,3 +75,10 @@ def test_undo_is_offered_for_what_a_command_holds(ada: Reader) -> None:
 
 def parsed_subject(link: str) -> str:
     return parse_qs(urlsplit(link).query)["subject"][0]
+
+
+def test_who_quotes_half_a_value_is_told_of_the_quotes_that_help(ada: Reader) -> None:
+    make_book(ada.session, ada.user)
+
+    assert "in straight quotes" in problem(ada.run("edit #1 title=“Curly” quotes")).fix
+    assert "list" in problem(ada.run("edit emma title=Emma")).fix
