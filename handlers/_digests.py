@@ -9,6 +9,7 @@ from typing import Any
 
 from core.i18n import _, dated, ngettext
 from core.mail.answer import Answer, Block, Fact, Facts, Item, Items, Paragraph, Step, Steps
+from core.mail.words import as_one_word
 from core.models import Digest
 from core.news.schedule import Target
 from core.news.schedule_words import in_words
@@ -33,7 +34,7 @@ def meant_digest(request: Request, words: Sequence[str], *, section: str = "") -
 
 def quoted(name: str) -> str:
     """A name as a command has it, in quotes where the grammar could divide it."""
-    return name if _PLAIN.fullmatch(name) else f'"{name}"'
+    return name if _PLAIN.fullmatch(name) else as_one_word(name)
 
 
 def order_of(digest: Digest) -> str:

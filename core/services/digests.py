@@ -306,6 +306,6 @@ def _checked_name(name: str) -> str:
     if not name or len(name) > LONGEST_NAME or name.isdigit():
         raise BadRequest(
             _("“{name}” cannot be the name of a digest.").format(name=name[:50]),
-            fix=_("Up to {LONGEST_NAME} characters.").format(LONGEST_NAME=LONGEST_NAME),
+            fix=_("Up to {LONGEST_NAME} characters, not only digits.").format(LONGEST_NAME=LONGEST_NAME),
         )
     return name

@@ -378,3 +378,12 @@ def test_every_step_works_whatever_the_digest_is_called(ada: Reader, name: str) 
     for command in offered:
         title(ada.run(command))
     assert digest.next_due_at is None
+
+
+def test_name_with_quotes_is_understood_where_it_is_tapped(ada: Reader) -> None:
+    make_digest(ada.session, ada.user, next_due_at=MORNING)
+    ada.run('digest 19:00 name="The ""Late"" one"')
+
+    assert title(ada.run('digest off "The ""Late"" one"')) == 'The "Late" one is off'
+    back = steps(ada.run('digest off "The ""Late"" one"'))[0]
+    assert title(ada.run(back)).startswith('The "Late" one comes again')
