@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from core.errors import BadRequest
 from core.i18n import _
-from core.mail.answer import Answer, Step, Steps
+from core.mail.answer import Answer, Paragraph, Step, Steps
 from core.mail.grammar import CommandSpec, Example
+from core.mail.words import as_one_word
 from core.values import Trust
 from handlers._arguments import phrase
 from handlers._feeds import meant_feeds
@@ -31,7 +32,8 @@ SPEC = CommandSpec(
 
 def handle(request: Request) -> Answer:
     name, section = phrase(request.command, "to"), phrase(request.command, "in")
-    if not name and not section:
+    moves = "in" in request.command.phrases  # also in "", which is none
+    if not name and not moves:
         raise BadRequest(_("What is its new name?"), fix=_("Write for example: rename 2 to Quanta"))
     feeds = meant_feeds(request, request.command.words)
     if len(feeds) > 1 and name:
@@ -40,21 +42,24 @@ def handle(request: Request) -> Answer:
             fix=_("Rename each with a command of its own."),
         )
     before = [feed.name for feed in feeds]
-    sections = [feed.section for feed in feeds]
+    sections = [feed.section if moves else None for feed in feeds]
     for feed in feeds:
         if name:
             request.news.rename(feed, name)
-        if section:
+        if moves:
             request.news.move(feed, section)
-    done = (
-        _("{before} is now called {name}").format(before=before[0], name=feeds[0].name)
-        if name
-        else _("{feeds}: moved to {section}").format(feeds=", ".join(before), section=section)
+    named = _("{before} is now called {name}").format(before=before[0], name=feeds[0].name)
+    moved = (_("{feeds}: moved to {section}") if section else _("{feeds}: in no section any more")).format(
+        feeds=", ".join(feed.name for feed in feeds), section=section
     )
-    back = tuple(_back(feed.name, *was) for feed, *was in zip(feeds, before, sections, strict=True))
-    return Answer(done, (Steps((*back, Step(_("My feeds"), "feeds"))),))
+    back = tuple(_back(feed.name, was, place) for feed, was, place in zip(feeds, before, sections, strict=True))
+    return Answer(
+        named if name else moved,
+        (*((Paragraph(moved),) if name and moves else ()), Steps((*back, Step(_("My feeds"), "feeds")))),
+    )
 
 
-def _back(name: str, was: str, section: str) -> Step:
-    place = f' in "{section}"' if section else ""
-    return Step(_("Undo"), f'rename "{name}" to "{was}"{place}', reply="undo")
+def _back(name: str, was: str, section: str | None) -> Step:
+    to = f" to {as_one_word(was)}" if was != name else ""
+    place = f" in {as_one_word(section)}" if section is not None else ""
+    return Step(_("Undo"), f"rename {as_one_word(name)}{to}{place}", reply="undo")

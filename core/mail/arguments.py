@@ -104,7 +104,7 @@ def _trim(words: list[Word], *, is_destructive: bool) -> list[Word]:
         and fold(words[0].text) in phrases.INDIRECT_OBJECTS
     ):
         words = words[1:]
-    if len(words) > 1 and not words[-1].text.strip(".,;!?"):
+    if len(words) > 1 and not words[-1].is_quoted and not words[-1].text.strip(".,;!?"):
         words = words[:-1]  # « Kindle ? »
     if words and not words[-1].is_quoted:
         last = words[-1]

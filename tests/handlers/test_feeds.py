@@ -245,3 +245,16 @@ def test_several_feeds_are_spoken_of_as_several(ada: Reader) -> None:
 
     assert "They stay out" in str(ada.run("pause 1, 2"))
     assert "They are in your papers" in str(ada.run("resume 1, 2"))
+
+
+@pytest.mark.parametrize("section", ["", "Tech"])
+def test_undo_of_a_move_brings_a_feed_back_where_it_was(ada: Reader, section: str) -> None:
+    make_subscription(ada.session, ada.user, name='The "Post"', section=section)
+
+    moved = ada.run("rename post in Gossip")
+    back = ada.run(steps(moved)[0])
+    both = ada.run("rename post to Mail in Gossip")
+
+    assert title(back) == ('The "Post": moved to Tech' if section else 'The "Post": in no section any more')
+    assert "moved to Gossip" in str(both.blocks)
+    assert "moved to Tech" in str(ada.run(steps(both)[0])) if section else "no section" in str(ada.run(steps(both)[0]))
