@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from core.news.opml import is_opml
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _BODY = frozenset({"text/plain", "text/html"})
 _NOT_BODY = frozenset({"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/csv"})
+# What a mail is signed or encrypted with, and keys: programs attach them (RFC 3156, RFC 8551), and no person does.
+_SEAL = re.compile(r"application/(?:pgp-|(?:x-)?pkcs7-)")
 _UNKNOWN_TYPE = "application/octet-stream"
 _MAX_BYTES_A_CHARACTER = 4
 _SAMPLE_BYTES = 4096
@@ -188,6 +191,7 @@ class Contents:
             is_feed_list = is_opml(file.read(_SAMPLE_BYTES))
         # Which never belong to a text:
         is_wanted = is_feed_list or identified.format is not None or identified.is_archive
+        is_seal = _SEAL.match(origin.declared_type) is not None
         self.attachments.append(
             Attachment(
                 filename=origin.filename,
@@ -198,7 +202,7 @@ class Contents:
                 format=None if is_feed_list else identified.format,
                 is_feed_list=is_feed_list,
                 is_archive=identified.is_archive,
-                is_inline=origin.looks_inline and not is_wanted,
+                is_inline=is_seal or (origin.looks_inline and not is_wanted),
                 is_forwarded=origin.is_forwarded,
             )
         )

@@ -36,7 +36,8 @@ class Attachment:
     is_archive: bool = False
     """A ZIP that is not itself a book."""
     is_inline: bool = False
-    """Content-Disposition inline or referenced by cid: a picture in the text, not a file somebody sent."""
+    """Content-Disposition inline or referenced by cid: a picture in the text, or what the mail is signed or encrypted
+    with; not a file somebody sent."""
     is_forwarded: bool = False
     """It stood inside a forwarded message."""
 

@@ -288,6 +288,27 @@ def test_a_picture_in_the_text_is_told_from_a_file(parse: Parse) -> None:
     assert [(file.filename, file.is_inline) for file in message.attachments] == [("a.gif", True), ("b.txt", False)]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        ("application/pgp-signature; name=signature.asc", "-----BEGIN PGP SIGNATURE-----"),
+        ("application/pgp-encrypted", "Version: 1"),
+        ("application/pgp-keys; name=OpenPGP_0x1.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----"),
+        ("application/pkcs7-signature; name=smime.p7s", "0\x82"),
+        ("application/x-pkcs7-signature; name=smime.p7s", "0\x82"),
+    ],
+)
+def test_what_a_mail_is_sealed_with_is_no_file_that_somebody_sent(
+    parse: Parse, content_type: str, content: str
+) -> None:
+    message = parse(
+        f"{HEADER}Content-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: text/plain\n\nlist\n"
+        f"--B\nContent-Type: {content_type}\nContent-Disposition: attachment\n\n{content}\n--B--\n"
+    )
+
+    assert [file.is_inline for file in message.attachments] == [True]
+
+
 def test_uuencoded_files_are_taken_out_of_the_text(parse: Parse) -> None:
     encoded = "".join(binascii.b2a_uu(BOOK[at : at + 45]).decode() for at in range(0, len(BOOK), 45))
     message = parse(_text_mail(f"begin 123 of the end\nsee\nbegin 644 Dune.txt\n{encoded}`\nend\nbye\n"))
