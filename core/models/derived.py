@@ -17,7 +17,8 @@ class Derived(Base):
     """One file that a recipe made of a book.
 
     A row without a key says that the original is as good as a copy would be, so that it is not tried again. Rows of an
-    older version of a recipe stay for mails that carry them, and are not used anew.
+    older version of a recipe, and of a book that was called otherwise, stay for mails that carry them, and are not
+    used anew.
     """
 
     __tablename__ = "derived"
@@ -30,7 +31,8 @@ class Derived(Base):
     recipe: Mapped[str] = mapped_column(sa.String(20))
     version: Mapped[int]
     budget_bytes: Mapped[int] = mapped_column(default=0)
-    """Of one file, where the copy was made to fit; 0 for one that is as large as it came out."""
+    """Of one file, where the copy was made to fit; 0 for one that is as large as it came out, less for one that has an
+    old title or author in it."""
     part: Mapped[int] = mapped_column(default=1)
     """Its place among the files of one copy, from 1."""
     title: Mapped[str] = mapped_column(sa.String(600), default="")
@@ -60,6 +62,11 @@ class Derived(Base):
     def of_key(cls, session: Session, key: str) -> Derived | None:
         """The copy that a mail carries, the first of those that are the same file."""
         return session.scalars(sa.select(cls).where(cls.storage_key == key).order_by(cls.id).limit(1)).one_or_none()
+
+    @classmethod
+    def outdate(cls, session: Session, book_id: int) -> None:
+        """Have no copy of this book used anew: it is called otherwise now."""
+        session.execute(sa.update(cls).where(cls.book_id == book_id).values(budget_bytes=-cls.id))
 
     @classmethod
     def newest(cls, session: Session, book_id: int) -> Derived | None:

@@ -87,6 +87,24 @@ def test_second_delivery_takes_the_copy_that_is_there(work: Work) -> None:
     assert again.attachment_key == "copies/ab/ab.epub"
 
 
+@pytest.mark.parametrize(("key", "is_made_anew"), [("title", True), ("author", True), ("genre", False)])
+def test_copy_of_a_book_that_is_called_otherwise_is_made_anew(work: Work, key: str, is_made_anew: bool) -> None:
+    mail, book = sent(work)
+    order = wanted(work, mail)
+    assert order is not None
+    keep(work, order, MadeCopy("copies/ab/ab.epub", 1234, BookFormat.EPUB, book.title))
+    BookManager(work).edit(book.user_id, book.id, {key: "Another"})
+    device = KindleSyncService(work).device(book.user_id, None)
+
+    again = KindleSyncService(work).send(book.user_id, book, device, cause="delivery:2", identity=IDENTITY)
+    order = wanted(work, again)
+
+    assert (order is not None) is is_made_anew
+    if order is not None:
+        keep(work, order, MadeCopy("copies/cd/cd.epub", 1234, BookFormat.EPUB, book.title))
+    assert (mail.attachment_key, again.attachment_key == "copies/cd/cd.epub") == ("copies/ab/ab.epub", is_made_anew)
+
+
 def test_each_part_is_a_mail_of_its_own(work: Work) -> None:
     mail, book = sent(work)
     order = wanted(work, mail)
