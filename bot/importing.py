@@ -7,6 +7,7 @@ what a `metadata.opf` beside a book says is believed before what the book says o
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -63,6 +64,11 @@ class Imported:
     added: int = 0
     there_already: int = 0
     refused: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def as_text(path: Path | str) -> str:
+    """A path to be kept or shown: on disks from before UTF-8 names are none that could be written as text."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def find_books(folder: Path) -> list[ToImport]:
@@ -163,7 +169,7 @@ class Importer:
             return
         with tempfile.TemporaryDirectory(prefix="inkpost-import-") as folder:
             size = book.path.stat().st_size
-            file = Attachment(book.path.name, "", book.path, size, sha256, None)
+            file = Attachment(as_text(book.path.name), "", book.path, size, sha256, None)
             for staged in await self.stager.stage((file,), work_dir=Path(folder)):
                 await asyncio.to_thread(self._add, book, staged, done)
 

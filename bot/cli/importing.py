@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.app import PRELOAD
 from bot.cli.shared import ConfigPath, configuration, console, engine_of, progress_bar
 from bot.config import Config
-from bot.importing import Imported, Importer, ToImport, find_books
+from bot.importing import Imported, Importer, ToImport, as_text, find_books
 from bot.opening import open_blobs
 from bot.sandbox import Sandbox
 from bot.staging import Stager
@@ -28,7 +28,7 @@ def import_(folder: Path, *, user: str, config: ConfigPath = None) -> None:
     books, settings = find_books(folder), configuration(config)
     done = asyncio.run(_import(settings, books, user=user))
     for path, why in done.refused:
-        console.print(f"{path}: {why}", markup=False, soft_wrap=True)
+        console.print(f"{as_text(path)}: {why}", markup=False, soft_wrap=True)
     console.print(f"{done.added} added, {done.there_already} there already, {len(done.refused)} refused.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -86,6 +87,24 @@ def test_folder_is_imported_once(database: sa.Engine, tmp_path: Path, capsys: py
     emma, whale = books(database)
     assert (emma.title, whale.title, whale.authors) == ("Emma", "The Whale", ["Herman Melville"])
     assert (whale.series, whale.series_index, whale.tags) == ("Whales", 3.0, ["sea"])
+
+
+def test_name_that_is_no_text_keeps_no_book_out(
+    database: sa.Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a disk from before UTF-8."""
+    folder = tmp_path / "books"
+    folder.mkdir()
+    try:
+        (folder / os.fsdecode(b"B\xfccher.epub")).write_bytes(make_epub(title="Emma"))
+        (folder / os.fsdecode(b"T\xf6richt.epub")).write_bytes(b"PK\x03\x04 no book")
+    except OSError:
+        pytest.skip("a file system that takes UTF-8 only")
+
+    code, told = bring(folder, capsys)
+
+    assert (code, "1 added, 0 there already, 1 refused." in told) == (0, True)
+    assert [book.title for book in books(database)] == ["Emma"]
 
 
 def test_calibre_library_is_imported_as_its_catalogue_has_it(
