@@ -343,7 +343,7 @@ class LineConnection(SMTP):
         """
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError from error
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable | OSError):  # an OSError: the disk, where a large mail is spooled
             log.warning("mail_postponed", ip=self.ip, reason=str(error))
         else:
             log.error("smtp_command_failed", ip=self.ip, exc_info=error)

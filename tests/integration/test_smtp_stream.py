@@ -106,12 +106,13 @@ async def test_client_that_goes_away_in_the_middle_leaves_nothing(tmp_path: Path
 
 async def test_full_disk_is_our_fault_and_the_next_mail_is_taken(tmp_path: Path) -> None:
     large = HEADER % b"1" + b"x" * MIB + b"\r\n"
-    with capture_logs():
+    with capture_logs() as logs:
         async with running_intake(tmp_path) as intake:
             intake.spool.folder.rename(tmp_path / "gone")
             assert (await sent(intake, large)).startswith("451 4.3.0")
             (tmp_path / "gone").rename(intake.spool.folder)
             assert (await sent(intake, large)).startswith("250")
+    assert [line["log_level"] for line in logs if line["event"] == "mail_postponed"] == ["warning"]
 
 
 async def test_blob_store_that_is_away_is_our_fault(tmp_path: Path) -> None:
