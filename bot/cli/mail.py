@@ -84,7 +84,7 @@ class Terminal:
             case ":attach":
                 self.correspondent.attached.append(_existing(rest))
             case ":tap":
-                _show(await self.correspondent.tap(int(rest) if rest.isdigit() else 0))
+                _show(await self.correspondent.tap(int(rest[:9]) if rest.isdecimal() else 0))
             case ":html":
                 self._write_page(Path(rest or "answer.html"))
             case ">":

@@ -63,10 +63,11 @@ def test_a_conversation_through_a_pipe(installation: Path) -> None:
 
 
 def test_what_cannot_be_done_is_told_and_the_rest_is_done(installation: Path) -> None:
-    told = inkpost(installation, "mail", lines=":tap 3\n:attach nowhere.epub\n:dance\nhelp\n")
+    told = inkpost(installation, "mail", lines=":tap 3\n:tap ²\n:attach nowhere.epub\n:dance\nhelp\n")
 
     assert told.returncode == 1
     assert told.stderr.splitlines() == [
+        "There is no answer yet. Write a line first.",
         "There is no answer yet. Write a line first.",
         "nowhere.epub: there is no such file.",
         ":dance is nothing that I know. :help says what there is.",

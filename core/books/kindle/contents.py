@@ -98,7 +98,7 @@ def mend_ncx_order(book: Copy, patch: Patch) -> None:
 def _counts_up(points: list[etree._Element], orders: list[str]) -> bool:
     """Numbers from 1 without a gap; entries with one target have one number (OPF 2.0.1 2.4.1.2)."""
     targets: dict[str, str] = {}
-    if not all(order.isdigit() for order in orders):
+    if not all(order.isdecimal() and len(order) < 10 for order in orders):
         return False
     for point, order in zip(points, orders, strict=True):
         content = find(point, "content")

@@ -177,7 +177,7 @@ FAULTS: dict[str, list[Fault]] = {
     ],
     "contents": [both(lack(NAV), put(OPF, '<item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>', ""))],
     "contents-targets": [put(NCX, "two.xhtml", "gone.xhtml"), put(NCX, "one.xhtml#top", "one.xhtml#gone")],
-    "contents-order": [put(NCX, 'playOrder="2"', 'playOrder="1"'), put(NCX, 'id="p2"', 'id="p1"'), put(NCX, 'id="p2" ', ""), put(NCX, "<text>Two</text>", "<text/>"), put(NCX, 'playOrder="2"', 'playOrder="two"')],
+    "contents-order": [put(NCX, 'playOrder="2"', 'playOrder="1"'), put(NCX, 'id="p2"', 'id="p1"'), put(NCX, 'id="p2" ', ""), put(NCX, "<text>Two</text>", "<text/>"), put(NCX, 'playOrder="2"', 'playOrder="two"'), put(NCX, 'playOrder="2"', 'playOrder="²"')],
     "contents-named": [put(OPF, '<spine toc="ncx">', "<spine>"), put(OPF, '<spine toc="ncx">', '<spine toc="gone">')],
     "identifier": [put(OPF, ' unique-identifier="book-id"', ""), put(OPF, 'unique-identifier="book-id"', 'unique-identifier="gone"'), put(OPF, '<dc:identifier id="book-id">urn:uuid:9b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9</dc:identifier>', "")],
     "contents-identifier": [put(NCX, "urn:uuid:9b2c", "urn:uuid:0000")],
