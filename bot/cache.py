@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -36,6 +37,7 @@ class CacheSettings:
     def __post_init__(self) -> None:
         if self.url and not self.url.startswith(("redis://", "rediss://")):
             raise ValueError("a cache's URL starts with redis:// or rediss://")
+        _ = urlsplit(self.url).port  # raises ValueError for what is no port
 
 
 class Entries(Protocol):

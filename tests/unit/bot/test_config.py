@@ -111,6 +111,8 @@ def test_address_that_nobody_could_write_to_is_a_mistake(key: str, value: str) -
 def test_cache_that_is_no_redis_is_a_mistake() -> None:
     with pytest.raises(ConfigMistakes, match=r"^cache: a cache's URL starts with"):
         load_config(None, environment={"INKPOST_CACHE__URL": "memcached://127.0.0.1"})
+    with pytest.raises(ConfigMistakes, match=r"^cache: Port could not be cast"):
+        load_config(None, environment={"INKPOST_CACHE__URL": "redis://127.0.0.1:abc"})
 
 
 def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
