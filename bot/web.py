@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from aiohttp import web
 
 
@@ -19,9 +21,12 @@ class WebServer:
         return port
 
     async def start(self) -> None:
-        """Raises `OSError` if the port is taken."""
+        """Raises `OSError` if the port is taken, or the host is not known."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, *self._address).start()
+        try:
+            await web.TCPSite(self._runner, *self._address).start()
+        except socket.gaierror as error:  # which names nothing
+            raise OSError(f"{self._address[0]}: {error}") from error
 
     async def close(self) -> None:
         await self._runner.cleanup()

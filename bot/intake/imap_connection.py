@@ -23,6 +23,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
 from pydantic import SecretStr
 
+from bot.tls import trusting
 from bot.transport import Security, is_loopback
 
 COMMAND_SECONDS = 60.0  # for all of a command and its answer, the connection and its TLS included
@@ -214,7 +215,7 @@ class ImapConnection:
     def _open(self) -> None:
         account = self._account
         is_plain, is_later = (account.security is one for one in (Security.PLAIN, Security.STARTTLS))
-        context = None if is_plain else ssl.create_default_context(cafile=account.ca_file or None)
+        context = None if is_plain else trusting(account.ca_file)
         client = self._opened = _Client(account, tls=None if is_later else context, bounds=self._bounds)
         if is_later:
             client.starttls(context)

@@ -189,7 +189,7 @@ def _bind(path: Path, *, mode: int) -> socket.socket:
             path.unlink()
         bound.bind(str(path))
         path.chmod(mode)
-    except OSError:
+    except OSError as error:  # which names no file
         bound.close()
-        raise
+        raise OSError(f"lmtp.socket {path}: {error}") from error
     return bound

@@ -99,9 +99,12 @@ async def _open_when_free(host: str, port: int, *, is_tls: bool) -> list[Port]:
 
 async def _open(host: str, port: int, *, is_tls: bool) -> list[Port]:
     """One for each address of the host, and of this machine where it is "". Raises OSError if one is taken."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as error:  # which names nothing
+        raise OSError(f"smtp.host {host}: {error}") from error
     ports: list[Port] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):

@@ -14,6 +14,7 @@ from typing import cast
 import aiosmtplib
 from pydantic import SecretStr
 
+from bot.tls import trusting
 from core.mail.status import clean_reply
 
 QUIT_SECONDS = 5.0
@@ -230,7 +231,7 @@ def _tls_context(settings: RelaySettings) -> ssl.SSLContext | None:
     """Made once: reading the system's authorities takes some 15 ms."""
     if settings.security is Security.PLAIN:
         return None
-    return ssl.create_default_context(cafile=settings.ca_file or None)
+    return trusting(settings.ca_file)
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

@@ -178,6 +178,33 @@ def test_certificate_that_cannot_be_read_is_told_by_name(run: Run, monkeypatch: 
     assert told.err.splitlines()[-1] == "the certificate absent.pem: [Errno 2] No such file or directory"
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("RELAY__CA_FILE", "absent.pem", "ca_file absent.pem: [Errno 2] No such file or directory"),
+        ("LMTP__SOCKET", "absent/lmtp", "lmtp.socket absent/lmtp: [Errno 2] No such file or directory"),
+        ("SMTP__HOST", "books.invalid", "smtp.host books.invalid: [Errno"),
+        ("HEALTH__HOST", "books.invalid", "books.invalid: [Errno"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_told_by_name(
+    data_folder: Path, tmp_path: Path, key: str, value: str, sentence: str
+) -> None:
+    """As a process: `serve` sets up the logs of the one that it runs in."""
+    shutil.copytree(data_folder, tmp_path / "var")
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), "INKPOST_SMTP__PORT": "0",
+        "INKPOST_HEALTH__PORT": "0", "INKPOST_RELAY__HOST": "127.0.0.1", f"INKPOST_{key}": value,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "serve"],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(sentence)
+
+
 def test_store_that_cannot_be_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INKPOST_STORAGE_URL", "s3://bucket")
 
