@@ -7,10 +7,11 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
+from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, fail, print_table
 from bot.config import Config
+from bot.intake.policy import ForwardPath, judge_recipient
 from core.models.user import UserRole
-from core.services.accounts import Accounts
+from core.services.accounts import Accounts, checked_address
 
 user = cyclopts.App(name="user", help="The people that this Inkpost works for.")
 
@@ -38,6 +39,9 @@ def add(
         Invites, suspends and limits others by mail.
     """
     settings = configuration(config)
+    address = checked_address(address)
+    if isinstance(judge_recipient(f"TO:<{address}>", settings.service.ours, is_utf8=True), ForwardPath):
+        fail(f"{address} is an address of Inkpost's own: its answers would come back to it.")
     with engine_of(settings).work() as work:
         added, secret = Accounts(work).add_user(address, name=name, timezone=timezone)
         if admin:

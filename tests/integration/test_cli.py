@@ -349,6 +349,8 @@ def test_address_is_no_markup(inkpost: Run) -> None:
     [
         (("add", "ada@reader.test"), "ada@reader.test is a user already."),
         (("add", "no address"), "“no address” is not a mail address."),
+        (("add", "<Books+x@localhost>"), "books+x@localhost is an address of Inkpost's own"),
+        (("add", "postmaster@localhost"), "postmaster@localhost is an address of Inkpost's own"),
         (("add", "bob@reader.test", "--timezone", "Berlin"), "Did you mean Europe/Berlin?"),
         (("secret", "bob@reader.test"), "bob@reader.test is no user."),
         (("suspend", "bob@reader.test"), "bob@reader.test is no user."),
