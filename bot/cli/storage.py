@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cyclopts
 
 from bot.cli.shared import ConfigPath, configuration, console, fail, progress_bar
@@ -25,6 +27,9 @@ def copy(source: str, target: str) -> None:
     target:
         Likewise. Then set storage_url to it, with the service stopped, and copy once more for what came meanwhile.
     """
+    folder = Path(source.removeprefix("local:")).expanduser()
+    if source.startswith("local:") and not folder.is_dir():  # opening it would make one
+        fail(f"{folder}: there is no such folder")
     stores = open_store(source), open_store(target)
     with progress_bar() as bar:
         task = bar.add_task("blobs", total=sum(1 for _ in stores[0].list()))

@@ -495,6 +495,7 @@ def test_unknown_job_is_told(inkpost: Run, verb: str) -> None:
         (("inbox", "list", "--state", "lost"), '"set-aside"'),
         (("outbox", "list", "--state", "lost"), '"queued"'),
         (("jobs", "retry", "first"), "int"),
+        (("storage", "copy", "local:absent", "local:there"), "absent: there is no such folder"),
         (("inbox", "list", "--page", "two"), "--page"),
         (("inbox", "show"), "REFERENCE"),
         (("user", "add"), "ADDRESS"),
