@@ -24,7 +24,8 @@ def list_(*, state: OutboxState | None = None, page: Page = 1, config: ConfigPat
     Parameters
     ----------
     state:
-        Only those that are queued, sending, accepted, failed, unknown or dropped.
+        Only those that are queued, sending, accepted, needs-your-click, no-refusal-seen, rejected, bounced, failed,
+        unknown or dropped.
     """
     with engine_of(configuration(config)).work() as work:
         found = Outbox(work).list_page(state=state, page=page)
