@@ -61,6 +61,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         fail(f"Not now: {error}")
     except InkpostError as error:
         fail(str(error))
+    except UnicodeEncodeError as error:  # Python keeps octets that are no UTF-8 as lone surrogates
+        fail(f"{error.object!a} is no text: write it in UTF-8.")
     except sa.exc.ArgumentError as error:
         fail(f"database_url: {error}")
     except OSError as error:

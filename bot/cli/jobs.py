@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
+from typing import Annotated
 
 import cyclopts
+from cyclopts import Parameter, validators
 
 from bot.cli.shared import ConfigPath, Page, configuration, console, engine_of, print_table
 from core.errors import NotFound
 from core.pages import PER_PAGE
 
+JobId = Annotated[int, Parameter(validator=validators.Number(gt=0, lt=2**63))]  # what databases can look for
 jobs = cyclopts.App(name="jobs", help="The job engine's queue. Mails themselves stand in `inbox` and `outbox`.")
 
 
@@ -45,7 +48,7 @@ def list_(*, status: JobStatus | None = None, page: Page = 1, config: ConfigPath
 
 
 @jobs.command
-def retry(job_id: int, *, config: ConfigPath = None) -> None:
+def retry(job_id: JobId, *, config: ConfigPath = None) -> None:
     """Run a job again that was given up."""
     if not engine_of(configuration(config)).retry(job_id):
         raise NotFound(f"There is no failed job {job_id}.", fix="See: inkpost jobs list --status failed")
@@ -53,7 +56,7 @@ def retry(job_id: int, *, config: ConfigPath = None) -> None:
 
 
 @jobs.command
-def drop(job_id: int, *, config: ConfigPath = None) -> None:
+def drop(job_id: JobId, *, config: ConfigPath = None) -> None:
     """Forget a job that is not running. The mail that it was for stays in `inbox` or `outbox`."""
     if not engine_of(configuration(config)).drop(job_id):
         raise NotFound(f"There is no job {job_id} that could be dropped.", fix="See: inkpost jobs list")
