@@ -152,6 +152,13 @@ def test_character_that_is_cut_in_two_is_no_reason_to_guess() -> None:
     assert decode_text("Käse".encode()[:2]) == "K"
 
 
+@pytest.mark.parametrize("declared", [None, "utf-8"])
+def test_a_bad_byte_is_no_reason_to_guess(declared: str | None) -> None:
+    text = "Überall in der Stadt gab es Käse und Brötchen zu kaufen. " * 5
+
+    assert decode_text(text.encode() + b"\x93" + text.encode(), declared=declared) == f"{text}\ufffd{text}"
+
+
 @pytest.mark.parametrize("declared", ["utf-8", "hex", "idna", "undefined", "nonsense", "utf-16"])
 def test_declared_charset_that_is_wrong_does_no_harm(declared: str) -> None:
     assert decode_text("Käse".encode("cp1252") + b" und Brot", declared=declared).endswith(" und Brot")
