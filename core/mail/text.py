@@ -36,6 +36,7 @@ _MARKER_LETTERS = "reply above this line"
 _SIGNATURE = re.compile(r"[-\u2014_]{2,3}|\u2014")  # RFC 3676 4.3 is "-- "; its blank is often lost
 _RULE = re.compile(r"_{5,}|[-=~*#]{10,}")  # Outlook puts one above what it quotes
 _FRAMED = re.compile(r"[-_=*~]{3,}\s*\w.{0,80}?[-_=*~]{3,}|-{4,}\s*\w.*")  # "-------- Original Message --------"
+_CLEAR_SIGNED = re.compile(r"\s*-----BEGIN PGP SIGNED MESSAGE-----\s*\n(?:Hash:.*\n)*")  # RFC 9580 7
 _HEADER_LINE = re.compile(r"[*>\s]*[^\W\d_][\w .'-]{0,30}\*?\s?[:：]")
 
 _ENDS_WITH_VERB = re.compile(rf"\S.*(?:{WROTE})\s*[:：]", re.IGNORECASE)
@@ -71,6 +72,8 @@ def own_text(text: str) -> str:
     Below a quote that stands on top with `>` before its lines, up to the next one. Normalised (NFKC, no invisible
     characters), and at most 200 lines of 1,000 characters; "" if it is all quote.
     """
+    signed = _CLEAR_SIGNED.match(text)  # its signature stands in a frame, as what is quoted does
+    text = text[signed.end() :] if signed else text
     lines = [_normal(line) for line in text.split("\n", _MAX_LINES)[:_MAX_LINES]]
     return "\n".join(_own_lines(lines)).strip()
 

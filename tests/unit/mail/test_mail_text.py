@@ -137,6 +137,15 @@ def test_a_signature_is_cut_with_all_that_follows(signature: str) -> None:
     assert command_lines(f"list 2\n\n{signature}\nAnn B, Publisher\nhelp\n") == ["list 2"]
 
 
+def test_a_text_that_is_signed_by_pgp_in_itself_is_read() -> None:
+    signed = (
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nlist 2\n\nstats\n"
+        "-----BEGIN PGP SIGNATURE-----\n\niQEzBAEBCAAdFiEE\n-----END PGP SIGNATURE-----\n"
+    )
+
+    assert command_lines(signed) == ["list 2", "stats"]
+
+
 @pytest.mark.parametrize("quoted", [*ATTRIBUTIONS, *SEPARATORS])
 def test_a_mail_that_is_all_quote_has_no_commands(quoted: str) -> None:
     assert command_lines(f"\n{quoted}\n\nremove 1\nlist\n") == []
