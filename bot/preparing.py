@@ -102,6 +102,7 @@ class Preparer:
         order = Order(
             title=wanted.title,
             authors=wanted.authors,
+            language=wanted.book_language,
             filename=wanted.filename,
             format=wanted.format,
             budget_bytes=wanted.budget_bytes,

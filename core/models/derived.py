@@ -32,7 +32,7 @@ class Derived(Base):
     version: Mapped[int]
     budget_bytes: Mapped[int] = mapped_column(default=0)
     """Of one file, where the copy was made to fit; 0 for one that is as large as it came out, less for one that has an
-    old title or author in it."""
+    old title, author or language in it."""
     part: Mapped[int] = mapped_column(default=1)
     """Its place among the files of one copy, from 1."""
     title: Mapped[str] = mapped_column(sa.String(600), default="")
@@ -65,7 +65,7 @@ class Derived(Base):
 
     @classmethod
     def outdate(cls, session: Session, book_id: int) -> None:
-        """Have no copy of this book used anew: it is called otherwise now."""
+        """Have no copy of this book used anew: it is called otherwise now, or is in another language."""
         session.execute(sa.update(cls).where(cls.book_id == book_id).values(budget_bytes=-cls.id))
 
     @classmethod

@@ -149,7 +149,7 @@ class BookManager:
         book = self.get(user_id, book_id)
         _change(book, changes)
         self._session.flush()
-        if not changes.keys().isdisjoint({"title", "author"}):
+        if not changes.keys().isdisjoint({"title", "author", "language"}):
             Derived.outdate(self._session, book.id)
         Tag.keep(self._session, user_id=user_id, book_id=book.id, tags=book.tags)
         self._learn(book)

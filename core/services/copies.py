@@ -33,6 +33,8 @@ class CopyToMake:
     filename: str
     title: str
     authors: tuple[str, ...]
+    book_language: str
+    """As the library has it, "" where it knows none."""
     budget_bytes: int
     """Of one file."""
     language: str
@@ -91,6 +93,7 @@ class Copies:
             filename=book.filename,
             title=f"{book.title}{part.title if part is not None else ''}",
             authors=tuple(book.authors),
+            book_language=book.language or "",
             budget_bytes=budget,
             language=User.language_of(self._session, book.user_id),
         )

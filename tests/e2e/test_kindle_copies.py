@@ -6,6 +6,7 @@ import io
 import zipfile
 from email.message import EmailMessage
 
+from tests.factories.books import make_fb2
 from tests.factories.kindle_books import OPF, both, faulty, put
 from tests.support.service import House, Person
 
@@ -98,6 +99,22 @@ async def test_text_becomes_a_book_where_it_is_asked_for(house: House) -> None:
     assert (name, other) == ("storm.epub", "A paper.epub")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert b"The rain fell in torrents." in archive.read("EPUB/chapter-2.xhtml")
+
+
+async def test_what_becomes_a_book_says_what_the_library_says(house: House) -> None:
+    ada = await reader(house, ("master.fb2", make_fb2(title="Master")))
+
+    await ada.asks("send master")
+    _, first = attachment(await delivered(house))
+    await ada.asks("edit master title=Margarita language=uk")
+    await ada.asks("send margarita")
+    _, second = attachment(await delivered(house, count=2))
+
+    for content, title, language in ((first, b"Master", b"ru"), (second, b"Margarita", b"uk")):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            package = archive.read("EPUB/content.opf")
+        assert b">%b</dc:title>" % title in package
+        assert b"<dc:language>%b</dc:language>" % language in package
 
 
 async def test_convert_is_the_subject_of_a_pdf_only(house: House) -> None:

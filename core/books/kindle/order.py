@@ -40,6 +40,8 @@ class Order:
     title: str
     """As the library has it; stands in what is made anew, and in the names of parts."""
     authors: tuple[str, ...] = ()
+    language: str = ""
+    """As the library has it; of what becomes an EPUB."""
     filename: str = ""
     format: BookFormat = BookFormat.EPUB
     """Of the original."""
@@ -76,7 +78,7 @@ class Recipe(NamedTuple):
 
 RECIPES: Final = {
     "fit": Recipe(1, BookFormat.EPUB),
-    "epub": Recipe(1, BookFormat.EPUB),
+    "epub": Recipe(2, BookFormat.EPUB),
     "calibre": Recipe(1, BookFormat.EPUB),
     "minimal": Recipe(1, BookFormat.EPUB),
     "rebuilt": Recipe(1, BookFormat.EPUB),

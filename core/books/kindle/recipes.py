@@ -17,6 +17,7 @@ from core.books.kindle.rebuild import Label, label_of, write_rebuilt
 from core.books.kindle.retypeset import plan_of
 from core.books.kindle.rules import RULES
 from core.books.kindle.working import Copy
+from core.books.language import language_tag
 from core.books.limits import BookLimits
 from core.books.making import make_epub
 from core.books.refusals import damaged
@@ -185,7 +186,7 @@ def _mend_part(path: Path, *, limits: BookLimits) -> None:
 
 def _epub(source: Path, folder: Path, order: Order) -> Dish:
     target = folder / "converted.epub"
-    facts = Facts(title=order.title, authors=order.authors)
+    facts = Facts(title=order.title, authors=order.authors, language=language_tag(order.language))
     convert_to_epub(source, target, book_format=order.format, facts=facts, limits=order.limits)
     return _became_epub("epub", target, folder, order)
 

@@ -87,7 +87,9 @@ def test_second_delivery_takes_the_copy_that_is_there(work: Work) -> None:
     assert again.attachment_key == "copies/ab/ab.epub"
 
 
-@pytest.mark.parametrize(("key", "is_made_anew"), [("title", True), ("author", True), ("genre", False)])
+@pytest.mark.parametrize(
+    ("key", "is_made_anew"), [("title", True), ("author", True), ("language", True), ("genre", False)]
+)
 def test_copy_of_a_book_that_is_called_otherwise_is_made_anew(work: Work, key: str, is_made_anew: bool) -> None:
     mail, book = sent(work)
     order = wanted(work, mail)
