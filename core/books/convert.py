@@ -224,13 +224,15 @@ def _odt_block(element: etree._Element) -> str:
         case "p":
             return f"<p>{_odt_inline(element)}</p>"
         case "list":
-            items = "".join(f"<li>{''.join(map(_odt_block, item))}</li>" for item in children(element, "list-item"))
+            items = "".join(f"<li>{''.join(map(_odt_block, item))}</li>" for item in element)
             return f"<ul>{items}</ul>"
         case "table":
             rows = "".join(map(_odt_row, elements_named(element, "table-row")))
             return f"<table>{rows}</table>"
-        case "section" | "table-of-content" | "index-body" | "text-box":
+        case "section" | "table-of-content" | "index-body" | "frame" | "text-box" | "numbered-paragraph":
             return "".join(map(_odt_block, element))
+        case "image":  # in a frame that is anchored to a page
+            return f"<p>{_odt_image(element)}</p>"
         case _:
             return ""
 
@@ -238,6 +240,10 @@ def _odt_block(element: etree._Element) -> str:
 def _odt_row(row: etree._Element) -> str:
     cells = ("".join(map(_odt_block, cell)) for cell in children(row, "table-cell"))
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _odt_image(element: etree._Element) -> str:
+    return f'<img src="{escape(attribute(element, "href"))}" alt="">'
 
 
 def _odt_inline(element: etree._Element) -> str:
@@ -256,7 +262,7 @@ def _odt_inline(element: etree._Element) -> str:
                 href = attribute(child, "href")
                 parts.append(f'<a href="{escape(href)}">{_odt_inline(child)}</a>')
             case "image":
-                parts.append(f'<img src="{escape(attribute(child, "href"))}" alt="">')
+                parts.append(_odt_image(child))
             case _:
                 parts.append(_odt_inline(child))
         parts.append(escape(child.tail or ""))

@@ -90,6 +90,26 @@ def test_odt_with_its_pictures(tmp_path: Path) -> None:
     assert "pictures/1.jpg" in made
 
 
+def test_odt_loses_nothing_that_stands_by_itself(tmp_path: Path) -> None:
+    """What is anchored to a page, heads of lists, numbered paragraphs; but no text that was deleted."""
+    alone = """<office:text>
+<text:tracked-changes><text:changed-region><text:deletion><text:p>gone</text:p></text:deletion></text:changed-region></text:tracked-changes>
+<draw:frame><draw:text-box><text:p>boxed</text:p></draw:text-box></draw:frame>
+<draw:frame><draw:image xlink:href="Pictures/p.jpg"/></draw:frame>
+<text:list><text:list-header><text:p>headed</text:p></text:list-header></text:list>
+<text:numbered-paragraph><text:p>numbered</text:p></text:numbered-paragraph>"""
+    content = ODT.replace("<office:text>", alone).replace(
+        '<draw:frame><draw:image xlink:href="Pictures/p.jpg"/></draw:frame></text:p>', "</text:p>"
+    )
+
+    made = converted(
+        tmp_path, make_zip({"content.xml": content.encode(), "Pictures/p.jpg": make_picture()}), BookFormat.ODT
+    )
+
+    assert chapters(made)[0] == "boxedheadednumbered"
+    assert "pictures/1.jpg" in made
+
+
 def test_fb2_in_its_encoding_with_its_cover(tmp_path: Path) -> None:
     made = converted(tmp_path, FB2.encode("windows-1251"), BookFormat.FB2)
 
