@@ -21,7 +21,8 @@ SPEC = CommandSpec(
     details=(
         "Title 1 to 500 characters, author 1 to 200, genre at most 100. Several authors are divided by semicolons, "
         "tags by commas; an empty value (genre=) takes away what was there. "
-        "A value with quotes or an = of its own stands in straight quotes. The file that you mailed is never changed."
+        "A value with quotes or an = of its own stands in straight quotes. The file that you mailed is never changed; "
+        "the copy that goes to a device as EPUB has title, author and language as you write them."
     ),
     aliases=("change", "correct", "update", "ändere", "bearbeite", "cambia", "editar"),
     keys=("title", "author", "genre", "tags", "series", "language"),

@@ -133,7 +133,7 @@ def _read_metadata(root: etree._Element) -> Claims:
     series, index = _series(elements, refinements)
     return Claims(
         title=_title(elements, refinements),
-        authors=_authors(elements, refinements),
+        authors=[text_of(creator) for creator in author_elements(elements)],
         languages=_texts(elements, "language"),
         identifiers=[(attribute(element, "scheme"), text_of(element)) for element in _named(elements, "identifier")],
         series=series,
@@ -169,13 +169,14 @@ def _title(elements: list[etree._Element], refinements: _Refinements) -> str:
     return text_of(next(iter(main or titles), None))
 
 
-def _authors(elements: list[etree._Element], refinements: _Refinements) -> list[str]:
+def author_elements(elements: list[etree._Element]) -> list[etree._Element]:
     """Creators in the role of an author (MARC `aut`); all that have no role if none has that one."""
-    by_role: dict[str, list[str]] = {}
+    refinements = _refinements(elements)
+    by_role: dict[str, list[etree._Element]] = {}
     for creator in _named(elements, "creator"):
         role = attribute(creator, "role") or refinements.get((attribute(creator, "id"), "role"), "")
-        by_role.setdefault(role.strip().casefold(), []).append(text_of(creator))
-    return by_role.get("aut", []) + by_role.get("", []) or [name for names in by_role.values() for name in names]
+        by_role.setdefault(role.strip().casefold(), []).append(creator)
+    return by_role.get("aut", []) + by_role.get("", []) or [one for ones in by_role.values() for one in ones]
 
 
 def _series(elements: list[etree._Element], refinements: _Refinements) -> tuple[str, str]:

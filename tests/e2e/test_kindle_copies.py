@@ -47,7 +47,24 @@ async def test_broken_book_arrives_mended_and_why_says_how(house: House) -> None
         assert archive.read("OEBPS/one.xhtml").startswith(b'<?xml version="1.0" encoding="utf-8"?>')
     assert "“English”" in why.text
     assert "UTF-8" in why.text
-    assert "minimal, version 1" in why.text
+    assert "minimal, version 2" in why.text
+
+
+async def test_what_a_reader_has_changed_is_on_the_device(house: House) -> None:
+    ada = await reader(house, ("tale.epub", faulty()))
+    await ada.asks("send tale")
+    _, as_it_came = attachment(await delivered(house))
+
+    await ada.asks('edit tale title="Her Tale" author="Ada L."')
+    await ada.asks("send her tale")
+    name, content = attachment(await delivered(house, count=2))
+
+    assert as_it_came == faulty()
+    assert name == "Her Tale - Ada L.epub"
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        package = archive.read(OPF)
+    assert b"<dc:title>Her Tale</dc:title>" in package
+    assert b"<dc:creator>Ada L.</dc:creator>" in package
 
 
 async def test_why_tells_a_german_reader_the_details_in_german(house: House) -> None:

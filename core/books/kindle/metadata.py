@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
 from lxml import etree
 
+from core.books.epub import author_elements
 from core.books.kindle.harm import text_of as page_text
 from core.books.kindle.trees import DC, XHTML, body_of, child, element_ids, item_element, remove
 from core.books.kindle.working import Copy, Item, Patch
@@ -156,6 +158,30 @@ def mark_main_title(book: Copy, patch: Patch) -> None:
         book.package.name,
         _("of {count} titles none was the main one; it is “{title}”").format(count=len(found), title=text_of(first)),
     )
+
+
+def call(book: Copy, patch: Patch, *, title: str, authors: Sequence[str], language: str) -> None:
+    """What its reader says of the book in the library; what is empty stays as the file has it."""
+    metadata, root = _metadata(book, patch), patch.edit(book.package.name)
+    if title:
+        _say(metadata, root, _named(root, "title"), [title], name="title")
+        patch.tell(book.package.name, _("it is called “{title}”, as in your library").format(title=title))
+    if authors:
+        _say(metadata, root, author_elements(list(root.iter(etree.Element))), authors, name="creator")
+        patch.tell(book.package.name, _("it is by {authors}, as in your library").format(authors=", ".join(authors)))
+    if language:
+        _say(metadata, root, _named(root, "language"), [language], name="language")
+        patch.tell(book.package.name, _("its language is “{tag}”, as in your library").format(tag=language))
+
+
+def _say(
+    metadata: etree._Element, root: etree._Element, old: Sequence[etree._Element], texts: Sequence[str], *, name: str
+) -> None:
+    for element in old:
+        _drop_refinements(element, root)
+        remove(element)
+    for text in texts:
+        child(metadata, name, namespace=DC).text = text
 
 
 def _free_id(root: etree._Element, stem: str) -> str:

@@ -38,10 +38,10 @@ class Order:
     """What is wanted of a copy."""
 
     title: str
-    """As the library has it; stands in what is made anew, and in the names of parts."""
+    """As the library has it, and the copy: in its package, in what is made anew, and in the names of parts."""
     authors: tuple[str, ...] = ()
     language: str = ""
-    """As the library has it; of what becomes an EPUB."""
+    """As the library has it; "" for as the book says."""
     filename: str = ""
     format: BookFormat = BookFormat.EPUB
     """Of the original."""
@@ -77,10 +77,10 @@ class Recipe(NamedTuple):
 
 
 RECIPES: Final = {
-    "fit": Recipe(1, BookFormat.EPUB),
+    "fit": Recipe(2, BookFormat.EPUB),
     "epub": Recipe(2, BookFormat.EPUB),
-    "calibre": Recipe(1, BookFormat.EPUB),
-    "minimal": Recipe(1, BookFormat.EPUB),
+    "calibre": Recipe(2, BookFormat.EPUB),
+    "minimal": Recipe(2, BookFormat.EPUB),
     "rebuilt": Recipe(1, BookFormat.EPUB),
     "retypeset": Recipe(1, BookFormat.EPUB),
     "docx": Recipe(1, BookFormat.DOCX),

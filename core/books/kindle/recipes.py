@@ -8,14 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from core.books import epub
+from core.books.claims import metadata
 from core.books.convert import Facts, convert_to_epub
 from core.books.kindle.compiler import Compiled, compile_book
 from core.books.kindle.fit import half_size, open_fitted, write_parts
 from core.books.kindle.harm import picture_count, text_of
+from core.books.kindle.metadata import call
 from core.books.kindle.order import RECIPES, Change, Dish, Fix, Made, Order
 from core.books.kindle.rebuild import Label, label_of, write_rebuilt
 from core.books.kindle.retypeset import plan_of
-from core.books.kindle.rules import RULES
+from core.books.kindle.rules import RULES, Rule
 from core.books.kindle.working import Copy
 from core.books.language import language_tag
 from core.books.limits import BookLimits
@@ -30,20 +33,35 @@ from core.values import BookFormat
 
 def _minimal(source: Path, folder: Path, order: Order) -> Dish:
     target = folder / "copy.epub"
-    compiled = compile_book(source, target, filename=order.filename, limits=order.limits)
+    rules = (*RULES, *_called(source, order))
+    compiled = compile_book(source, target, filename=order.filename, limits=order.limits, rules=rules)
     files = (Made(target, BookFormat.EPUB, order.title),) if compiled.is_written else ()
     return fitted("minimal", source, files, compiled.fixes, folder, order)
+
+
+def _called(source: Path, order: Order) -> tuple[Rule, ...]:
+    """What a reader has changed in the library, and finds on the device: nothing where the file says the same.
+
+    Asked as when the book came in, so that a file from which more can be read when it is mended is not worse for it.
+    """
+    said = metadata(epub.read(source, order.limits), filename=order.filename)
+    title = order.title if order.title != said.title else ""
+    authors = order.authors if order.authors != said.authors else ()
+    language = order.language if order.language != said.language else ""
+    if not (title or authors or language):
+        return ()
+    return (Rule(name="called", apply=partial(call, title=title, authors=authors, language=language)),)
 
 
 def _fit(source: Path, folder: Path, order: Order) -> Dish:
     with open_members(source, order.limits, kind="EPUB") as members:
         is_salvaged = members.is_salvaged
-    if not is_salvaged:
-        return fitted("fit", source, (), (), folder, order)
     # Whatever the device is: a file without a directory opens nowhere.
+    rules = (*(rule for rule in RULES if is_salvaged and rule.name == "directory"), *_called(source, order))
+    if not rules:
+        return fitted("fit", source, (), (), folder, order)
     target = folder / "copy.epub"
-    rule = tuple(rule for rule in RULES if rule.name == "directory")
-    compiled = compile_book(source, target, filename=order.filename, limits=order.limits, rules=rule)
+    compiled = compile_book(source, target, filename=order.filename, limits=order.limits, rules=rules)
     files = (Made(target, BookFormat.EPUB, order.title),) if compiled.is_written else ()
     return fitted("fit", source, files, compiled.fixes, folder, order)
 
@@ -198,7 +216,8 @@ def _calibre(source: Path, folder: Path, order: Order) -> Dish:
 
 def _became_epub(recipe: str, made: Path, folder: Path, order: Order) -> Dish:
     copy = folder / "copy.epub"
-    compiled = compile_book(made, copy, filename=order.filename, limits=order.limits)
+    rules = (*RULES, *_called(made, order))
+    compiled = compile_book(made, copy, filename=order.filename, limits=order.limits, rules=rules)
     path = copy if compiled.is_written else made
     fix = _fix(recipe, _("the book was {kind} and became an EPUB").format(kind=order.format.value.upper()))
     return fitted(recipe, made, (Made(path, BookFormat.EPUB, order.title),), (fix,), folder, order)

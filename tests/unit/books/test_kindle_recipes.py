@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import mammoth  # type: ignore[import-untyped] # it has no types
@@ -19,7 +20,7 @@ from core.books.limits import DEFAULT_LIMITS
 from core.books.open import open_book
 from core.errors import TooMuch
 from core.values import BookFormat
-from tests.factories.kindle_books import PROSE, Members, faulty, hold, put, write
+from tests.factories.kindle_books import OPF, PROSE, Members, faulty, hold, put, write
 
 ORDER = Order(title="A Tale", authors=("C. D.",), filename="tale.epub")
 LONG = " ".join(f"{PROSE} {number}" for number in range(200))
@@ -57,8 +58,44 @@ def test_ladder_goes_from_the_gentlest_to_the_strongest() -> None:
     assert LADDER == ("minimal", "rebuilt", "retypeset", "docx", "split")
 
 
+@pytest.mark.parametrize("recipe", ["minimal", "fit"])
+def test_copy_has_what_its_reader_says_of_the_book_and_else_what_its_maker_says(tmp_path: Path, recipe: str) -> None:
+    book = faulty(
+        put(
+            OPF,
+            "<dc:creator>C. D.</dc:creator>",
+            '<dc:creator id="a">C. D.</dc:creator><meta refines="#a" property="file-as">D., C.</meta>'
+            '<dc:creator id="t">T. R.</dc:creator><meta refines="#t" property="role">trl</meta>',
+        )
+    )
+    order = replace(ORDER, title="Another – Tale", authors=("E. F.", "G. H."), language="pt-BR")
+
+    dish = made(recipe, tmp_path, book, order)
+
+    said = open_book(dish.files[0].path, filename="copy.epub", work_dir=tmp_path).metadata
+    assert [fix.rule for fix in dish.fixes] == ["called"]
+    assert (said.title, said.authors, said.language) == ("Another – Tale", ("E. F.", "G. H."), "pt-BR")
+    with zipfile.ZipFile(dish.files[0].path) as archive:
+        package = archive.read(OPF).decode()
+    assert "T. R." in package
+    assert "C. D." not in package
+    assert "D., C." not in package
+
+
+@pytest.mark.parametrize("recipe", ["minimal", "fit"])
+@pytest.mark.parametrize("title", ["", "   ", "Untitled"])
+def test_book_whose_title_is_its_files_is_not_said_to_be_called_otherwise(
+    tmp_path: Path, recipe: str, title: str
+) -> None:
+    book = faulty(put(OPF, "<dc:title>A Tale</dc:title>", f"<dc:title>{title}</dc:title>"))
+
+    dish = made(recipe, tmp_path, book, replace(ORDER, title="tale", language="en"))
+
+    assert "called" not in [fix.rule for fix in dish.fixes]
+
+
 def test_sound_book_needs_no_copy(tmp_path: Path) -> None:
-    assert made("minimal", tmp_path, faulty()) == Dish("minimal", 1, (), ())
+    assert made("minimal", tmp_path, faulty()) == Dish("minimal", RECIPES["minimal"].version, (), ())
 
 
 @pytest.mark.parametrize("name", ["rebuilt", "retypeset"])

@@ -48,7 +48,7 @@ def wanted(work: Work, mail: OutboxMail, *, size_limit: int | None = None) -> Co
 
 
 def keep(work: Work, order: CopyToMake, *files: MadeCopy, fixes: tuple[dict[str, object], ...] = (FIX,)) -> None:
-    Copies(work, identity=IDENTITY).keep(order, files, version=1, fixes=fixes)
+    Copies(work, identity=IDENTITY).keep(order, files, version=VERSIONS[order.recipe], fixes=fixes)
 
 
 def test_mail_carries_the_copy_under_its_own_reference(work: Work) -> None:
@@ -88,14 +88,17 @@ def test_second_delivery_takes_the_copy_that_is_there(work: Work) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "is_made_anew"), [("title", True), ("author", True), ("language", True), ("genre", False)]
+    ("key", "value", "is_made_anew"),
+    [("title", "Another", True), ("author", "Another", True), ("language", "sv", True), ("genre", "Another", False)],
 )
-def test_copy_of_a_book_that_is_called_otherwise_is_made_anew(work: Work, key: str, is_made_anew: bool) -> None:
+def test_copy_of_a_book_that_is_called_otherwise_is_made_anew(
+    work: Work, key: str, value: str, is_made_anew: bool
+) -> None:
     mail, book = sent(work)
     order = wanted(work, mail)
     assert order is not None
     keep(work, order, MadeCopy("copies/ab/ab.epub", 1234, BookFormat.EPUB, book.title))
-    BookManager(work).edit(book.user_id, book.id, {key: "Another"})
+    BookManager(work).edit(book.user_id, book.id, {key: value})
     device = KindleSyncService(work).device(book.user_id, None)
 
     again = KindleSyncService(work).send(book.user_id, book, device, cause="delivery:2", identity=IDENTITY)
