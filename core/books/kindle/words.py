@@ -270,7 +270,7 @@ RECIPE_WORDS: Final = {
     "fit": N_("made small enough for a mail"),
     "epub": N_("made an EPUB of another format"),
     "calibre": N_("made an EPUB of another format, by calibre"),
-    "minimal": N_("what Amazon is known to refuse was mended, and nothing else"),
+    "minimal": N_("what Amazon is known to refuse was mended"),
     "rebuilt": N_("the package and the table of contents were made anew; the pages stayed"),
     "retypeset": N_("every page was set anew: words, pictures and links, in our own style"),
     "docx": N_("written as a Word document"),
