@@ -277,8 +277,7 @@ def _app(rooms: _Rooms, deliverer: Deliverer, refresher: FeedRefresher, links: C
             observe=rooms.metrics.mailbox_tried,
         )
     )
-    disk = room_check(rooms.folder, needed_bytes=config.smtp.max_message_bytes)
-    checks = {"disk": disk} | _checks(rooms.roles, engine, rooms.blobs, rooms.transport, mailboxes=imap)
+    checks = _checks(rooms, mailboxes=imap)
     return App(
         config=config,
         roles=rooms.roles,
@@ -462,18 +461,17 @@ def _register_people(rooms: _Rooms) -> None:
     engine.task("forget_mail", retry=UNTIL_THE_TASK_GIVES_UP)(forgetter.forget_mail)
 
 
-def _checks(
-    roles: frozenset[Role], engine: JobEngine, blobs: BlobStore, transport: Transport, *, mailboxes: ImapFetcher
-) -> dict[str, Check]:
+def _checks(rooms: _Rooms, *, mailboxes: ImapFetcher) -> dict[str, Check]:
     """What `/readyz` asks: only what these roles need. Each says what is wrong, or raises."""
 
     async def storage() -> None:
-        await asyncio.to_thread(blobs.stat, "ready/probe")
+        await asyncio.to_thread(rooms.blobs.stat, "ready/probe")
 
     async def database() -> None:
-        await engine.in_read(lambda session: session.execute(sa.text("SELECT 1")))
+        await rooms.engine.in_read(lambda session: session.execute(sa.text("SELECT 1")))
 
     checks: dict[str, Check] = {"database": database, "storage": storage}
-    if Role.INTAKE in roles:
+    if Role.INTAKE in rooms.roles:
+        checks["disk"] = room_check(rooms.folder, needed_bytes=rooms.config.smtp.max_message_bytes)
         checks |= {f"mailbox {reader.account.name}": reader.check for reader in mailboxes.readers}
-    return checks | {"relay": transport.check} if Role.WORKER in roles else checks
+    return checks | {"relay": rooms.transport.check} if Role.WORKER in rooms.roles else checks

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from core.errors import BotError
 from core.i18n import N_, _
 from core.mail.answer import Answer, Block, Item, Items, Problem, Result, Step, Steps
-from core.mail.commands import MAX_COMMANDS
+from core.mail.commands import capped
 from core.mail.grammar import Command, CommandSpec, Grammar, Misreading, NotUnderstood
 from core.mail.outgoing import Identity
 from core.mail.words import as_one_word, is_number
@@ -61,7 +61,7 @@ def dispatch(
     results: list[Result] = []
     failed: list[tuple[Command, CommandSpec]] = []
     before: Command | None = None
-    single = (one for command in commands for one in _one_by_one(command, grammar))
+    single = capped(one for command in commands for one in _one_by_one(command, grammar))
     for number, command in enumerate(single, start=1):
         if isinstance(command, NotUnderstood):
             results.append(Result(command.line, _ask_back(command, grammar)))
@@ -76,14 +76,14 @@ def dispatch(
     return tuple(results)
 
 
-def _one_by_one(command: Command | NotUnderstood, grammar: Grammar) -> Sequence[Command | NotUnderstood]:
+def _one_by_one(found: Command | NotUnderstood, grammar: Grammar) -> Sequence[Command | NotUnderstood]:
     """A command with several numbers as one for each, where it takes one book."""
-    if isinstance(command, NotUnderstood) or not grammar.specs[command.name].takes_one_book:
-        return (command,)
-    if not 1 < len(command.words) <= MAX_COMMANDS or not all(map(is_number, command.words)):
-        return (command,)
-    lines = {number: _with_thing(command, number) for number in command.words}
-    return [replace(command, words=(number,), undivided=(number,), line=line) for number, line in lines.items()]
+    if isinstance(found, NotUnderstood) or not grammar.specs[found.name].takes_one_book:
+        return (found,)
+    numbers = tuple(dict.fromkeys(found.words))
+    if len(found.words) < 2 or not all(map(is_number, numbers)):
+        return (found,)
+    return [replace(found, words=(one,), undivided=(one,), line=found.line_with(one)) for one in numbers]
 
 
 def _not_tried(command: Command, hinders: Command) -> Problem:
@@ -196,7 +196,7 @@ def _completing(block: Block, command: Command) -> Block:
     if not isinstance(block, Items) or block.kind not in _NAMES or not block.item_ids:
         return block
     name, pairs = _NAMES[block.kind], zip(block.items, block.item_ids, strict=True)
-    items = (replace(item, command=_with_thing(command, name(item, item_id)), steps=()) for item, item_id in pairs)
+    items = (replace(item, command=command.line_with(name(item, item_id)), steps=()) for item, item_id in pairs)
     return replace(block, items=tuple(items))
 
 
@@ -205,12 +205,6 @@ _NAMES: dict[str, Callable[[Item, int], str]] = {
     FEEDS: lambda item, _item_id: as_one_word(item.title),
 }
 """How a command names a thing so that it means the same in every mail, by the kind of its list."""
-
-
-def _with_thing(command: Command, thing: str) -> str:
-    phrases = (f"{preposition} {' '.join(words)}" for preposition, words in command.phrases.items())
-    options = (f"{key}={as_one_word(value)}" for key, value in command.options.items())
-    return " ".join((command.name, thing, *phrases, *options))
 
 
 def _ask_back(line: NotUnderstood, grammar: Grammar) -> Problem:

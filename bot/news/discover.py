@@ -22,6 +22,9 @@ from core.services.news_aggregator import FOUND_FEEDS, NewsAggregator
 from core.work import Work
 from handlers._feeds import welcome
 
+TOO_MANY_REQUESTS = 429  # RFC 6585 4
+_CLOSED = frozenset({401, 402, 403, 451})  # RFC 9110 15.5, RFC 7725
+_PASSING = frozenset({"fetch.timeout", "fetch.resting"})
 PAGE = FetchLimits(body_bytes=10 << 20, seconds=30.0)
 GUESS = FetchLimits(body_bytes=10 << 20, seconds=8.0)
 QUICK_SECONDS = 0.5
@@ -156,8 +159,3 @@ def _unreachable(url: str, failure: FetchFailed) -> Problem:
     else:
         fix = _("Look whether the address is right.")
     return Problem(failure.code, _("{url} could not be read. {failure}").format(url=url, failure=failure.text), fix=fix)
-
-
-TOO_MANY_REQUESTS = 429  # RFC 6585 4
-_CLOSED = frozenset({401, 402, 403, 451})  # RFC 9110 15.5, RFC 7725
-_PASSING = frozenset({"fetch.timeout", "fetch.resting"})

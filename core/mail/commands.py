@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -69,7 +69,7 @@ def read_commands(
     found = _with_files(_without_repeats(found), message.attachments, grammar)
     if not any(isinstance(each, Command) for each in found):
         found = _from_links(lines or [subject.text], grammar) or found
-    return tuple(_capped(found)) if found else (_question(subject, lines, grammar),)
+    return tuple(capped(found)) if found else (_question(subject, lines, grammar),)
 
 
 def passes_on(message: ParsedMessage) -> bool:
@@ -270,7 +270,7 @@ def _with_files(found: list[Found], attachments: Sequence[Attachment], grammar: 
     return [*found, *keep] if any(spec.is_destructive for spec in commands) else [*keep, *found]
 
 
-def _capped(found: Sequence[Found]) -> Iterator[Found]:
+def capped(found: Iterable[Found]) -> Iterator[Found]:
     """At most so many commands and questions as one answer can hold."""
     commands = questions = 0
     for each in found:

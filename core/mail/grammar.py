@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.mail.words import fold, spellings
+from core.mail.words import as_one_word, fold, spellings
 from core.values import AttachmentKind, Trust
 
 ANY_NUMBER = 1000  # of words: no line is as long
@@ -112,6 +112,12 @@ class Command:
     """The word that it was taken for ("list")."""
     language: str | None = None
     """Of the command word, where that is of one language alone."""
+
+    def line_with(self, thing: str) -> str:
+        """The same command for another thing, as one would write it."""
+        phrases = (f"{preposition} {' '.join(words)}" for preposition, words in self.phrases.items())
+        options = (f"{key}={as_one_word(value)}" for key, value in self.options.items())
+        return " ".join((self.name, thing, *phrases, *options))
 
 
 class Misreading(enum.StrEnum):

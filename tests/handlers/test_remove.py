@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.mail.answer import Items
+from core.mail.commands import MAX_COMMANDS
 from tests.factories.rows import make_book, make_listing, make_user
 from tests.support.reader import Reader, problem, title, titles
 
@@ -53,3 +54,12 @@ def test_several_numbers_are_several_books(ada: Reader, written: str) -> None:
     assert title(results[0].outcome) == "Removed: Dune"
     assert titles(ada.run("list")) == ["Emma"]
     assert [result.line for result in results][-1] == "remove 3"
+
+
+def test_numbers_are_no_way_round_the_most_commands_of_a_mail(ada: Reader) -> None:
+    numbers = [str(number) for number in range(1, 31)]
+
+    results = ada.results("", *(f"remove {' '.join(numbers[start : start + 6])}" for start in range(0, 30, 6)))
+
+    assert [result.line for result in results] == [f"remove {number}" for number in numbers[: MAX_COMMANDS + 1]]
+    assert "more than one mail may hold" in problem(results[-1].outcome).text
